@@ -1,0 +1,117 @@
+"""State on disk: complete or absent, never half; tensors in safetensors, facts in JSON, nothing pickled."""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from .nn.encoder import Encoder, Model
+from .tokenizers import ImageTokenizer, SeriesTokenizer, TextTokenizer
+
+KEEP = 2  # checkpoints left on disk
+TOKENIZERS = {t.kind: t for t in (ImageTokenizer, SeriesTokenizer, TextTokenizer)}
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write to a temporary name, flush to disk, rename: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(fd, "w") as file:
+        json.dump(value, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    os.chmod(name, 0o644)
+    os.replace(name, path)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Likewise for tensors."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part)
+    _sync(part)
+    os.replace(part, path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.Optimizer, facts: dict[str, Any]) -> Path:
+    """A checkpoint `folder/step-<n>`: everything the objective and its optimizer remember. Older ones go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / f"step-{step:08d}"
+    if final.exists():
+        return final
+    part = Path(tempfile.mkdtemp(dir=folder, prefix=".part-"))
+    write_tensors(part / "objective.safetensors", dict(objective.state_dict()))
+    names = {id(p): name for name, p in objective.named_parameters()}
+    moments = {
+        f"{names[id(p)]}/{key}": value
+        for p, state in optimizer.state.items()
+        for key, value in state.items()
+        if isinstance(value, Tensor)
+    }
+    write_tensors(part / "optimizer.safetensors", moments)
+    write_json(part / "state.json", {"step": step, **facts})
+    os.replace(part, final)
+    _sync(folder)
+    for old in complete(folder)[:-KEEP]:
+        shutil.rmtree(old)
+    for left in folder.glob(".part-*"):
+        shutil.rmtree(left)
+    return final
+
+
+def complete(folder: Path) -> list[Path]:
+    """The checkpoints there are, oldest first."""
+    return sorted(p for p in folder.glob("step-*") if (p / "state.json").exists())
+
+
+def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Put a checkpoint back, bit for bit; returns its facts."""
+    device = next(objective.parameters()).device
+    objective.load_state_dict(load_file(path / "objective.safetensors", device=str(device)))
+    moments: dict[str, dict[str, Tensor]] = {}
+    for key, value in load_file(path / "optimizer.safetensors").items():
+        name, _, what = key.rpartition("/")
+        moments.setdefault(name, {})[what] = value
+    for name, p in objective.named_parameters():
+        if name in moments:
+            # `step` stays where the fused kernel keeps it; the moments lie beside their parameter
+            optimizer.state[p] = {k: v.to(p.device) for k, v in moments[name].items()}
+    return json.loads((path / "state.json").read_text())
+
+
+def save_encoder(folder: Path, encoder: Encoder, facts: dict[str, Any]) -> None:
+    """`encoder.safetensors` and `encoder.json`: the one thing to share. Weights first, so that the JSON implies them."""
+    write_tensors(folder / "encoder.safetensors", dict(encoder.state_dict()))
+    tokenizers = {k: {"kind": t.kind, **t.state()} for k, t in encoder.tokenizers.items()}
+    card = {"format": 1, "model": asdict(encoder.shape), "causal": encoder.causal, "tokenizers": tokenizers, **facts}
+    write_json(folder / "encoder.json", card)
+
+
+def load_encoder(folder: Path) -> tuple[Encoder, dict[str, Any]]:
+    """The encoder and its card."""
+    card = json.loads((folder / "encoder.json").read_text())
+    if card["format"] != 1:
+        raise ValueError(f"{folder} was written in format {card['format']}, newer than this headstart reads: upgrade it")
+    tokenizers = {}
+    for name, state in card["tokenizers"].items():
+        state = {k: tuple(v) if isinstance(v, list) else v for k, v in state.items()}
+        tokenizers[name] = TOKENIZERS[state.pop("kind")](**state)
+    encoder = Encoder(tokenizers, Model(**card["model"]), card["causal"])
+    encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
+    return encoder.eval(), card

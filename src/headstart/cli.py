@@ -1,0 +1,126 @@
+"""`headstart VERB ...`: the verbs on the command line. Nothing heavy is imported until a verb runs."""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="headstart",
+    help="Self-supervised pre-training of transformers on any unlabelled data.",
+    epilog="Begin with: headstart demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+Words = Annotated[list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="settings, such as recipe=gmml steps=2000 run.minutes=4")]
+Folder = Annotated[str, typer.Argument(metavar="RUN", help="the folder of a run, such as runs/mae-photos")]
+Where = Annotated[str, typer.Argument(metavar="PATH", help="a folder, a .npy, .npz or idx file, or the name of a set")]
+
+
+@app.command()
+def demo(words: Words = None) -> None:
+    """Pre-train on embedded data, on any CPU, in about two minutes, and see what it is worth."""
+    from .verbs.demo import demo as verb
+
+    _run(lambda: verb(*(words or [])))
+
+
+@app.command(epilog="Example: headstart pretrain photos/ recipe=gmml ratio=0.6 run.minutes=30 run.out=runs/a")
+def pretrain(where: Where, words: Words = None) -> None:
+    """Pre-train an encoder on unlabelled data; the same command goes on where an interrupted one stopped."""
+    from .verbs.pretrain import pretrain as verb
+
+    if _run(lambda: verb(where, *(words or []))).outcome.interrupted:
+        raise typer.Exit(130)
+
+
+@app.command(epilog="Example: headstart embed runs/a new/ out=z.npz")
+def embed(run: Folder, where: Where, words: Words = None) -> None:
+    """Turn data into vectors with a pre-trained encoder; out=FILE ends in .npz, .csv or .parquet."""
+    from .verbs.embed import embed as verb
+
+    _run(lambda: verb(run, where, **_only(words, out=f"{run.rstrip('/')}/z.npz")))
+
+
+@app.command(epilog="Example: headstart probe runs/a labelled/")
+def probe(run: Folder, where: Where) -> None:
+    """Score an encoder on labelled data, beside the raw input and the encoder before training."""
+    from .verbs.probe import probe as verb
+
+    _run(lambda: verb(run, where))
+
+
+@app.command(epilog="Example: headstart recipes mae")
+def recipes(name: Annotated[str | None, typer.Argument(help="the recipe to show")] = None) -> None:
+    """List the methods there are, or show one."""
+    from .verbs.recipes import recipes as verb
+
+    typer.echo(_run(lambda: verb(name)))
+
+
+@app.command()
+def again(run: Folder) -> None:
+    """Take the first ten steps of a run again and compare the losses to the last bit."""
+    from .verbs.pretrain import again as verb
+
+    _run(lambda: verb(run))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has, what is missing, and what that means."""
+    from .verbs.doctor import doctor as verb
+
+    typer.echo(_run(verb))
+
+
+def _only(words: list[str] | None, **defaults: Any) -> dict[str, Any]:
+    """Words of a verb that takes just these."""
+    from .words import parse, unknown
+
+    given = parse(words or [])
+    for name in given:
+        if name not in defaults:
+            raise _mistake(unknown(name, defaults))
+    return defaults | given
+
+
+def _run(verb: Callable[[], Any]) -> Any:
+    """Call a verb; a user's mistake is one sentence and exit status 2, a training that cannot go on is exit status 1."""
+    from .data.source import DataError, Unreadable
+    from .health import TrainingStopped
+    from .words import WordError
+
+    try:
+        return verb()
+    except (DataError, WordError, Unreadable, PermissionError, FileNotFoundError) as error:
+        raise _mistake(error) from error
+    except (TrainingStopped, ValueError, TypeError, RuntimeError) as error:
+        if isinstance(error, TrainingStopped) or _ours(error):
+            typer.echo(f"headstart: {error}", err=True)
+            raise typer.Exit(1) from error
+        raise
+
+
+def _ours(error: BaseException) -> bool:
+    """The error was worded here, not met inside a library: the last frame is this package's."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return trace is not None and __package__ in trace.tb_frame.f_globals.get("__name__", "").split(".")[:1]
+
+
+def _mistake(error: Exception) -> typer.Exit:
+    typer.echo(f"headstart: {error}", err=True)
+    return typer.Exit(2)
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; nothing that was saved is lost", err=True)
+        sys.exit(130)

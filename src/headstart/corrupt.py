@@ -1,0 +1,123 @@
+"""Hide rows, then fill the holes: `corrupt(score, ratio, fill)` makes the view that a student must repair.
+
+A mask is a score per row: `hide` takes the lowest `round(ratio * n)` content rows of every segment. Scores read only
+coordinates, so one definition serves pictures, series and text, and the counts are known on the host.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .step import Rng
+from .tokens import Rows, Tokens, View, choose, select
+
+Score = Callable[[Tokens, Rng], Tensor]  # [T], low score = hide first
+Fill = Callable[[Tokens, Rows, Rng], Tokens]
+Make = Callable[[Tokens, Rng], View]
+
+
+def random(tokens: Tokens, rng: Rng) -> Float[Tensor, "T"]:
+    """Every row alone (MAE, He et al. 2022, section 3)."""
+    return rng.rows(tokens.layout.seg, tokens.layout.place - tokens.layout.slots)[:, 0]
+
+
+def groups(tokens: Tokens, rng: Rng, seeds: int = 4, spread: float = 2.0) -> Float[Tensor, "T"]:
+    """Connected groups: the distance to the nearest of a few random rows, each reaching up to `spread` times as far.
+
+    The largest-coordinate distance makes rectangles of a grid (GMML, Atito et al.), intervals of a series, and cubes
+    of a volume.
+    """
+    spans = tokens.layout
+    content = spans.cu.diff() - spans.slots
+    at = (rng.fold("seed").segments(seeds) * content[:, None]).long() + (spans.cu[:-1] + spans.slots)[:, None]
+    reach = 1 + (spread - 1) * rng.fold("reach").segments(seeds)
+    centre = tokens.coords[at.clamp(max=len(tokens) - 1)]  # [S, seeds, C]
+    far = (tokens.coords[:, None] - centre[spans.seg]).abs().amax(-1) / reach[spans.seg]
+    return far.amin(1) + 1e-3 * random(tokens, rng.fold("ties"))
+
+
+def hide(tokens: Tokens, score: Float[Tensor, "T"], ratio: float) -> Rows:
+    """The round(ratio * n) lowest-scoring of the n content rows of every segment."""
+    if not 0 <= ratio <= 1:
+        raise ValueError(f"ratio is the share of rows to hide, between 0 and 1, not {ratio}")
+    spans = tokens.layout
+    counts = tuple(round(ratio * n) for n in tokens.content)
+    score = score.masked_fill(tokens.slot, torch.inf)
+    if spans.uniform and spans.segments:
+        k = counts[0]
+        order = score.view(spans.segments, spans.max_len).argsort(dim=1, stable=True)[:, :k]
+        mask = torch.zeros(spans.segments, spans.max_len, dtype=torch.bool, device=score.device)
+        return choose(mask.scatter_(1, order, True).flatten(), counts)
+    order = score.argsort(stable=True)
+    order = order[spans.seg[order].argsort(stable=True)]  # by segment, then by score: row r of the result has rank place[r]
+    rank = torch.empty_like(order)
+    rank[order] = spans.place
+    k = torch.tensor(counts, device=score.device)
+    return choose(rank < k[spans.seg], counts)
+
+
+def corrupt(score: Score, ratio: float, fill: Fill) -> Make:
+    """A view with `ratio` of each sample's rows hidden where `score` is low, and `fill` in their place."""
+
+    def make(tokens: Tokens, rng: Rng) -> View:
+        hidden = hide(tokens, score(tokens, rng.fold("hide")), ratio)
+        return View(fill(tokens, hidden, rng.fold("fill")), tokens, hidden)
+
+    return make
+
+
+def clean(tokens: Tokens, rng: Rng) -> View:
+    """The sample as it is, nothing hidden."""
+    nothing = torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
+    return View(tokens, tokens, choose(nothing, (0,) * tokens.layout.segments))
+
+
+def drop(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
+    """Take hidden rows out: the encoder never sees them and never pays for them (MAE)."""
+    lengths = zip(tokens.layout.lengths, hidden.counts, strict=True)
+    return select(tokens, choose(~hidden.mask, tuple(n - k for n, k in lengths)))
+
+
+def noise(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
+    """Standard normal noise; payloads are standardised by their tokenizer."""
+    if not tokens.values.is_floating_point():
+        raise TypeError(f"noise fills rows of numbers, but rows of kind '{tokens.kind}' are ids: use other_sample or drop")
+    where, spans = hidden.index, tokens.layout
+    drawn = rng.normal(spans.seg[where], spans.place[where] - spans.slots, tokens.values.shape[-1])
+    return tokens.with_values(tokens.values.index_copy(0, where, drawn.to(tokens.values.dtype)))
+
+
+def other_sample(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
+    """The row at the same place of another sample of the batch ("alien" rows, GMML)."""
+    spans = tokens.layout
+    if spans.segments < 2:
+        raise ValueError("other_sample needs at least two samples in a batch: raise data.batch")
+    shuffled = rng.segments()[:, 0].argsort()  # by each sample's own draw: the partner does not depend on batch order
+    partner = torch.empty_like(shuffled)
+    partner[shuffled] = shuffled.roll(1)
+    other = partner[spans.seg[hidden.index]]
+    content = (spans.cu.diff() - spans.slots).clamp(min=1)
+    place = (spans.place[hidden.index] - spans.slots) % content[other]
+    source = spans.cu[:-1][other] + spans.slots + place
+    source = source.clamp(max=len(tokens) - 1)
+    return tokens.with_values(tokens.values.index_copy(0, hidden.index, tokens.values[source]))
+
+
+def one_of(*fills: Fill, p: tuple[float, ...]) -> Fill:
+    """One fill per sample, drawn with probabilities p."""
+    if len(fills) != len(p) or abs(sum(p) - 1) > 1e-6:
+        raise ValueError(f"one_of needs a probability for each of its {len(fills)} fills, summing to 1, not {p}")
+    edges = torch.tensor(p).cumsum(0)[:-1]
+
+    def fill(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
+        drawn = torch.bucketize(rng.fold("which").segments()[:, 0], edges.to(tokens.device), right=True)
+        which = drawn[tokens.layout.seg]
+        values = tokens.values
+        for number, each in enumerate(fills):
+            filled = each(tokens, hidden, rng.fold(number)).values
+            values = torch.where((which == number)[:, None], filled, values)
+        return tokens.with_values(values)
+
+    return fill

@@ -1,0 +1,313 @@
+"""Samples by number: whatever the user points at becomes one small protocol that all else reads."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+FORMS = {"image": "[n, H, W], [n, H, W, C] or [n, C, H, W]", "series": "[n, L] or [n, C, L]", "text": "[n]"}
+KINDS = tuple(FORMS)
+
+
+class Unreadable(Exception):
+    """One sample cannot be read; the others can."""
+
+    def __init__(self, where: str, reason: str):
+        super().__init__(f"{where}: {reason}" if where else reason)
+        self.where = where
+        self.reason = reason
+
+
+class DataError(ValueError):
+    """The user's mistake; the message says what to do about it."""
+
+
+class Source(Protocol):
+    """Samples by number; reading is safe from several threads."""
+
+    kind: str  # "image" | "series" | "text": which tokenizer the samples call for
+    labels: np.ndarray | None  # int64 [n], -1 where unknown
+    classes: tuple[str, ...]  # names of the labels, () without labels
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Any:
+        """Image [C, H, W] of uint8, uint16 or float32, series [C, L] of float32, str; or Unreadable."""
+        ...
+
+    def name(self, index: int) -> str: ...  # relative path, or "title[17]"
+
+    def describe(self) -> str: ...  # one line: what was found
+
+
+class ArraySource:
+    """Samples along the first axis of an array, which may stay on disk (a memmap).
+
+    Images are [n, H, W], [n, H, W, C] or [n, C, H, W] and are served as [C, H, W]. The channels are the first
+    or the last axis of a picture, and at most 16; where both axes are that short, the one that leaves the
+    squarer picture holds them, and a tie goes to the last. Series are [n, L] or [n, C, L], served as [C, L]
+    float32. Text is an array of strings.
+    """
+
+    def __init__(
+        self,
+        values: np.ndarray,
+        kind: str,
+        labels: np.ndarray | None = None,
+        classes: Sequence[str] = (),
+        title: str = "array",
+    ):
+        if kind not in KINDS:
+            raise DataError(f"kind is {kind!r} but must be one of {', '.join(KINDS)}")
+        if len(values.shape) == 0 or len(values) == 0:
+            raise DataError(f"{title} holds no samples: the first axis counts them")
+        _check_plain(values.dtype, title)
+        allowed = {"image": (3, 4), "series": (2, 3), "text": (1,)}[kind]
+        if values.ndim not in allowed:
+            raise DataError(
+                f"{title} has shape {list(values.shape)}, but {kind} is {FORMS[kind]}: reshape it"
+            )
+        if (values.dtype.kind in "US") != (kind == "text"):
+            raise DataError(
+                f"{title} holds {values.dtype}, which is not {kind}: pass another kind, or convert it"
+            )
+        if 0 in values.shape[1:]:
+            raise DataError(f"{title} has shape {list(values.shape)}: every sample is empty")
+        self.values, self.kind, self.title = values, kind, title
+        self.labels: np.ndarray | None = None
+        self.classes: tuple[str, ...] = ()
+        if labels is not None:
+            self.labels, self.classes = as_labels(labels, len(values), title, classes)
+        self._last = kind == "image" and values.ndim == 4 and _channels_last(values.shape[1:], title)
+        self.dtype = _served(values, kind)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int) -> Any:
+        sample = self.values[index]
+        if self.kind == "text":
+            try:
+                return sample.decode() if isinstance(sample, bytes) else str(sample)
+            except UnicodeDecodeError as error:
+                raise Unreadable(self.name(index), "the text is not UTF-8") from error
+        if self._last:
+            sample = np.moveaxis(sample, -1, 0)
+        elif sample.ndim == (2 if self.kind == "image" else 1):
+            sample = sample[None]
+        if sample.dtype == bool and self.kind == "image":
+            sample = sample * np.uint8(255)
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes inf, which is refused in words
+            # a writable copy where the array is read-only (a memmap): torch warns about anything else
+            sample = np.require(sample, dtype=self.dtype, requirements=["C", "W"])
+        if self.kind == "image" and self.dtype == np.float32 and not np.isfinite(sample).all():
+            raise Unreadable(self.name(index), "the image holds NaN or infinite values")
+        return sample
+
+    def name(self, index: int) -> str:
+        return f"{self.title}[{index}]"
+
+    def describe(self) -> str:
+        what = {"image": "images", "series": "series", "text": "texts"}[self.kind]
+        form = "" if self.kind == "text" else f" of {'x'.join(map(str, self.shape))} ({self.dtype})"
+        labelled = f", {len(self.classes)} classes" if self.classes else ""
+        return f"{self.title}: {len(self):,} {what}{form}{labelled}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape every sample is served in; () for text."""
+        shape = self.values.shape[1:]
+        if self._last:
+            return (shape[-1], *shape[:-1])
+        return (1, *shape) if len(shape) == (2 if self.kind == "image" else 1) else shape
+
+
+class Subset:
+    """Some samples of a source, in the order of `indices`."""
+
+    def __init__(self, source: Source, indices: Sequence[int] | np.ndarray):
+        self.source = source
+        self.indices = np.asarray(indices, dtype=np.int64).reshape(-1)
+        if len(self.indices) and not (0 <= self.indices.min() and self.indices.max() < len(source)):
+            raise DataError(f"a subset asks for indices outside 0..{len(source) - 1}: choose among these")
+        self.kind, self.classes = source.kind, source.classes
+        self.labels = None if source.labels is None else source.labels[self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.source[int(self.indices[index])]
+
+    def name(self, index: int) -> str:
+        return self.source.name(int(self.indices[index]))
+
+    def describe(self) -> str:
+        return f"{len(self):,} of {self.source.describe()}"
+
+
+def open_source(where: np.ndarray | str | Path, kind: str | None = None) -> Source:
+    """Find out what `where` is and open it: array, folder, .npy, .npz or idx file, or the name of a set.
+
+    Files are recognised by content. A path that exists wins over a set of the same name.
+    """
+    # imported here because these modules build on this one
+    from . import idx, images, npz, sets
+
+    if kind is not None and kind not in KINDS:
+        raise DataError(f"kind is {kind!r} but must be one of {', '.join(KINDS)}")
+    if isinstance(where, np.ndarray):
+        return ArraySource(where, kind or guess_kind(where))
+    path = Path(where).expanduser()
+    if path.is_dir():
+        return _open_folder(path, kind)
+    if not path.exists():
+        if isinstance(where, str) and where.partition(":")[0] in sets.names():
+            return _as_kind(sets.load(where), kind)
+        raise _no_such(str(where), sets.names())
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise DataError(f"{path} cannot be opened ({error.strerror}): check its permissions") from error
+    if not start:
+        raise DataError(f"{path} is empty: give a file that holds samples")
+    if start.startswith(b"\x93NUMPY"):
+        values = npz.load_array(path, path, mmap_mode="r")
+        return ArraySource(values, kind or guess_kind(values, path.name), title=path.stem)
+    if start.startswith(b"PK\x03\x04") and path.suffix.lower() != ".zip":
+        return npz.open_npz(path, kind)
+    if idx.is_idx(path):
+        values, labels = idx.read_idx(path), idx.labels_beside(path)
+        if values.ndim == 1:
+            raise DataError(
+                f"{path} holds labels, not samples: give the images file; its labels are found beside it"
+            )
+        return ArraySource(values, kind or guess_kind(values, path.name), labels, title=path.name)
+    if images.is_image(start):
+        raise DataError(f"{path} is a single image: give the folder it lies in, {path.parent}")
+    raise DataError(
+        f"{path} is not readable here: give a folder of images or .txt files, or a .npy, .npz or idx file"
+    )
+
+
+def guess_kind(values: np.ndarray, title: str = "the array") -> str:
+    """The kind that an array's shape and dtype suggest; `kind=` overrides it.
+
+    Strings are text; [n, L] is series; four axes are images. Three axes are images [n, H, W] when they hold
+    uint8, uint16 or bool, or when H and W are both at least 8 and neither is more than twice the other;
+    otherwise series [n, C, L].
+    """
+    _check_plain(values.dtype, title)
+    if values.dtype.kind in "US":
+        return "text"
+    if values.ndim == 2:
+        return "series"
+    if values.ndim == 4:
+        return "image"
+    if values.ndim == 3:
+        short, long = sorted(values.shape[1:])
+        return "image" if _is_pixels(values.dtype) or (short >= 8 and long <= 2 * short) else "series"
+    raise DataError(
+        f"{title} has shape {list(values.shape)}: reshape it, samples along the first axis, into "
+        f"images {FORMS['image']}, or series {FORMS['series']}"
+    )
+
+
+def as_labels(
+    values: np.ndarray, n: int, title: str, classes: Sequence[str] = ()
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels as int64, -1 where unknown, and their names: as given, or the strings, or "0", "1", ..."""
+    values = np.asarray(values)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.shape != (n,):
+        raise DataError(
+            f"{title} has {n} samples but labels of shape {list(values.shape)}: give one per sample"
+        )
+    if values.dtype.kind in "US":
+        names, codes = np.unique(values.astype(str), return_inverse=True)
+        return codes.astype(np.int64), tuple(names.tolist())
+    if values.dtype.kind not in "iubf" or not np.array_equal(values, np.trunc(values)):
+        raise DataError(f"the labels of {title} are not whole ({values.dtype}): number or name the classes")
+    labels = values.astype(np.int64)
+    if labels.min() < -1 or labels.max() >= 100_000:
+        raise DataError(
+            f"the labels of {title} go from {labels.min()} to {labels.max()}: number classes 0, 1, 2, ..."
+        )
+    if classes and labels.max() >= len(classes):
+        raise DataError(f"{title} has label {labels.max()} but {len(classes)} class names: name every class")
+    return labels, tuple(classes) or tuple(str(i) for i in range(int(labels.max()) + 1))
+
+
+def _open_folder(folder: Path, kind: str | None) -> Source:
+    from . import folder as folders
+    from . import images
+
+    if kind == "series":
+        raise DataError(f"{folder} is a folder, and series are read from arrays: save them as .npy or .npz")
+    files = list(folders.walk(folder))
+    found = [] if kind == "text" else images.only_images(folder, files)
+    if found:
+        return images.FolderSource(folder, found)
+    if kind != "image" and any(f.lower().endswith(".txt") for f in files):
+        return folders.TextFolder(folder, files)
+    arrays = sorted(f for f in files if re.search(r"\.(npy|npz)$|idx\d", f.lower()))
+    if arrays:
+        raise DataError(f"{folder} holds array files: give one of them, such as {folder / arrays[0]}")
+    what = {"image": "images", "text": ".txt files"}.get(kind or "", "images or .txt files")
+    raise DataError(f"there are no {what} among the {len(files):,} files under {folder}: give another folder")
+
+
+PICKLED = "{title} holds Python objects, which are never unpickled: save one array of numbers or strings"
+
+
+def _check_plain(dtype: np.dtype, title: str) -> None:
+    if dtype.kind == "O":
+        raise DataError(PICKLED.format(title=title))
+    if dtype.kind not in "biufUS":
+        raise DataError(f"{title} holds {dtype} values: convert it to real numbers or strings")
+
+
+def _channels_last(shape: tuple[int, ...], title: str) -> bool:
+    def stretch(h: int, w: int) -> float:
+        return max(h, w) / max(1, min(h, w))
+
+    a, b, c = shape
+    if a > 16 and c > 16:
+        raise DataError(f"images of {title} are {a}x{b}x{c}, no outer axis at most 16: put the channels last")
+    return c <= 16 and (a > 16 or stretch(a, b) <= stretch(b, c))
+
+
+def _served(values: np.ndarray, kind: str) -> np.dtype:
+    """uint8 and uint16 images stay; wider integers become the smaller of these that holds them all."""
+    if kind == "image" and _is_pixels(values.dtype):
+        return np.dtype(np.uint8) if values.dtype == bool else values.dtype.newbyteorder("=")
+    if kind == "image" and values.dtype.kind in "iu":
+        low, high = int(values.min()), int(values.max())
+        if low >= 0 and high <= 65_535:
+            return np.dtype(np.uint8 if high <= 255 else np.uint16)
+    return np.dtype(np.float32)
+
+
+def _is_pixels(dtype: np.dtype) -> bool:
+    return dtype.newbyteorder("=") in (np.bool_, np.uint8, np.uint16)
+
+
+def _as_kind(source: Source, kind: str | None) -> Source:
+    if kind not in (None, source.kind):
+        raise DataError(f"this set holds {source.kind} samples: leave kind={kind} out")
+    return source
+
+
+def _no_such(where: str, names: list[str]) -> DataError:
+    near = difflib.get_close_matches(
+        where.partition(":")[0].lower().replace("_", "-"), names, n=1, cutoff=0.5
+    )
+    hint = f"did you mean {near[0]}? Give" if near else "give"
+    return DataError(
+        f"there is no file or folder {where}: {hint} an existing path, or one of {', '.join(names)}"
+    )

@@ -1,0 +1,71 @@
+"""Several processes as one: ranks, a gather that gradients flow through, and PyTorch's own DDP and FSDP2.
+
+Everything is a no-op in a single process, so no other file asks whether it is alone.
+"""
+
+import os
+from typing import Any
+
+import torch
+import torch.distributed as td
+from torch import Tensor, nn
+
+
+def start(device: torch.device) -> None:
+    """Join the group that torchrun describes in the environment; nothing to do without one."""
+    if "WORLD_SIZE" in os.environ and int(os.environ["WORLD_SIZE"]) > 1 and not td.is_initialized():
+        td.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def stop() -> None:
+    if td.is_available() and td.is_initialized():
+        td.destroy_process_group()
+
+
+def rank() -> int:
+    return td.get_rank() if td.is_available() and td.is_initialized() else 0
+
+
+def world() -> int:
+    return td.get_world_size() if td.is_available() and td.is_initialized() else 1
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        parts = [torch.empty_like(x) for _ in range(world())]
+        td.all_gather(parts, x.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        total = grads[0].contiguous().clone()
+        td.all_reduce(total)
+        return total.chunk(world())[rank()]
+
+
+def gather(x: Tensor) -> Tensor:
+    """x of every rank, concatenated along the first dimension; the gradient is the sum over ranks."""
+    return _Gather.apply(x) if world() > 1 else x
+
+
+def mean(x: Tensor) -> Tensor:
+    """The mean of x over ranks, without gradient."""
+    if world() == 1:
+        return x
+    x = x.detach().clone()
+    td.all_reduce(x)
+    return x / world()
+
+
+def wrap(module: nn.Module, device: torch.device, shard: bool = False) -> nn.Module:
+    """The module as this group trains it: DDP, or parameters sharded by FSDP2, or itself when alone."""
+    if world() == 1:
+        return module
+    if shard:
+        from torch.distributed.fsdp import fully_shard
+
+        fully_shard(module)
+        return module
+    ids = [device.index or 0] if device.type == "cuda" else None
+    return nn.parallel.DistributedDataParallel(module, device_ids=ids)

@@ -1,0 +1,120 @@
+"""A finished encoder, as other tools take it: data of the kind it was trained on in, vectors out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+
+from .checkpoint import load_encoder
+from .data.prepare import Prepared
+from .data.source import ArraySource, DataError, Source, open_source
+from .nn.encoder import Encoder, set_dtype
+from .nn.linear import fastest_dtype
+from .plan import read_in
+from .probes.features import encode
+from .recipe import Input
+
+
+@dataclass
+class Encoded:
+    """Vectors and where they come from. z: [n, D] float32."""
+
+    z: np.ndarray
+    names: list[str]
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+    bad: list[tuple[str, str]]
+
+
+class Pretrained:
+    """An encoder with its tokenizer, its way of reading samples and its readout, as `load` finds them in a folder.
+
+    `module` is the torch.nn.Module (Tokens -> Tokens); `embed` takes anything `pretrain` takes, or a list of arrays.
+    """
+
+    def __init__(self, encoder: Encoder, card: dict[str, Any]) -> None:
+        self.module, self.card, self.read = encoder, card, str(card["read"])
+        self.tokenizer = next(iter(encoder.tokenizers.values()))
+        set_dtype(encoder, fastest_dtype("cpu"))
+
+    @property
+    def width(self) -> int:
+        """Length of an embedding."""
+        return self.module.width * (2 if self.read == "mean_std" else 1)
+
+    def to(self, device: torch.device | str) -> "Pretrained":
+        self.module.to(device)
+        set_dtype(self.module, fastest_dtype(device))
+        return self
+
+    def prepare(self, data: Any, progress: Callable[[int, int], None] | None = None) -> Prepared:
+        """Samples read and sized as they were in training. data: a path, the name of a set, an array, a list of arrays."""
+        source: Source
+        kind = self.tokenizer.kind
+        if isinstance(data, list):
+            source = Given([np.asarray(x) if kind != "text" else x for x in data], kind)
+        elif hasattr(data, "kind") and hasattr(data, "describe"):
+            source = data
+        elif isinstance(data, np.ndarray | torch.Tensor):
+            source = ArraySource(np.asarray(data), kind)
+        else:
+            source = open_source(data)
+        if source.kind != kind:
+            raise DataError(f"this encoder reads {kind} data, and this is {source.kind}: {source.describe()}")
+        return read_in(source, Input(**self.card["input"]), getattr(self.tokenizer, "channels", None), progress)
+
+    def embed(self, data: Any, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+        """[n, D] float32: one vector per readable sample. Unreadable files are left out: `embed_named` says which."""
+        return self.embed_named(data, progress).z
+
+    def embed_named(self, data: Any, progress: Callable[[int, int], None] | None = None) -> Encoded:
+        """Vectors with the samples' names and labels, and the list of what could not be read."""
+        source = self.prepare(data)
+        every = range(len(source))
+        z = encode(self.module, self.tokenizer, source, every, (self.read,), progress=progress)[self.read]
+        bad = [(b.where, b.reason) for b in source.bad]
+        return Encoded(z, [source.name(i) for i in every], source.labels, source.classes, bad)
+
+
+class Given:
+    """Samples in a list."""
+
+    labels = None
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, samples: list[Any], kind: str) -> None:
+        self.samples, self.kind = samples, kind
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Any:
+        sample = self.samples[index]
+        if self.kind == "text" or sample.ndim == (3 if self.kind == "image" else 2):
+            return sample
+        return sample[None]
+
+    def name(self, index: int) -> str:
+        return f"sample[{index}]"
+
+    def describe(self) -> str:
+        return f"a list of {len(self.samples):,} samples"
+
+
+def load(folder: str | Path, device: torch.device | str = "cpu") -> Pretrained:
+    """The encoder that a run left in its folder."""
+    folder = Path(folder)
+    if not (folder / "encoder.json").exists():
+        raise DataError(
+            f"{folder} holds no finished encoder (encoder.json): "
+            + ("the run has not ended; start it again and it goes on" if (folder / "run.json").exists() else
+               "give the folder of a run, such as runs/mae-photos")  # fmt: skip
+        )
+    return Pretrained(*load_encoder(folder)).to(device)
+
+
+

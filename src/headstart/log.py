@@ -1,0 +1,70 @@
+"""What a run says: one JSON line per event for programs, one live line for people."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+
+class Log:
+    """`log.jsonl` and the terminal. Rows are appended whole.
+
+    The live line is redrawn in place on a terminal, and printed every `pause` seconds elsewhere.
+    """
+
+    def __init__(self, path: Path | None = None, quiet: bool = False, pause: float = 10.0, to: TextIO | None = None) -> None:
+        self.path, self.quiet, self.pause, self.to = path, quiet, pause, to or sys.stdout
+        self._last, self._open = 0.0, False
+        self.repair()
+
+    def repair(self) -> None:
+        """Cut off what a crash left of a row."""
+        if self.path is not None and self.path.exists():
+            whole = self.path.read_bytes()
+            if not whole.endswith(b"\n"):
+                self.path.write_bytes(whole[: whole.rfind(b"\n") + 1])
+
+    def write(self, event: str, **values: Any) -> None:
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a") as file:
+                file.write(json.dumps({"event": event, **values}) + "\n")
+
+    def say(self, text: str = "") -> None:
+        """A line that stays."""
+        if not self.quiet:
+            if self._open:
+                self.to.write("\n")
+                self._open = False
+            print(text, file=self.to, flush=True)
+
+    def live(self, text: str) -> None:
+        """The line that is redrawn."""
+        now = time.monotonic()
+        if self.quiet or now - self._last < (0.2 if self.to.isatty() else self.pause):
+            return
+        self._last = now
+        if self.to.isatty():
+            self.to.write(f"\r\x1b[K{text}")
+            self.to.flush()
+            self._open = True
+        else:
+            print(text, file=self.to, flush=True)
+
+    def rows(self, event: str) -> Iterator[dict[str, Any]]:
+        """Earlier rows of one kind."""
+        if self.path is not None and self.path.exists():
+            for line in self.path.read_text().splitlines():
+                row = json.loads(line)
+                if row["event"] == event:
+                    yield row
+
+
+def span(seconds: float) -> str:
+    """A duration for people: 45 s, 3 min 20 s, 2 h 05 min."""
+    s = round(seconds)
+    if s < 60:
+        return f"{s} s"
+    return f"{s // 60} min {s % 60:02d} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60:02d} min"

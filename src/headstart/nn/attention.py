@@ -1,0 +1,114 @@
+"""One `attend` over packed rows: every row attends to the rows of its own segment.
+
+Chosen by facts: equal lengths -> one dense call; ragged on CUDA -> PyTorch's varlen kernel; otherwise segments are grouped by
+length, which is exact and needs no mask. `by_length` is the reference that the others are tested against.
+"""
+
+import math
+from collections import defaultdict
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..tokens import Layout
+
+SHORT = 320  # rows below which softmax(q k) v written out beats the fused kernel on a CPU (benchmarks/attention.py)
+
+
+def attend(
+    q: Float[Tensor, "T H D"],
+    k: Float[Tensor, "U H D"],
+    v: Float[Tensor, "U H D"],
+    layout: Layout,
+    context: Layout | None = None,
+    causal: bool = False,
+) -> Float[Tensor, "T H D"]:
+    """Scaled dot-product attention inside segments.
+
+    `context` lays out the rows of k and v where they differ from those of q (segment by segment the same samples).
+    `causal`: a row sees itself and earlier rows of its segment; needs q and k to be the same rows.
+    """
+    if causal and context is not None:
+        raise ValueError("causal attention has no meaning across two sequences")
+    context = context or layout
+    if context.segments != layout.segments:
+        raise ValueError(f"{layout.segments} segments cannot attend to {context.segments}")
+    if layout.uniform and context.uniform:
+        return dense(q, k, v, layout, context, causal)
+    if q.is_cuda and q.dtype in (torch.bfloat16, torch.float16):
+        return varlen(q, k, v, layout, context, causal)
+    return by_length(q, k, v, layout, context, causal)
+
+
+def _core(
+    q: Float[Tensor, "S N H D"], k: Float[Tensor, "S M H D"], v: Float[Tensor, "S M H D"], causal: bool
+) -> Float[Tensor, "S N H D"]:
+    n, m = q.shape[1], k.shape[1]
+    q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+    if q.is_cuda or max(n, m) > SHORT:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2)
+    score = (q * (1 / math.sqrt(q.shape[-1]))) @ k.transpose(-1, -2)
+    if causal:
+        score = score.masked_fill(torch.ones(n, m, dtype=torch.bool, device=q.device).triu(1), -torch.inf)
+    return (score.softmax(-1) @ v).transpose(1, 2)
+
+
+def dense(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, causal: bool = False) -> Tensor:
+    """All segments are equally long: rows are a free [S, N] grid."""
+    s = layout.segments
+    out = _core(*(x.reshape(s, -1, *x.shape[1:]) for x in (q, k, v)), causal)
+    return out.reshape(q.shape)
+
+
+def by_length(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, causal: bool = False) -> Tensor:
+    """Segments of equal lengths together: exact, any device, no mask."""
+    parts, order = [], []
+    for n, m, rows, columns in _groups(layout.lengths, context.lengths, str(q.device)):
+        heads = q.shape[1:]
+        group = (q[rows].view(-1, n, *heads), k[columns].view(-1, m, *heads), v[columns].view(-1, m, *heads))
+        parts.append(_core(*group, causal).reshape(-1, *heads))
+        order.append(rows)
+    if not parts:
+        return torch.zeros_like(q)
+    if all(isinstance(rows, slice) for rows in order):
+        return torch.cat(parts)
+    every = torch.arange(len(q), device=q.device)
+    back = torch.cat([every[rows] for rows in order]).argsort()
+    return torch.cat(parts)[back]
+
+
+@lru_cache(maxsize=256)
+def _groups(
+    lengths: tuple[int, ...], others: tuple[int, ...], device: str
+) -> list[tuple[int, int, slice | Tensor, slice | Tensor]]:
+    """(n, m, rows, columns) of every pair of lengths; slices where its segments lie together."""
+    members: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for segment, pair in enumerate(zip(lengths, others, strict=True)):
+        if pair[0]:
+            members[pair].append(segment)
+    starts = [torch.tensor((0, *ls)).cumsum(0) for ls in (lengths, others)]
+    together = all(s[-1] - s[0] == len(s) - 1 for s in members.values())
+    groups = []
+    for (n, m), segments in members.items():
+        pick: list[slice | Tensor] = []
+        for length, start in ((n, starts[0]), (m, starts[1])):
+            if together:
+                first = int(start[segments[0]])
+                pick.append(slice(first, first + length * len(segments)))
+            else:
+                pick.append((start[segments][:, None] + torch.arange(length)).flatten().to(device))
+        groups.append((n, m, pick[0], pick[1]))
+    return groups
+
+
+def varlen(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, causal: bool = False) -> Tensor:
+    """PyTorch's variable-length flash kernel (CUDA, half precision)."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    window = (-1, 0) if causal else (-1, -1)
+    longest = [64 * -(-x.max_len // 64) for x in (layout, context)]  # rounded up: few distinct values, few recompiles
+    out = varlen_attn(q, k, v, layout.cu, context.cu, longest[0], longest[1], window_size=window)
+    return out if isinstance(out, Tensor) else out[0]

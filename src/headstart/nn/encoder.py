@@ -1,0 +1,90 @@
+"""Tokens in, one vector per row out: embed the payload, add where it sits, run the transformer."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..tokens import Tokenizer, Tokens
+from .position import sincos
+from .transformer import Transformer
+
+
+@dataclass(frozen=True)
+class Model:
+    """The shape of an encoder. `model.width=256` on the command line changes one field of the size that was chosen."""
+
+    width: int = 384
+    depth: int = 12
+    heads: int = 6
+    slots: int = 1  # reserved rows: the class token, then registers
+
+
+SIZES = {
+    "XS": Model(128, 4, 4),  # for CPUs and minutes
+    "Ti": Model(192, 12, 3),
+    "S": Model(384, 12, 6),
+    "B": Model(768, 12, 12),
+    "L": Model(1024, 24, 16),
+}
+
+
+def model(size: str | Model) -> Model:
+    """A named size, or the given one."""
+    if isinstance(size, Model):
+        return size
+    if size not in SIZES:
+        raise ValueError(f"there is no model size {size!r}; choose one of {', '.join(SIZES)}, or give model.width and model.depth")
+    return SIZES[size]
+
+
+class Encoder(nn.Module):
+    """A transformer over the rows of one or more kinds of data.
+
+    dtype: what the rows are computed in; parameters are fp32. `train` sets the machine's fastest.
+    """
+
+    def __init__(self, tokenizers: dict[str, Tokenizer], shape: Model, causal: bool = False) -> None:
+        super().__init__()
+        self.shape, self.causal, self.dtype = shape, causal, torch.float32
+        self.tokenizers = dict(tokenizers)
+        self.trunk = Transformer(shape.width, shape.depth, shape.heads, causal)
+        self.embeds = nn.ModuleDict({kind: t.embed(shape.width) for kind, t in tokenizers.items()})
+        self.slots = nn.Parameter(torch.randn(shape.slots, shape.width) * 0.02)
+
+    @property
+    def width(self) -> int:
+        return self.shape.width
+
+    def forward(self, tokens: Tokens, placeless: Tensor | None = None) -> Tokens:
+        """[T, width] for rows of one kind; `placeless` rows are told their content but not their position."""
+        return tokens.with_values(self.trunk(self.embed(tokens, placeless), tokens.layout))
+
+    def embed(self, tokens: Tokens, placeless: Tensor | None = None) -> Float[Tensor, "T D"]:
+        """Payload plus position; slot rows hold what was learnt for them instead."""
+        if tokens.values.is_floating_point():
+            tokens = tokens.with_values(tokens.values.to(self.dtype))
+        place = sincos(tokens.coords, self.width)
+        if placeless is not None:
+            place = place.masked_fill(placeless[:, None], 0)
+        x = (self.embeds[tokens.kind](tokens) + place).to(self.dtype)
+        spans = tokens.layout
+        if spans.slots:
+            if spans.slots != len(self.slots):
+                raise ValueError(f"rows were packed with {spans.slots} slots for an encoder with {len(self.slots)}")
+            heads = (spans.cu[:-1].long()[:, None] + torch.arange(spans.slots, device=x.device)).flatten()
+            x = x.index_copy(0, heads, self.slots.to(x.dtype).repeat(spans.segments, 1))
+        return x
+
+
+def encoder(tokenizers: dict[str, Tokenizer], size: str | Model = "S", causal: bool = False) -> Encoder:
+    """The plain transformer encoder of a named size (or `Model`) for these kinds of data."""
+    return Encoder(tokenizers, model(size), causal)
+
+
+def set_dtype(module: nn.Module, dtype: torch.dtype) -> None:
+    """Compute in `dtype` in every encoder inside."""
+    for part in module.modules():
+        if isinstance(part, Encoder):
+            part.dtype = dtype

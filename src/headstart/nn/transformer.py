@@ -1,0 +1,95 @@
+"""The pre-norm transformer (ViT form) over packed rows. A variant is another `block`, passed in."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..tokens import Layout, Rows
+from .attention import attend
+from .linear import LayerNorm, Linear
+
+
+class Mlp(nn.Module):
+    """Two linear maps with a GELU between."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.up, self.down = Linear(width, hidden), Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down(F.gelu(self.up(x)))
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention inside segments."""
+
+    def __init__(self, width: int, heads: int, causal: bool = False) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} does not divide into {heads} heads")
+        self.heads, self.causal = heads, causal
+        self.qkv, self.out = Linear(width, 3 * width), Linear(width, width)
+
+    def forward(self, x: Float[Tensor, "T D"], layout: Layout) -> Float[Tensor, "T D"]:
+        q, k, v = self.qkv(x).view(len(x), 3, self.heads, -1).unbind(1)
+        return self.out(attend(q, k, v, layout, causal=self.causal).reshape(x.shape))
+
+    def only(self, x: Float[Tensor, "T D"], layout: Layout, rows: Rows, ends: Layout) -> Float[Tensor, "K D"]:
+        """The output at these rows alone, which `ends` lays out; the rest of x is read but not answered for."""
+        width = x.shape[1]
+        q = self.qkv.part(x[rows.index], slice(0, width)).view(len(rows), self.heads, -1)
+        k, v = self.qkv.part(x, slice(width, 3 * width)).view(len(x), 2, self.heads, -1).unbind(1)
+        return self.out(attend(q, k, v, ends, layout).reshape(len(rows), width))
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x))."""
+
+    def __init__(self, width: int, heads: int, ratio: float = 4.0, causal: bool = False) -> None:
+        super().__init__()
+        self.norm1, self.attention = LayerNorm(width, eps=1e-6), Attention(width, heads, causal)
+        self.norm2, self.mlp = LayerNorm(width, eps=1e-6), Mlp(width, int(ratio * width))
+
+    def forward(self, x: Float[Tensor, "T D"], layout: Layout) -> Float[Tensor, "T D"]:
+        x = x + self.attention(self.norm1(x), layout)
+        return x + self.mlp(self.norm2(x))
+
+    def only(self, x: Float[Tensor, "T D"], layout: Layout, rows: Rows, ends: Layout) -> Float[Tensor, "K D"]:
+        """What forward gives at these rows, without computing the others."""
+        y = x[rows.index] + self.attention.only(self.norm1(x), layout, rows, ends)
+        return y + self.mlp(self.norm2(y))
+
+
+class Transformer(nn.Module):
+    """A stack of blocks and a final norm."""
+
+    def __init__(
+        self, width: int, depth: int, heads: int, causal: bool = False, block: Callable[..., nn.Module] = Block
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(block(width, heads, causal=causal) for _ in range(depth))
+        self.norm = LayerNorm(width, eps=1e-6)
+        initialise(self)
+
+    def forward(self, x: Float[Tensor, "T D"], layout: Layout) -> Float[Tensor, "T D"]:
+        for block in self.blocks:
+            x = block(x, layout)
+        return self.norm(x)
+
+
+@torch.no_grad()
+def initialise(module: nn.Module) -> None:
+    """The one table of initial values: Xavier-uniform matrices, zero biases, unit norms (as MAE, He et al. 2022, A.1)."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+        elif isinstance(part, nn.LayerNorm):
+            nn.init.ones_(part.weight)
+            nn.init.zeros_(part.bias)
+        elif isinstance(part, nn.Embedding):
+            nn.init.normal_(part.weight, std=0.02)

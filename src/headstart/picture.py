@@ -1,0 +1,78 @@
+"""What a masked objective was shown, what it made of it, and what was there: three rows of pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .data.loader import collate
+from .objective import Objective
+from .recipe import Data
+from .step import Step
+from .targets import normalised
+from .terms import masked
+from .tokens import Tokens, split
+from .tree import map
+
+SCALE_TO = 96  # pixels of a picture's longer side on the sheet
+GAP = 4
+
+
+@torch.no_grad()
+def restored(objective: Objective, data: Data, indices: np.ndarray, seed: int = 0) -> list[tuple[Any, Any, Any]] | None:
+    """(shown, restored, original) for each sample, decoded; None if no term restores the payload of its rows.
+
+    Hidden rows are grey in `shown`. Where the target is normalised row by row, the row's own mean and spread are put back,
+    as MAE's authors do for their figures: the picture shows structure, not brightness.
+    """
+    term = next((t for t in objective.terms.values() if isinstance(t, masked) and t.target.__name__ in ("raw", "normalised")), None)
+    if term is None:
+        return None
+    was = objective.training
+    objective.eval()
+    step, name = Step(0, 1, seed), term.view
+    batch = collate(data, indices, step, objective.slots, next(objective.parameters()).device)
+    view = objective.views[name](batch.tokens[name], step.rng(name, batch.segment_keys(name)))
+    encoder = next(iter(objective.encoders.values()))
+    said = term.head(encoder(view.seen, view.placeless), view).float()
+    rows, clean = view.hidden.index, view.clean.values
+    if term.target is normalised:
+        there = clean[rows]
+        said = said * (there.var(-1, keepdim=True) + 1e-6).sqrt() + there.mean(-1, keepdim=True)
+    shown = clean.index_copy(0, rows, torch.zeros_like(said))
+    made = clean.index_copy(0, rows, said)
+    objective.train(was)
+    columns = []
+    for values in (shown, made, clean):
+        tokens: Tokens = map(torch.Tensor.cpu, view.clean.with_values(values))
+        columns.append([data.only.decode(t) for t in split(tokens, [1] * len(indices))])
+    return list(zip(*columns, strict=True))
+
+
+def sheet(triples: list[tuple[Any, Any, Any]], path: Path) -> None:
+    """A PNG with three rows: masked input, reconstruction, original. Pictures [C, H, W], shown by up to three channels."""
+    columns = [[_tile(x) for x in triple] for triple in triples]
+    width = sum(max(t.width for t in c) + GAP for c in columns) + GAP
+    heights = [max(c[i].height for c in columns) + GAP for i in range(3)]
+    out = Image.new("RGB", (width, sum(heights) + GAP), "white")
+    left = GAP
+    for column in columns:
+        top = GAP
+        for tile, height in zip(column, heights, strict=True):
+            out.paste(tile, (left, top))
+            top += height
+        left += max(t.width for t in column) + GAP
+    part = path.with_name(f".{path.name}.part")
+    out.save(part, "PNG")
+    part.replace(path)
+
+
+def _tile(picture: torch.Tensor) -> Image.Image:
+    x = picture.numpy()
+    x = np.repeat(x[:1], 3, 0) if len(x) < 3 else x[:3]
+    top = 1.0 if x.max() <= 4 else float(x.max())  # floats of another range are scaled by their own top
+    x = (np.clip(x / top, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    scale = max(1, SCALE_TO // max(x.shape[:2]))
+    return Image.fromarray(x).resize((x.shape[1] * scale, x.shape[0] * scale), Image.Resampling.NEAREST)

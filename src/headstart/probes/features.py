@@ -1,0 +1,73 @@
+"""Samples as vectors: by an encoder and a way to read it, or as they are (the baseline nobody may skip)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data.loader import as_array, rows
+from ..data.source import Source
+from ..nn.encoder import Encoder
+from ..nn.heads import Read, first, last, mean, mean_std
+from ..tokens import Tokenizer
+from ..tree import to
+
+READS: dict[str, Read] = {f.__name__: f for f in (mean_std, mean, first, last)}
+RAW_SIDE = 32  # raw pictures of mixed sizes are compared at this size
+RAW_LENGTH = 256  # raw series of mixed lengths likewise
+
+
+@torch.no_grad()
+def encode(
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    source: Source,
+    indices: Sequence[int] | np.ndarray,
+    reads: Sequence[str] = ("mean_std",),
+    kind: str = "x",
+    batch: int = 256,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """[n, D] for each way to read, in fp32."""
+    device = next(encoder.parameters()).device
+    out: dict[str, list[np.ndarray]] = {name: [] for name in reads}
+    was = encoder.training
+    encoder.eval()
+    for start in range(0, len(indices), batch):
+        samples = [source[int(i)] for i in indices[start : start + batch]]
+        z = encoder(to(rows(samples, tokenizer, kind, encoder.shape.slots), device))
+        for name in reads:
+            out[name].append(READS[name](z).float().cpu().numpy())
+        if progress:
+            progress(min(start + batch, len(indices)), len(indices))
+    encoder.train(was)
+    return {name: np.concatenate(parts) for name, parts in out.items()}
+
+
+def raw(source: Source, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Samples as plain vectors: pixels, values, or counts of bytes and byte pairs for text."""
+    samples = [source[int(i)] for i in indices]
+    if source.kind == "text":
+        return np.stack([_byte_counts(as_array(s)) for s in samples])
+    shapes = {s.shape for s in samples}
+    if len(shapes) > 1 or np.prod(next(iter(shapes))) > 3 * 64 * 64:
+        samples = list(_same_size(samples, source.kind))
+    return np.stack([np.asarray(s, np.float32).ravel() for s in samples])
+
+
+def _byte_counts(text: np.ndarray) -> np.ndarray:
+    pairs = text[:-1].astype(np.int64) * 31 + text[1:]
+    counts = np.concatenate([np.bincount(text, minlength=256), np.bincount(pairs % 1024, minlength=1024)])
+    return (counts / max(1, len(text))).astype(np.float32)
+
+
+def _same_size(samples: list[Any], kind: str) -> Iterator[np.ndarray]:
+    import torch.nn.functional as F
+
+    for sample in samples:
+        x = torch.as_tensor(np.asarray(sample, np.float32))[None]
+        if kind == "image":
+            yield F.interpolate(x, (RAW_SIDE, RAW_SIDE), mode="area")[0].numpy()
+        else:
+            yield F.interpolate(x, RAW_LENGTH, mode="linear", align_corners=False)[0].numpy()

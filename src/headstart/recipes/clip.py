@@ -1,0 +1,30 @@
+"""CLIP: two encoders put the two halves of a pair at the same place on a sphere (Radford et al., "Learning Transferable
+Visual Models From Natural Language Supervision", 2021).
+
+Mechanism: within a batch, each half must pick its partner among all others, under a learned temperature.
+Differs from the paper in: text is bytes read at their mean (paper: BPE, causal, read at the end token); both towers
+have one size; the pairs may be of any two kinds.
+Command: hs.train(clip(Data(pairs, {"image": ..., "text": ...}), size="XS"), out="runs/clip")
+"""
+
+from ..corrupt import clean
+from ..losses import InfoNCE
+from ..nn.encoder import Model, encoder
+from ..nn.heads import mean
+from ..nn.linear import Linear
+from ..objective import Objective
+from ..optim import AdamW
+from ..recipe import Data, Recipe
+from ..step import warmup_cosine
+from ..terms import contrast
+
+
+def clip(data: Data, size: str | Model = "B", width: int = 512) -> Recipe:
+    """Pairs meet in a space of `width` dimensions."""
+    a, b = data.tokenizers
+    encs = {name: encoder({name: data.tokenizers[name]}, size) for name in (a, b)}
+    heads = {name: Linear(enc.width, width, bias=False) for name, enc in encs.items()}
+    align = contrast(a, b, read=mean, head=heads, loss=InfoNCE(temperature=0.07))
+    task = Objective(encs, views={a: clean, b: clean}, terms={"align": align})
+    optim = AdamW(lr=warmup_cosine(5e-4), weight_decay=0.2, betas=(0.9, 0.98))
+    return Recipe(task, data, optim, steps=data.epochs(32))

@@ -1,0 +1,33 @@
+"""DINO: a student that sees small crops agrees with a slow teacher that sees big ones (Caron et al., "Emerging
+Properties in Self-Supervised Vision Transformers", 2021).
+
+Mechanism: cross-entropy between softmax outputs over prototypes; the teacher is the student's moving average, centred
+against collapse to one code and sharpened against collapse to all.
+Differs from the paper in: crops jitter brightness and contrast but not hue, blur or solarisation, which exist only for
+RGB; the prototypes train from the first step (release: frozen for one epoch).
+Command: headstart pretrain fashion-mnist recipe=dino
+"""
+
+from ..augment import multicrop
+from ..corrupt import clean
+from ..losses import CenteredCE
+from ..nn.encoder import Model, encoder
+from ..nn.heads import first, prototypes
+from ..objective import Objective
+from ..optim import AdamW
+from ..recipe import Data, Recipe
+from ..step import cosine, ramp, warmup_cosine
+from ..teacher import Ema
+from ..terms import distill
+
+
+def dino(data: Data, size: str | Model = "S", codes: int = 65_536, local: int = 8) -> Recipe:
+    """Two big crops and `local` small ones of each sample agree over `codes` prototypes."""
+    data = data.with_views(multicrop(big=2, small=local))
+    enc = encoder(data.tokenizers, size)
+    loss = CenteredCE(codes, student_temp=0.1, teacher_temp=ramp(0.04, 0.07, over=0.3))
+    seen = ("big", "small") if local else ("big",)
+    agree = distill(student=seen, teacher=("big",), read=first, head=prototypes(enc.width, codes), loss=loss)
+    views = dict.fromkeys(seen, clean)
+    task = Objective(enc, views, terms={"agree": agree}, teacher=Ema(cosine(0.996, 1.0)))
+    return Recipe(task, data, AdamW(warmup_cosine(5e-4), weight_decay=cosine(0.04, 0.4)), steps=data.epochs(100))

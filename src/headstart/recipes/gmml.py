@@ -1,0 +1,30 @@
+"""GMML: connected groups of rows are spoiled with noise or with another sample, and restored (Atito et al.,
+"GMML is All you Need", 2022).
+
+Mechanism: a whole part of an object is missing, so it must be inferred from the rest; no decoder, teacher or contrast.
+Differs from the paper in: groups are whole rows (the release's are rectangles of pixels not snapped to patches); the
+share hidden is one number for noise and alien fills (release: 0.5 to 0.75, and 0.3); the head is linear on the last
+block (release: three layers on the mean of blocks 6, 8, 10 and 12).
+Command: headstart pretrain fashion-mnist recipe=gmml
+"""
+
+from ..corrupt import corrupt, groups, noise, one_of, other_sample
+from ..losses import l1
+from ..nn.encoder import Model, encoder
+from ..nn.heads import at_hidden
+from ..nn.linear import Linear
+from ..objective import Objective
+from ..optim import AdamW
+from ..recipe import Data, Recipe
+from ..step import cosine, warmup_cosine
+from ..targets import raw
+from ..terms import masked
+
+
+def gmml(data: Data, size: str | Model = "S", ratio: float = 0.5, alien: float = 0.35) -> Recipe:
+    """Hide whole objects, not crumbs: `ratio` of the rows in groups, `alien` of the samples filled from another."""
+    enc = encoder(data.tokenizers, size)
+    spoil = corrupt(groups, ratio, fill=one_of(noise, other_sample, p=(1 - alien, alien)))
+    restore = masked(target=raw, head=at_hidden(Linear(enc.width, data.dim)), loss=l1)
+    task = Objective(enc, views={"x": spoil}, terms={"restore": restore})
+    return Recipe(task, data, AdamW(lr=warmup_cosine(5e-4), weight_decay=cosine(0.04, 0.4)), steps=data.epochs(800))

@@ -1,0 +1,27 @@
+"""MAE: most rows are dropped, an encoder reads the rest, a light decoder restores the missing ones (He et al.,
+"Masked Autoencoders Are Scalable Vision Learners", 2022).
+
+Mechanism: reconstruction is hard because most is missing, and cheap because what is missing costs the encoder nothing.
+Differs from the paper in: nothing known; loss and gradients equal transformers.ViTMAEForPreTraining to 1e-5 (tests).
+Crops and mirroring (paper: random resized crops) are the data's choice.
+Command: headstart pretrain fashion-mnist recipe=mae
+"""
+
+from ..corrupt import corrupt, drop, random
+from ..losses import mse
+from ..nn.encoder import Model, encoder
+from ..nn.heads import decoder
+from ..objective import Objective
+from ..optim import AdamW
+from ..recipe import Data, Recipe
+from ..step import warmup_cosine
+from ..targets import normalised
+from ..terms import masked
+
+
+def mae(data: Data, size: str | Model = "B", ratio: float = 0.75, depth: int = 8) -> Recipe:
+    """Drop `ratio` of the rows at random and restore them, normalised row by row, with a decoder of `depth` blocks."""
+    enc = encoder(data.tokenizers, size)
+    pixels = masked(target=normalised, head=decoder(enc.width, data.dim, depth), loss=mse)
+    task = Objective(enc, views={"x": corrupt(random, ratio, fill=drop)}, terms={"pixels": pixels})
+    return Recipe(task, data, AdamW(lr=warmup_cosine(1.5e-4), weight_decay=0.05), steps=data.epochs(800))

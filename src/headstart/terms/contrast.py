@@ -1,0 +1,25 @@
+"""Find the partner: SimCLR, MoCo, CLIP, SigLIP, VICReg differ in views, heads and loss."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from ..nn.heads import Read, mean
+from .term import Scene, Term
+
+
+class contrast(Term):
+    """Two views of the same samples, each read off as one vector and projected by its own head, meet in a loss."""
+
+    def __init__(
+        self, a: str, b: str, head: dict[str, nn.Module], loss: Callable[[Tensor, Tensor], Tensor], read: Read = mean
+    ) -> None:
+        super().__init__()
+        self.a, self.b, self.read = a, b, read
+        self.head = nn.ModuleDict(head)
+        self.loss = loss
+        self.reads = (a, b)
+
+    def forward(self, scene: Scene) -> Tensor:
+        said = (self.head[name](self.read(scene.student.z[name])) for name in (self.a, self.b))
+        return self.loss(*said)

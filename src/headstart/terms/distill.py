@@ -1,0 +1,42 @@
+"""Agree with a slower self: DINO, iBOT, SwAV differ in crops, head and loss."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..nn.heads import Read, first
+from .term import Scene, Side, Term
+
+
+class distill(Term):
+    """Every crop the student reads is led to what the teacher says of the other crops of the same sample.
+
+    student, teacher: names of views; the teacher's must come first among the student's. loss: ([n, B, K], [m, B, K],
+    step) -> number, for n student and m teacher crops of B samples.
+    """
+
+    def __init__(
+        self,
+        student: tuple[str, ...],
+        teacher: tuple[str, ...],
+        head: nn.Module,
+        loss: Callable[..., Tensor],
+        read: Read = first,
+    ) -> None:
+        super().__init__()
+        if student[: len(teacher)] != teacher:
+            raise ValueError(f"the student must read the teacher's views {teacher} first, not {student}")
+        self.head, self.loss, self.read = head, loss, read
+        self.reads, self.reads_teacher = student, teacher
+
+    def forward(self, scene: Scene) -> Tensor:
+        if scene.teacher is None:
+            raise ValueError("distill needs a teacher: give the Objective teacher=Ema(...)")
+        said = self._say(scene.student, self.reads, scene.batch.size)
+        goal = self._say(scene.teacher, self.reads_teacher, scene.batch.size)
+        return self.loss(said, goal, scene.step)
+
+    def _say(self, side: Side, views: tuple[str, ...], size: int) -> Tensor:
+        crops = torch.cat([self.read(side.z[name]) for name in views])  # crop-major: [crops * B, D]
+        return side.heads[self.name](crops).unflatten(0, (-1, size))

@@ -1,0 +1,238 @@
+"""Everything inside is rows: samples of any length lie one after another, without padding.
+
+A sample (of one view) is a *segment*. Its first `slots` rows are reserved for the network's own use (class token,
+registers): they carry no data and are never hidden. `Tokens` are rows with coordinates, a `View` is what a student
+reads beside what it came from, a `Batch` holds the samples of one step.
+"""
+
+from functools import lru_cache
+from typing import Any, Protocol, Self, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from .tree import replace, static, tree
+
+
+@tree
+class Layout:
+    """Which rows belong to which segment. Made by `layout`, which keeps recent ones, so a uniform batch costs nothing."""
+
+    cu: Int[Tensor, "S1"]  # first row of every segment, and the end; int32 as the varlen kernels want it
+    seg: Int[Tensor, "T"]  # the segment of every row
+    place: Int[Tensor, "T"]  # the row's place inside its segment
+    lengths: tuple[int, ...] = static()  # host side
+    slots: int = static(default=0)  # reserved rows at the head of every segment
+
+    @property
+    def segments(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def rows(self) -> int:
+        return self.seg.shape[0]
+
+    @property
+    def uniform(self) -> bool:
+        """All segments are equally long: [T, ...] is also a free [S, N, ...] view."""
+        return self.rows == self.max_len * self.segments
+
+    @property
+    def max_len(self) -> int:
+        return max(self.lengths, default=0)
+
+
+@lru_cache(maxsize=256)
+def layout(lengths: tuple[int, ...], slots: int = 0, device: str | torch.device = "cpu") -> Layout:
+    """The layout of segments with these lengths (slots counted in)."""
+    counts = torch.tensor(lengths, dtype=torch.int64)
+    if len(lengths) and int(counts.min()) < slots:
+        raise ValueError(f"a segment of {int(counts.min())} rows cannot hold {slots} reserved rows")
+    cu = torch.zeros(len(lengths) + 1, dtype=torch.int64)
+    torch.cumsum(counts, 0, out=cu[1:])
+    seg = torch.repeat_interleave(torch.arange(len(lengths)), counts)
+    place = torch.arange(len(seg)) - cu[:-1][seg]
+    return Layout(cu.to(device, torch.int32), seg.to(device), place.to(device), lengths, slots)
+
+
+@tree
+class Rows:
+    """A choice of rows: as a mask, as an index, and as counts that the host knows, so nobody waits for a device."""
+
+    mask: Bool[Tensor, "T"]
+    index: Int[Tensor, "K"]
+    counts: tuple[int, ...] = static()  # chosen rows in every segment
+
+    def __len__(self) -> int:
+        return self.index.shape[0]
+
+
+def choose(mask: Bool[Tensor, "T"], counts: tuple[int, ...]) -> Rows:
+    """The rows where `mask` is true; `counts` says how many that are in every segment."""
+    index = torch.nonzero_static(mask, size=sum(counts))[:, 0]
+    return Rows(mask, index, counts)
+
+
+@tree
+class Tokens:
+    """Rows with coordinates.
+
+    values: [T, ...] patches, ids, frames; [T, D] after a network.  coords: [T, C], where a row sits, in the units of
+    its tokenizer's axes; C may be 0.  kind: the name of the tokenizer that made the rows.
+    """
+
+    values: Tensor
+    coords: Float[Tensor, "T C"]
+    layout: Layout
+    kind: str = static(default="x")
+
+    def __len__(self) -> int:
+        return self.layout.rows
+
+    @property
+    def device(self) -> torch.device:
+        return self.values.device
+
+    @property
+    def slot(self) -> Bool[Tensor, "T"]:
+        """Rows reserved for the network."""
+        return self.layout.place < self.layout.slots
+
+    @property
+    def content(self) -> tuple[int, ...]:
+        """Rows with data in every segment."""
+        return tuple(n - self.layout.slots for n in self.layout.lengths)
+
+    def with_values(self, values: Tensor) -> Self:
+        """The same rows, saying something else."""
+        return replace(self, values=values)
+
+
+@tree
+class View:
+    """What a student reads, beside the same samples untouched.
+
+    hidden: rows of `clean` whose content was withheld or altered.  placeless: rows of `seen` whose position is withheld.
+    weight: how much each row of `clean` counts in a loss (None: all the same).  label: a free label made from the data.
+    """
+
+    seen: Tokens
+    clean: Tokens
+    hidden: Rows
+    placeless: Bool[Tensor, "T"] | None = None
+    weight: Float[Tensor, "T"] | None = None
+    label: Tensor | None = None
+
+    @property
+    def dropped(self) -> bool:
+        """Hidden rows were taken out instead of filled."""
+        return self.seen.layout is not self.clean.layout and len(self.seen) != len(self.clean)
+
+    @property
+    def kept(self) -> Rows:
+        """Rows of `clean` that stayed as they are, slots included."""
+        counts = zip(self.clean.layout.lengths, self.hidden.counts, strict=True)
+        return choose(~self.hidden.mask, tuple(n - k for n, k in counts))
+
+
+@tree
+class Batch:
+    """The samples of one step: a view's name -> its tokens (crop-major where a sample gives several segments)."""
+
+    tokens: dict[str, Tokens]
+    keys: Int[Tensor, "B"]  # the number of every sample in its source: chance hangs on it
+    size: int = static()  # samples
+
+    def segment_keys(self, name: str) -> Int[Tensor, "S"]:
+        """A number for every segment of a view: the sample's, altered by which crop of the sample it is."""
+        crops = self.tokens[name].layout.segments // self.size
+        return (self.keys[None] + 0x632BE5AB * torch.arange(crops, device=self.keys.device)[:, None]).flatten()
+
+
+@runtime_checkable
+class Tokenizer(Protocol):
+    """One kind of data, as rows."""
+
+    kind: str  # which of `augment/` fits it
+    dim: int  # payload width of a row, or vocabulary size for ids
+    axes: tuple[str, ...]  # what the coordinates mean, units included
+
+    def __call__(self, sample: Any) -> Tokens: ...  # one sample, no slots, any length
+    def embed(self, width: int) -> nn.Module: ...  # Tokens -> [T, width]; owns the parameters
+    def decode(self, tokens: Tokens) -> Any: ...  # the sample again
+    def state(self) -> dict[str, Any]: ...  # constructor arguments, JSON
+
+
+def pack(items: list[Tokens], slots: int = 0) -> Tokens:
+    """Tokens one after another in one sequence, with `slots` fresh reserved rows at the head of every segment.
+
+    Items must be of one kind and, if slots are asked for, have none yet.
+    """
+    if len(items) == 1 and not slots:
+        return items[0]
+    kinds = {t.kind for t in items}
+    if len(kinds) != 1:
+        raise ValueError(f"rows of different kinds ({', '.join(sorted(kinds))}) cannot share one tensor: embed them first")
+    values = torch.cat([t.values for t in items])
+    coords = torch.cat([t.coords for t in items])
+    had = items[0].layout.slots
+    lengths = tuple(n for t in items for n in t.layout.lengths)
+    first = items[0]
+    if not slots:
+        return Tokens(values, coords, layout(lengths, had, _name(first.device)), first.kind)
+    if had:
+        raise ValueError("these rows have reserved slots already")
+    return reserve(Tokens(values, coords, layout(lengths, 0, _name(first.device)), first.kind), slots)
+
+
+def reserve(tokens: Tokens, slots: int) -> Tokens:
+    """The same rows with `slots` empty ones at the head of every segment."""
+    old = tokens.layout
+    new = layout(tuple(n + slots for n in old.lengths), slots, _name(tokens.device))
+    if old.uniform and old.segments:
+        shape = (old.segments, old.max_len)
+        values, coords = (
+            torch.cat([x.new_zeros((shape[0], slots, *x.shape[1:])), x.view(*shape, *x.shape[1:])], 1).flatten(0, 1)
+            for x in (tokens.values, tokens.coords)
+        )
+    else:
+        at = new.cu[:-1].long()[old.seg] + slots + old.place
+        values, coords = (
+            x.new_zeros((new.rows, *x.shape[1:])).index_copy_(0, at, x) for x in (tokens.values, tokens.coords)
+        )
+    return Tokens(values, coords, new, tokens.kind)
+
+
+def split(tokens: Tokens, counts: list[int]) -> list[Tokens]:
+    """Undo `pack`: pieces with these numbers of segments."""
+    pieces, segment, row = [], 0, 0
+    for count in counts:
+        lengths = tokens.layout.lengths[segment : segment + count]
+        rows = sum(lengths)
+        piece = layout(lengths, tokens.layout.slots, _name(tokens.device))
+        values, coords = tokens.values[row : row + rows], tokens.coords[row : row + rows]
+        pieces.append(Tokens(values, coords, piece, tokens.kind))
+        segment, row = segment + count, row + rows
+    return pieces
+
+
+def select(tokens: Tokens, rows: Rows) -> Tokens:
+    """Only these rows, in their order. Slots must be among them."""
+    kept = layout(rows.counts, tokens.layout.slots, _name(tokens.device))
+    return Tokens(tokens.values[rows.index], tokens.coords[rows.index], kept, tokens.kind)
+
+
+def segment_mean(values: Float[Tensor, "T D"], spans: Layout) -> Float[Tensor, "S D"]:
+    """The mean over the content rows of every segment, in fp32."""
+    if spans.uniform:
+        return values.view(spans.segments, spans.max_len, -1)[:, spans.slots :].float().mean(1)
+    content = (spans.place >= spans.slots).to(torch.float32)
+    total = torch.zeros(spans.segments, values.shape[-1], device=values.device)
+    total = total.index_add(0, spans.seg, values.float() * content[:, None])
+    count = (spans.cu.diff() - spans.slots).clamp(min=1)
+    return total / count[:, None]
+
+
+def _name(device: torch.device) -> str:
+    return str(device)  # a hashable key for `layout`

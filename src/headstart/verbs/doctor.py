@@ -1,0 +1,55 @@
+"""`headstart doctor`: what this machine has, what is missing, and what that means."""
+
+import importlib.util
+import os
+import platform
+import time
+
+import torch
+
+from .. import __version__
+from ..data.sets import names
+from ..nn.linear import fastest_dtype
+from ..train import device_of
+from ..recipe import Run
+
+EXTRAS = {"tables": ("pyarrow", "writes .parquet embeddings"), "timm": ("timm", "exchanges encoders with timm"),
+          "transformers": ("transformers", "compares with Hugging Face models")}  # fmt: skip
+
+
+def doctor() -> str:
+    """Versions, device, the speed of its arithmetic, optional packages."""
+    device = device_of(Run())
+    lines = [
+        f"headstart    {__version__}, Python {platform.python_version()}, torch {torch.__version__}",
+        f"machine      {platform.system()} {platform.machine()}, {os.cpu_count()} cores ({torch.get_num_threads()} used), {_memory()}",
+        f"device       {device}" + (f" ({torch.cuda.get_device_name()})" if device.type == "cuda" else ""),
+    ]
+    speed = {dtype: matmul(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    chosen = fastest_dtype(device)
+    lines.append("arithmetic   " + ", ".join(f"{str(d)[6:]} {s / 1e9:,.0f} GFLOP/s" for d, s in speed.items()) + f"; trains in {str(chosen)[6:]}")
+    if speed[torch.bfloat16] > 1.5 * speed[torch.float32] and chosen == torch.float32:
+        lines.append("             bfloat16 looks faster than assumed here: try run.dtype=bf16")
+    for extra, (module, what) in EXTRAS.items():
+        have = importlib.util.find_spec(module) is not None
+        lines.append(f"extra        {module:13s} {'found' if have else 'missing'}: {what}" + ("" if have else f'  (pip install "headstart[{extra}]")'))
+    lines.append(f"sets         {', '.join(names())}")
+    return "\n".join(lines)
+
+
+def matmul(device: torch.device, dtype: torch.dtype, n: int = 1024) -> float:
+    """Floating-point operations per second of a square matrix product: the best of a few."""
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+    best = float("inf")
+    for _ in range(6):
+        tick = time.perf_counter()
+        (a @ b).sum().item()
+        best = min(best, time.perf_counter() - tick)
+    return 2 * n**3 / best
+
+
+def _memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB"
+    except (AttributeError, ValueError, OSError):
+        return "memory unknown"

@@ -1,0 +1,68 @@
+"""`headstart probe`: what an encoder is worth on labelled data, beside the raw input and itself before training."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data.source import DataError
+from ..encoded import load
+from ..log import Log
+from ..nn.encoder import Encoder, set_dtype
+from ..nn.linear import fastest_dtype
+from ..plan import Plan, build
+from ..probes.score import labelled, score_encoder, score_raw
+from .pretrain import say_table
+
+TEST = 0.3  # share of the labelled samples that judges
+
+
+def probe(run: str | Path, where: Any, log: Log | None = None) -> dict[str, dict[str, float]]:
+    """Scores by row on the labelled data `where`; 30 % of its samples judge, the others are learnt from.
+
+    Samples that the encoder saw in pre-training, without their labels, may be among both.
+    """
+    log, folder = log or Log(), Path(run)
+    encoder = load(folder)
+    source = encoder.prepare(where)
+    log.say(f"found     {source.describe()}")
+    if source.labels is None:
+        raise DataError(
+            f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "
+            "or an idx file with its labels beside it"
+        )
+    order = np.random.default_rng(0).permutation(np.flatnonzero(source.labels >= 0))
+    cut = round(TEST * len(order))
+    data = labelled(source, source, order[cut:], order[:cut])
+    if data is None:
+        raise DataError(f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge")
+    tokenizer = encoder.tokenizer
+    log.say(f"probe     {len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by, {len(source.classes)} classes")
+    table = {
+        "raw input": score_raw(data),
+        "random encoder": score_encoder(untrained(folder, encoder.module), tokenizer, data, encoder.read),
+        "pre-trained": score_encoder(encoder.module, tokenizer, data, encoder.read),
+    }
+    say_table(table, data.chance, log)
+    return table
+
+
+def untrained(folder: Path, trained: Encoder) -> Encoder:
+    """The run's encoder as it was before its first step; of a shared encoder without its run, one of the same shape."""
+    if (folder / "run.json").exists():
+        plan = Plan(**json.loads((folder / "run.json").read_text())["plan"])
+
+        class Nothing:
+            kind = "none"
+
+            def __len__(self) -> int:
+                return 1_000
+
+        fresh = next(iter(build(plan, Nothing()).objective.encoders.values()))  # type: ignore[arg-type]
+    else:
+        torch.manual_seed(0)
+        fresh = Encoder(trained.tokenizers, trained.shape, trained.causal)
+    set_dtype(fresh, fastest_dtype("cpu"))
+    return fresh

@@ -1,0 +1,101 @@
+"""`name=value` words: read, checked against signatures and dataclass fields, never silently ignored."""
+
+import ast
+import dataclasses
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .step import warmup_cosine
+
+GROUPS = ("data", "model", "optim", "run")
+
+
+class WordError(ValueError):
+    """The user's mistake in a word; the message says what would be right."""
+
+
+def parse(words: Iterable[str], named: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """["ratio=.6", "optim.lr=1e-4"] -> {"ratio": 0.6, "optim.lr": 1e-4}; `named` holds Python keywords, nested or dotted."""
+    out: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise WordError(f"{word!r} is not a word: words are name=value, like steps=2000 or run.out=runs/a")
+        out[name] = literal(value)
+    for name, value in (named or {}).items():
+        if isinstance(value, Mapping) and name in GROUPS:
+            out |= {f"{name}.{k}": v for k, v in value.items()}
+        else:
+            out[name] = value
+    return out
+
+
+def literal(text: str) -> Any:
+    """A Python literal, else the text itself."""
+    if text.lower() in ("true", "false", "none"):
+        text = text.capitalize()
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def fit(name: str, value: Any, annotation: Any) -> Any:
+    """The value as its annotation wants it, or an error that says what is wanted."""
+    options = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, types.UnionType) else (annotation,)
+    if annotation is inspect.Parameter.empty or Any in options or value is None and type(None) in options:
+        return value
+    if isinstance(value, bool):
+        if bool in options:
+            return value
+    elif isinstance(value, int) and int in options or isinstance(value, str) and str in options:
+        return value
+    elif isinstance(value, int | float) and float in options:
+        return float(value)
+    elif isinstance(value, float) and int in options and value.is_integer():
+        return int(value)
+    elif any(isinstance(o, type) and isinstance(value, o) for o in map(_origin, options)):
+        return value
+    plain = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", type(None): "none"}
+    wanted = " or ".join(plain.get(o, getattr(o, "__name__", str(o))) for o in options)
+    raise WordError(f"{name}={value}: {name} takes {wanted}")
+
+
+def _origin(option: Any) -> Any:
+    return typing.get_origin(option) or option
+
+
+def unknown(name: str, names: Iterable[str]) -> WordError:
+    """An error that lists the nearest valid names first."""
+    every = list(names)
+    near = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return WordError(f"there is no word {name!r} here; {hint}the words are: {', '.join(every)}")
+
+
+def arguments(function: Callable[..., Any], skip: tuple[str, ...] = ("data", "size")) -> dict[str, inspect.Parameter]:
+    """What a recipe can be told, beyond its data and the size of its encoder."""
+    return {n: p for n, p in inspect.signature(function).parameters.items() if n not in skip}
+
+
+def changed(record: Any, changes: Mapping[str, Any], group: str) -> Any:
+    """A frozen dataclass with some fields changed. A number given for a schedule becomes its peak."""
+    hints = typing.get_type_hints(type(record))
+    names = [f.name for f in dataclasses.fields(record)]
+    new = {}
+    for name, value in changes.items():
+        if name not in names:
+            raise unknown(f"{group}.{name}", [f"{group}.{n}" for n in names])
+        old = getattr(record, name)
+        if isinstance(old, warmup_cosine) and isinstance(value, int | float):
+            value = dataclasses.replace(old, peak=float(value))
+        elif callable(old) and isinstance(value, int | float):
+            value = float(value)
+        else:
+            value = fit(f"{group}.{name}", value, hints[name])
+        new[name] = value
+    return dataclasses.replace(record, **new)
