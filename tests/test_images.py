@@ -26,8 +26,7 @@ def scene(width: int = 40, height: int = 24) -> Image.Image:
 
 def png(chunks: list[tuple[bytes, bytes]]) -> bytes:
     body = b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
     return b"\x89PNG\r\n\x1a\n" + body
 
@@ -139,9 +138,7 @@ def test_colour_spaces(tmp_path):
     lab.save(tmp_path / "lab.tif")
     for path in sorted(tmp_path.iterdir()):
         values = read_image(path)
-        assert values.shape == (3, 24, 40) and np.abs(values[:, 12, 5].astype(int) - RED).max() <= 12, (
-            path.name
-        )
+        assert values.shape == (3, 24, 40) and np.abs(values[:, 12, 5].astype(int) - RED).max() <= 12, path.name
     for factor in (1, 4):
         assert np.abs(images._values(scene().convert("HSV"), factor)[:, 0, 0].astype(int) - RED).max() <= 2
 
@@ -227,9 +224,7 @@ def test_broken_files_say_what_is_wrong(tmp_path):
 
 
 def test_a_large_picture_is_no_bomb_and_no_warning_escapes(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        Image, "MAX_IMAGE_PIXELS", 2_000
-    )  # Pillow warns from here and refuses from twice this
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2_000)  # Pillow warns from here and refuses from twice this
     scene(60, 50).save(tmp_path / "a.png")
     scene(80, 60).save(tmp_path / "b.png")
     with warnings.catch_warnings():
@@ -324,9 +319,7 @@ def test_splits_are_no_classes(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         scene().save(tmp_path / name)
     source = FolderSource(tmp_path)
-    assert (
-        source.classes == ("cat", "dog") and source.labels is not None and source.labels.tolist() == [0, 0, 1]
-    )
+    assert source.classes == ("cat", "dog") and source.labels is not None and source.labels.tolist() == [0, 0, 1]
 
 
 def test_grid_properties():
@@ -351,10 +344,7 @@ def test_resize_keeps_dtype_range_and_unchanged_sizes(dtype, channels):
     image = (rng.random((channels, 90, 130)) * 200).astype(dtype)
     out = resize(image, 64 * 64, 8)
     assert (
-        out.dtype == dtype
-        and out.shape == (channels, 56, 80)
-        and out.flags["C_CONTIGUOUS"]
-        and out.flags["WRITEABLE"]
+        out.dtype == dtype and out.shape == (channels, 56, 80) and out.flags["C_CONTIGUOUS"] and out.flags["WRITEABLE"]
     )
     assert out.min() >= image.min() and out.max() <= image.max()
     assert abs(float(out.mean()) - float(image.mean())) < 4

@@ -105,11 +105,7 @@ def test_labels_of_arrays():
     assert source.labels is not None and source.labels.dtype == np.int64
     assert source.labels.tolist() == [0, 1, -1, 1, 2, 0] and source.classes == ("0", "1", "2")
     named = ArraySource(BYTES, "image", np.array(["b", "a", "b", "c", "a", "a"]))
-    assert (
-        named.labels is not None
-        and named.labels.tolist() == [1, 0, 1, 2, 0, 0]
-        and named.classes == ("a", "b", "c")
-    )
+    assert named.labels is not None and named.labels.tolist() == [1, 0, 1, 2, 0, 0] and named.classes == ("a", "b", "c")
     for labels, classes, says in (
         (np.zeros(5, int), (), "one per sample"),
         (np.full(6, 0.5), (), "not whole"),
@@ -145,9 +141,7 @@ def test_npy_stays_on_disk_and_is_served_writable(tmp_path):
     np.save(tmp_path / "a.npy", BYTES)
     source = open_source(str(tmp_path / "a.npy"))
     assert isinstance(source, ArraySource) and isinstance(source.values, np.memmap)
-    assert (
-        np.array_equal(source[3][0], BYTES[3]) and source[3].flags["WRITEABLE"] and source.name(3) == "a[3]"
-    )
+    assert np.array_equal(source[3][0], BYTES[3]) and source[3].flags["WRITEABLE"] and source.name(3) == "a[3]"
     np.save(tmp_path / "o.npy", np.array([{}, 1]), allow_pickle=True)
     with pytest.raises(DataError, match="never unpickled"):
         open_source(tmp_path / "o.npy")
@@ -202,9 +196,7 @@ def write_idx(path: Path, values: np.ndarray, code: int) -> bytes:
     return data
 
 
-@pytest.mark.parametrize(
-    ("code", "dtype"), [(8, "u1"), (9, "i1"), (11, "i2"), (12, "i4"), (13, "f4"), (14, "f8")]
-)
+@pytest.mark.parametrize(("code", "dtype"), [(8, "u1"), (9, "i1"), (11, "i2"), (12, "i4"), (13, "f4"), (14, "f8")])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_idx_dtypes(tmp_path, code, dtype, suffix):
     values = (BYTES % 100).astype(dtype)
@@ -218,9 +210,7 @@ def test_idx_labels_are_found_beside(tmp_path):
     assert open_source(tmp_path / "train-images-idx3-ubyte.gz").labels is None
     write_idx(tmp_path / "train-labels-idx1-ubyte", np.arange(6, dtype=np.uint8), 8)
     source = open_source(tmp_path / "train-images-idx3-ubyte.gz")
-    assert (
-        source.kind == "image" and source.labels is not None and source.labels.tolist() == [0, 1, 2, 3, 4, 5]
-    )
+    assert source.kind == "image" and source.labels is not None and source.labels.tolist() == [0, 1, 2, 3, 4, 5]
     with pytest.raises(DataError, match="give the images file"):
         open_source(tmp_path / "train-labels-idx1-ubyte")
     with pytest.raises(DataError, match="give one of them"):
@@ -229,9 +219,7 @@ def test_idx_labels_are_found_beside(tmp_path):
 
 def test_idx_damage(tmp_path):
     data = write_idx(tmp_path / "a", BYTES, 8)
-    lying = (
-        bytes([0, 0, 8, 3]) + struct.pack(">3I", 2**31, 2**31, 2**31) + bytes(100)
-    )  # must not be allocated
+    lying = bytes([0, 0, 8, 3]) + struct.pack(">3I", 2**31, 2**31, 2**31) + bytes(100)  # must not be allocated
     for name, content, says in (
         ("cut", data[:-1], "cut short"),
         ("cut.gz", gzip.compress(data[:-1]), "cut short"),
@@ -254,9 +242,7 @@ def test_folders_of_text(tmp_path):
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     source = open_source(tmp_path)
-    assert (
-        source.kind == "text" and source[0] == "eins" and source[2] == "drei" and source.classes == ("a", "b")
-    )
+    assert source.kind == "text" and source[0] == "eins" and source[2] == "drei" and source.classes == ("a", "b")
     assert source.labels is not None and source.labels.tolist() == [0, 1, -1, -1]
     with pytest.raises(Unreadable, match=r"latin\.txt: the text is not UTF-8"):
         source[3]
@@ -326,11 +312,7 @@ def test_test_digits_never_leak(monkeypatch, split):
 
 def test_digits_depend_on_seed_and_index_alone():
     few, more = digits.load("unlabelled", count=5), digits.load("unlabelled", count=9)
-    assert (
-        np.array_equal(few.values, more.values[:5])
-        and few[0].shape == (1, 32, 32)
-        and few[0].dtype == np.uint8
-    )
+    assert np.array_equal(few.values, more.values[:5]) and few[0].shape == (1, 32, 32) and few[0].dtype == np.uint8
     assert not np.array_equal(few.values, digits.load("unlabelled", count=5, seed=1).values)
     train = digits.load("train")
     assert train.labels is not None and len(train) == 1198 and np.bincount(train.labels).min() > 90
@@ -447,11 +429,7 @@ def test_prepare_leaves_out_nan_and_checks_series_and_texts():
     waves = np.ones((3, 100))
     waves[0, 5] = np.nan
     prepared = prepare(ArraySource(waves, "series"), 1, 1)
-    assert (
-        prepared.origin.tolist() == [1, 2]
-        and prepared[0].shape == (1, 100)
-        and "NaN" in prepared.bad[0].reason
-    )
+    assert prepared.origin.tolist() == [1, 2] and prepared[0].shape == (1, 100) and "NaN" in prepared.bad[0].reason
     prepared = prepare(ArraySource(np.array(["a", "  ", "c"]), "text"), 1, 1)
     assert [prepared[i] for i in range(2)] == ["a", "c"] and prepared.bad[0].reason == "the text is empty"
 

@@ -1,6 +1,7 @@
 """Self-supervised pre-training of transformers on any unlabelled data."""
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -25,14 +26,18 @@ _PUBLIC = {  # name -> module; imported when first used, so that `headstart --he
 }
 __all__ = ["Pretrained", "again", "demo", "doctor", "embed", "load", "pretrain", "probe", "recipes"]
 
-import_module(".recipes", __name__)  # the folder first, so that a later import of it does not cover the verb below
+
+class _Shelf(ModuleType):
+    """The folder of recipes, which is also the verb: `headstart.recipes()` lists what stands in it."""
+
+    def __call__(self, name: str | None = None) -> str:
+        from .verbs.recipes import recipes as verb
+
+        return verb(name)
 
 
-def recipes(name: str | None = None) -> Any:
-    """What methods there are, or the card of one of them."""
-    from .verbs.recipes import recipes as verb
-
-    return verb(name)
+recipes = import_module(".recipes", __name__)
+recipes.__class__ = _Shelf
 
 
 def __getattr__(name: str) -> Any:

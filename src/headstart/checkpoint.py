@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from .nn.encoder import Encoder, Model
 from .tokenizers import ImageTokenizer, SeriesTokenizer, TextTokenizer
+from .tokens import Tokenizer
 
 KEEP = 2  # checkpoints left on disk
-TOKENIZERS = {t.kind: t for t in (ImageTokenizer, SeriesTokenizer, TextTokenizer)}
+TOKENIZERS: dict[str, Any] = {t.kind: t for t in (ImageTokenizer, SeriesTokenizer, TextTokenizer)}
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -49,7 +50,9 @@ def _sync(path: Path) -> None:
         os.close(fd)
 
 
-def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.Optimizer, facts: dict[str, Any]) -> Path:
+def save(
+    folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.Optimizer, facts: dict[str, Any]
+) -> Path:
     """A checkpoint `folder/step-<n>`: everything the objective and its optimizer remember. Older ones go."""
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"step-{step:08d}"
@@ -95,6 +98,12 @@ def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) 
     return json.loads((path / "state.json").read_text())
 
 
+def tokenizer_of(state: dict[str, Any]) -> Tokenizer:
+    """The tokenizer whose kind and arguments were written down as JSON."""
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in state.items() if k != "kind"}
+    return TOKENIZERS[state["kind"]](**plain)
+
+
 def save_encoder(folder: Path, encoder: Encoder, facts: dict[str, Any]) -> None:
     """`encoder.safetensors` and `encoder.json`: the one thing to share. Weights first, so that the JSON implies them."""
     write_tensors(folder / "encoder.safetensors", dict(encoder.state_dict()))
@@ -107,11 +116,10 @@ def load_encoder(folder: Path) -> tuple[Encoder, dict[str, Any]]:
     """The encoder and its card."""
     card = json.loads((folder / "encoder.json").read_text())
     if card["format"] != 1:
-        raise ValueError(f"{folder} was written in format {card['format']}, newer than this headstart reads: upgrade it")
-    tokenizers = {}
-    for name, state in card["tokenizers"].items():
-        state = {k: tuple(v) if isinstance(v, list) else v for k, v in state.items()}
-        tokenizers[name] = TOKENIZERS[state.pop("kind")](**state)
+        raise ValueError(
+            f"{folder} was written in format {card['format']}, newer than this headstart reads: upgrade it"
+        )
+    tokenizers = {name: tokenizer_of(state) for name, state in card["tokenizers"].items()}
     encoder = Encoder(tokenizers, Model(**card["model"]), card["causal"])
     encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
     return encoder.eval(), card

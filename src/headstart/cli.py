@@ -14,7 +14,10 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-Words = Annotated[list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="settings, such as recipe=gmml steps=2000 run.minutes=4")]
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME=VALUE]...", help="settings, such as recipe=gmml steps=2000 run.minutes=4"),
+]
 Folder = Annotated[str, typer.Argument(metavar="RUN", help="the folder of a run, such as runs/mae-photos")]
 Where = Annotated[str, typer.Argument(metavar="PATH", help="a folder, a .npy, .npz or idx file, or the name of a set")]
 

@@ -46,12 +46,13 @@ def hide(tokens: Tokens, score: Float[Tensor, "T"], ratio: float) -> Rows:
     counts = tuple(round(ratio * n) for n in tokens.content)
     score = score.masked_fill(tokens.slot, torch.inf)
     if spans.uniform and spans.segments:
-        k = counts[0]
-        order = score.view(spans.segments, spans.max_len).argsort(dim=1, stable=True)[:, :k]
+        order = score.view(spans.segments, spans.max_len).argsort(dim=1, stable=True)[:, : counts[0]]
         mask = torch.zeros(spans.segments, spans.max_len, dtype=torch.bool, device=score.device)
         return choose(mask.scatter_(1, order, True).flatten(), counts)
     order = score.argsort(stable=True)
-    order = order[spans.seg[order].argsort(stable=True)]  # by segment, then by score: row r of the result has rank place[r]
+    order = order[
+        spans.seg[order].argsort(stable=True)
+    ]  # by segment, then by score: row r of the result has rank place[r]
     rank = torch.empty_like(order)
     rank[order] = spans.place
     k = torch.tensor(counts, device=score.device)
@@ -83,7 +84,9 @@ def drop(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
 def noise(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
     """Standard normal noise; payloads are standardised by their tokenizer."""
     if not tokens.values.is_floating_point():
-        raise TypeError(f"noise fills rows of numbers, but rows of kind '{tokens.kind}' are ids: use other_sample or drop")
+        raise TypeError(
+            f"noise fills rows of numbers, but rows of kind '{tokens.kind}' are ids: use other_sample or drop"
+        )
     where, spans = hidden.index, tokens.layout
     drawn = rng.normal(spans.seg[where], spans.place[where] - spans.slots, tokens.values.shape[-1])
     return tokens.with_values(tokens.values.index_copy(0, where, drawn.to(tokens.values.dtype)))

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-
 from .checkpoint import load_encoder
 from .data.prepare import Prepared
 from .data.source import ArraySource, DataError, Source, open_source
@@ -83,7 +82,7 @@ class Pretrained:
 class Given:
     """Samples in a list."""
 
-    labels = None
+    labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
 
     def __init__(self, samples: list[Any], kind: str) -> None:
@@ -111,10 +110,10 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Pretrained:
     if not (folder / "encoder.json").exists():
         raise DataError(
             f"{folder} holds no finished encoder (encoder.json): "
-            + ("the run has not ended; start it again and it goes on" if (folder / "run.json").exists() else
-               "give the folder of a run, such as runs/mae-photos")  # fmt: skip
+            + (
+                "the run has not ended; start it again and it goes on"
+                if (folder / "run.json").exists()
+                else "give the folder of a run, such as runs/mae-photos"
+            )
         )
     return Pretrained(*load_encoder(folder)).to(device)
-
-
-

@@ -52,7 +52,9 @@ def verdict(now: Health, losses: list[float], scores: list[float] | None = None)
         if gain > 0.01:
             return f"learning: the probe rose from {scores[0]:.3f} (untrained) to {scores[-1]:.3f}"
         if gain < -0.01:
-            return f"not helping yet: the probe stands at {scores[-1]:.3f}, below the untrained encoder's {scores[0]:.3f}"
+            return (
+                f"not helping yet: the probe stands at {scores[-1]:.3f}, below the untrained encoder's {scores[0]:.3f}"
+            )
     if len(losses) >= 20:
         tenth = max(1, len(losses) // 10)
         early, late = float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:]))

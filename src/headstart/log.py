@@ -14,7 +14,9 @@ class Log:
     The live line is redrawn in place on a terminal, and printed every `pause` seconds elsewhere.
     """
 
-    def __init__(self, path: Path | None = None, quiet: bool = False, pause: float = 10.0, to: TextIO | None = None) -> None:
+    def __init__(
+        self, path: Path | None = None, quiet: bool = False, pause: float = 10.0, to: TextIO | None = None
+    ) -> None:
         self.path, self.quiet, self.pause, self.to = path, quiet, pause, to or sys.stdout
         self._last, self._open = 0.0, False
         self.repair()

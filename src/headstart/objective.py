@@ -1,6 +1,7 @@
 """Views of the samples, encoded once, judged by terms: the one module that DDP, FSDP2 and the loop see."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -35,16 +36,15 @@ class Objective(nn.Module):
     def __init__(
         self,
         encoder: Encoder | dict[str, Encoder],
-        views: dict[str, Make],
+        views: Mapping[str, Make],
         terms: Mapping[str, Term],
         *,
         weights: Mapping[str, Schedule] | None = None,
         teacher: Ema | None = None,
     ) -> None:
         super().__init__()
-        self.views = views
-        each = encoder if isinstance(encoder, dict) else {"encoder": encoder}
-        self.encoders = nn.ModuleDict(each)
+        self.views = dict(views)
+        self.encoders = nn.ModuleDict(encoder if isinstance(encoder, dict) else {"encoder": encoder})
         self._by_view = {v: v if isinstance(encoder, dict) else "encoder" for v in views}
         self.terms = nn.ModuleDict(terms)
         self.weights = dict(weights or {})
@@ -67,27 +67,33 @@ class Objective(nn.Module):
     def _led(self) -> nn.ModuleDict:
         """The part of the student that the teacher is a copy of."""
         names = {self._by_view[v] for v in self._reads_teacher}
-        heads = {n: t.head for n, t in self.terms.items() if t.reads_teacher}
+        heads = {n: t.head for n, t in self._terms() if t.reads_teacher}
         encoders = {n: e for n, e in self.encoders.items() if n in names}
         return nn.ModuleDict({"encoders": nn.ModuleDict(encoders), "heads": nn.ModuleDict(heads)})
 
     @property
+    def encoder(self) -> Encoder:
+        """The one encoder, or the first of several."""
+        return cast(Encoder, next(iter(self.encoders.values())))
+
+    @property
     def slots(self) -> int:
         """Reserved rows that every segment must be packed with."""
-        (slots,) = {e.shape.slots for e in self.encoders.values()}
-        return slots
+        return self.encoder.shape.slots
+
+    def _terms(self) -> Iterable[tuple[str, Term]]:
+        return cast(Iterable[tuple[str, Term]], self.terms.items())
 
     def forward(self, batch: Batch, step: Step) -> Loss:
         views = {n: make(batch.tokens[n], step.rng(n, batch.segment_keys(n))) for n, make in self.views.items()}
         teacher = None
         if self.teacher is not None:
             with torch.no_grad():
-                network = self.teacher.network
+                encoders, heads = (cast(nn.ModuleDict, self.teacher.network[part]) for part in ("encoders", "heads"))
                 clean = {n: views[n].clean for n in self._reads_teacher}
-                teacher = Side(self._encode(network["encoders"], clean, {}), network["heads"])
+                teacher = Side(self._encode(encoders, clean, {}), dict(heads.items()))
         seen = {n: views[n].seen for n in self._reads}
-        heads = {n: t.head for n, t in self.terms.items()}
-        student = Side(self._encode(self.encoders, seen, views), heads)
+        student = Side(self._encode(self.encoders, seen, views), {n: t.head for n, t in self._terms()})
         scene = Scene(views, student, teacher, batch, step)
         parts = {name: term(scene) for name, term in self.terms.items()}
         total = torch.stack([at(self.weights.get(n, 1.0), step) * loss for n, loss in parts.items()]).sum()
@@ -97,13 +103,13 @@ class Objective(nn.Module):
         """Everything that moves outside the gradient: the teacher, then each term's own memory."""
         if self.teacher is not None:
             self.teacher.after_step(self._led(), step)
-        for term in self.terms.values():
+        for _, term in self._terms():
             term.after_step(step)
 
     def _encode(self, encoders: nn.ModuleDict, views: dict[str, Tokens], made: dict[str, View]) -> dict[str, Tokens]:
         """Views that share an encoder go through it together."""
         encoded: dict[str, Tokens] = {}
-        for name, encoder in encoders.items():
+        for name, encoder in cast(Iterable[tuple[str, Encoder]], encoders.items()):
             mine = [v for v in views if self._by_view[v] == name]
             if not mine:
                 continue

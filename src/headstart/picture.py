@@ -27,7 +27,10 @@ def restored(objective: Objective, data: Data, indices: np.ndarray, seed: int = 
     Hidden rows are grey in `shown`. Where the target is normalised row by row, the row's own mean and spread are put back,
     as MAE's authors do for their figures: the picture shows structure, not brightness.
     """
-    term = next((t for t in objective.terms.values() if isinstance(t, masked) and t.target.__name__ in ("raw", "normalised")), None)
+    term = next(
+        (t for t in objective.terms.values() if isinstance(t, masked) and t.target.__name__ in ("raw", "normalised")),
+        None,
+    )
     if term is None:
         return None
     was = objective.training
@@ -35,7 +38,7 @@ def restored(objective: Objective, data: Data, indices: np.ndarray, seed: int = 
     step, name = Step(0, 1, seed), term.view
     batch = collate(data, indices, step, objective.slots, next(objective.parameters()).device)
     view = objective.views[name](batch.tokens[name], step.rng(name, batch.segment_keys(name)))
-    encoder = next(iter(objective.encoders.values()))
+    encoder = objective.encoder
     said = term.head(encoder(view.seen, view.placeless), view).float()
     rows, clean = view.hidden.index, view.clean.values
     if term.target is normalised:

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-
-from .checkpoint import TOKENIZERS
+from .checkpoint import TOKENIZERS, tokenizer_of
 from .data.loader import collate
 from .data.prepare import Prepared, Progress, prepare
 from .data.source import DataError, Source
@@ -123,7 +122,9 @@ def shape_input(source: Source, given: Input, device: torch.device) -> tuple[Inp
     side = given.side or min(top, max(4, round(math.sqrt(area))))
     patch = given.patch or max(1, 2 ** round(math.log2(side / grid)))
     if patch > side:
-        raise WordError(f"data.patch={patch} is larger than the pictures' side of {side}: choose a smaller patch or a larger data.side")
+        raise WordError(
+            f"data.patch={patch} is larger than the pictures' side of {side}: choose a smaller patch or a larger data.side"
+        )
     side = max(patch, round(side / patch) * patch)
     per = (side // patch) ** 2
     why = f"pictures at about {side} x {side} pixels in patches of {patch}: {per} rows each (data.side, data.patch)"
@@ -155,18 +156,20 @@ def make_tokenizer(source: Source, how: Input) -> Tokenizer:
     few = [source[int(i)] for i in np.unique(np.linspace(0, len(source) - 1, 1000).astype(int))]
     counts = {len(x) for x in few}
     if len(counts) > 1:
-        raise DataError(f"the samples have different numbers of channels ({sorted(counts)}): give each number its own folder")
+        raise DataError(
+            f"the samples have different numbers of channels ({sorted(counts)}): give each number its own folder"
+        )
     return TOKENIZERS[source.kind].fit(few, how.patch or 1)
 
 
 def build(plan: Plan, source: Source) -> Recipe:
     """The recipe of a plan: equal plans give equal weights."""
     torch.manual_seed(plan.run["seed"])
-    state = {k: tuple(v) if isinstance(v, list) else v for k, v in plan.tokenizer.items()}
-    tokenizer = TOKENIZERS[state.pop("kind")](**state)
-    data = Data(source, {"x": tokenizer}, batch=min(plan.input["batch"], max(2, len(source))))
+    data = Data(source, {"x": tokenizer_of(plan.tokenizer)}, batch=min(plan.input["batch"], max(2, len(source))))
     recipe = find(plan.recipe)(data, size=Model(**plan.model), **plan.arguments)
-    return dataclasses.replace(recipe, optim=changed(recipe.optim, plan.optim, "optim"), steps=plan.steps or recipe.steps)
+    return dataclasses.replace(
+        recipe, optim=changed(recipe.optim, plan.optim, "optim"), steps=plan.steps or recipe.steps
+    )
 
 
 def time_steps(recipe: Recipe, run: Run, at_least: float = 1.5) -> tuple[float, float]:
@@ -181,7 +184,9 @@ def time_steps(recipe: Recipe, run: Run, at_least: float = 1.5) -> tuple[float, 
     while index < 3 or time.monotonic() - began < at_least:
         tick = time.monotonic()
         step = Step(index, 1_000_000, run.seed)
-        batch = collate(recipe.data, np.arange(recipe.data.batch) % len(recipe.data.source), step, objective.slots, device)
+        batch = collate(
+            recipe.data, np.arange(recipe.data.batch) % len(recipe.data.source), step, objective.slots, device
+        )
         loss = objective(batch, step)
         loss.backward()
         optimizer.step()
@@ -221,7 +226,18 @@ def choose(
     if words["model"]:
         base = model(words["bare"].get("size", "XS"))
         sizes = (changed(base, words["model"], "model"),)
-    plan = Plan(where, name, told, {}, asdict(given), {"kind": tokenizer.kind, **tokenizer.state()}, optim, 0, asdict(run), found)
+    plan = Plan(
+        where,
+        name,
+        told,
+        {},
+        asdict(given),
+        {"kind": tokenizer.kind, **tokenizer.state()},
+        optim,
+        0,
+        asdict(run),
+        found,
+    )
     for size in sizes:
         plan = dataclasses.replace(plan, model=asdict(model(size)), steps=0)
         recipe = build(plan, source)

@@ -51,7 +51,9 @@ def page(
             + "</tr>"
             for name, row in scores["table"].items()
         )
-        parts.append(f"<h2>What it is worth</h2><table><tr><th></th>{''.join(f'<th>{c}</th>' for c in columns)}</tr>{rows}</table>")
+        parts.append(
+            f"<h2>What it is worth</h2><table><tr><th></th>{''.join(f'<th>{c}</th>' for c in columns)}</tr>{rows}</table>"
+        )
         parts.append(f"<p class=note>Accuracy on {scores['query']:,} samples held out of training; {scores['bank']:,} labelled samples to "
                      f"learn from; chance {scores['chance']:.3f}; protocol {scores['protocol']}; read by {scores['read']}.</p>")  # fmt: skip
     parts.append("<h2>How it went</h2>" + curve([(s["step"], s["loss"]) for s in steps], "loss by step"))
@@ -61,10 +63,14 @@ def page(
             parts.append(curve(points, label))
     if picture.exists():
         data = base64.b64encode(picture.read_bytes()).decode()
-        parts.append(f"<h2>Masked input, reconstruction, original</h2><img alt='masked input, reconstruction and original' src='data:image/png;base64,{data}'>")
+        parts.append(
+            f"<h2>Masked input, reconstruction, original</h2><img alt='masked input, reconstruction and original' src='data:image/png;base64,{data}'>"
+        )
     why = "".join(f"<li>{say(reason)}</li>" for reason in plan["why"])
     parts.append(f"<h2>What was done</h2><ul>{why}</ul><p class=note>{bad} unreadable files were left out.</p>")
-    parts.append(f"<pre>{say(json.dumps({k: plan[k] for k in ('recipe', 'arguments', 'model', 'input', 'optim', 'steps')}, indent=1))}</pre>")
+    parts.append(
+        f"<pre>{say(json.dumps({k: plan[k] for k in ('recipe', 'arguments', 'model', 'input', 'optim', 'steps')}, indent=1))}</pre>"
+    )
     return f"<!doctype html><html lang=en><meta charset=utf-8><title>{say(title)}</title><style>{STYLE}</style>{''.join(parts)}</html>"
 
 
@@ -78,7 +84,13 @@ def curve(points: Sequence[tuple[float, float]], label: str, width: int = 720, h
     left, px = 60, (x - x[0]) / max(x[-1] - x[0], 1e-9) * (width - 80) + 60
     py = height - 30 - (y - low) / max(high - low, 1e-12) * (height - 60)
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(px, py, strict=True))
-    words = [(left, 18, label), (4, 36, f"{high:.4g}"), (4, height - 28, f"{low:.4g}"), (left, height - 8, f"{x[0]:.0f}"), (width - 60, height - 8, f"{x[-1]:.0f}")]
+    words = [
+        (left, 18, label),
+        (4, 36, f"{high:.4g}"),
+        (4, height - 28, f"{low:.4g}"),
+        (left, height - 8, f"{x[0]:.0f}"),
+        (width - 60, height - 8, f"{x[-1]:.0f}"),
+    ]
     text = "".join(f"<text x={a} y={b} font-size=12 fill='#59636e'>{html.escape(t)}</text>" for a, b, t in words)
     return f"<p><svg viewBox='0 0 {width} {height}' width={width}>{text}<polyline fill=none stroke='#0969da' stroke-width=1.5 points='{line}'/></svg></p>"
 
@@ -100,8 +112,13 @@ def card(folder: Path, plan: dict[str, Any], scores: dict[str, Any], verdict: st
     if scores["table"]:
         columns = [c for c in next(iter(scores["table"].values())) if not c.endswith("-std")]
         lines += ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-        lines += [f"| {name} | " + " | ".join(_cell(row, c) for c in columns) + " |" for name, row in scores["table"].items()]
-        lines += ["", f"Accuracy on {scores['query']:,} held-out samples, chance {scores['chance']:.3f}, probe protocol {scores['protocol']}."]
+        lines += [
+            f"| {name} | " + " | ".join(_cell(row, c) for c in columns) + " |" for name, row in scores["table"].items()
+        ]
+        lines += [
+            "",
+            f"Accuracy on {scores['query']:,} held-out samples, chance {scores['chance']:.3f}, probe protocol {scores['protocol']}.",
+        ]
     else:
         lines.append("No labels were at hand, so nothing is known about its worth beyond the verdict.")
     return "\n".join([*lines, "", "Trained with:", "", *(f"- {reason}" for reason in plan["why"]), ""])

@@ -26,7 +26,7 @@ class Ema(nn.Module):
 
     @torch.no_grad()
     def after_step(self, student: nn.ModuleDict, step: Step) -> None:
-        mine, theirs = list(self.network.parameters()), list(student.parameters())
-        torch._foreach_lerp_(mine, theirs, 1 - at(self.momentum, step))
+        mine, theirs = ([*net.parameters()] for net in (self.network, student))
+        torch._foreach_lerp_(tuple(mine), tuple(theirs), 1 - at(self.momentum, step))
         for own, other in zip(self.network.buffers(), student.buffers(), strict=True):
             own.copy_(other)

@@ -154,9 +154,12 @@ class Batch:
 class Tokenizer(Protocol):
     """One kind of data, as rows."""
 
-    kind: str  # which of `augment/` fits it
-    dim: int  # payload width of a row, or vocabulary size for ids
-    axes: tuple[str, ...]  # what the coordinates mean, units included
+    @property
+    def kind(self) -> str: ...  # which of `augment/` fits it
+    @property
+    def dim(self) -> int: ...  # payload width of a row, or vocabulary size for ids
+    @property
+    def axes(self) -> tuple[str, ...]: ...  # what the coordinates mean, units included
 
     def __call__(self, sample: Any) -> Tokens: ...  # one sample, no slots, any length
     def embed(self, width: int) -> nn.Module: ...  # Tokens -> [T, width]; owns the parameters
@@ -173,7 +176,9 @@ def pack(items: list[Tokens], slots: int = 0) -> Tokens:
         return items[0]
     kinds = {t.kind for t in items}
     if len(kinds) != 1:
-        raise ValueError(f"rows of different kinds ({', '.join(sorted(kinds))}) cannot share one tensor: embed them first")
+        raise ValueError(
+            f"rows of different kinds ({', '.join(sorted(kinds))}) cannot share one tensor: embed them first"
+        )
     values = torch.cat([t.values for t in items])
     coords = torch.cat([t.coords for t in items])
     had = items[0].layout.slots

@@ -18,6 +18,7 @@ from .health import PATIENCE, TrainingStopped, explain_non_finite
 from .log import Log, span
 from .nn.encoder import set_dtype
 from .nn.linear import fastest_dtype
+from .nn.transformer import Block
 from .recipe import Recipe, Run
 from .step import Step, at
 from .tree import to
@@ -68,9 +69,9 @@ def train(recipe: Recipe, run: Run, out: Path | None = None, log: Log | None = N
     objective, total, data = recipe.objective.to(device), recipe.steps, recipe.data
     set_dtype(objective, dtype)
     if run.compile:
-        for encoder in objective.encoders.values():
-            for block in encoder.trunk.blocks:
-                block.compile(dynamic=True)
+        for part in objective.encoders.modules():
+            if isinstance(part, Block):
+                part.compile(dynamic=True)
     module = dist.wrap(objective, device, run.shard)
     optimizer = recipe.optim.build(objective)
     learning = [p for p in objective.parameters() if p.requires_grad]
@@ -120,7 +121,9 @@ def train(recipe: Recipe, run: Run, out: Path | None = None, log: Log | None = N
                 optimizer.zero_grad(set_to_none=True)
                 if bad >= PATIENCE:
                     what = "the gradient" if abs(value) < float("inf") else "the loss"
-                    raise TrainingStopped(explain_non_finite(step.index, what, at(recipe.optim.lr, step), str(dtype)[6:]))
+                    raise TrainingStopped(
+                        explain_non_finite(step.index, what, at(recipe.optim.lr, step), str(dtype)[6:])
+                    )
             else:
                 bad = 0
                 optimizer.step()

@@ -46,13 +46,17 @@ def literal(text: str) -> Any:
 
 def fit(name: str, value: Any, annotation: Any) -> Any:
     """The value as its annotation wants it, or an error that says what is wanted."""
-    options = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, types.UnionType) else (annotation,)
-    if annotation is inspect.Parameter.empty or Any in options or value is None and type(None) in options:
+    options = (
+        typing.get_args(annotation)
+        if typing.get_origin(annotation) in (typing.Union, types.UnionType)
+        else (annotation,)
+    )
+    if annotation is inspect.Parameter.empty or Any in options or (value is None and type(None) in options):
         return value
     if isinstance(value, bool):
         if bool in options:
             return value
-    elif isinstance(value, int) and int in options or isinstance(value, str) and str in options:
+    elif (isinstance(value, int) and int in options) or (isinstance(value, str) and str in options):
         return value
     elif isinstance(value, int | float) and float in options:
         return float(value)

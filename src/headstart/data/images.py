@@ -65,9 +65,7 @@ def read_image(path: str | Path, area: int | None = None) -> np.ndarray:
         raise Unreadable(where, "the image does not fit in memory") from error
     except OSError as error:
         closed, said = error.strerror, error.strerror or error
-        raise Unreadable(
-            where, f"the {'file cannot be opened' if closed else 'image is damaged'} ({said})"
-        ) from error
+        raise Unreadable(where, f"the {'file cannot be opened' if closed else 'image is damaged'} ({said})") from error
     except Exception as error:  # on damaged files decoders raise anything: SyntaxError, struct.error, ...
         raise Unreadable(where, f"the image is damaged ({type(error).__name__}: {error})") from error
     if values.dtype == np.float32 and not np.isfinite(values).all():
@@ -95,9 +93,7 @@ def _values(image: Image.Image, reduction: int) -> np.ndarray:
         image = paper
     if mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        image = (
-            ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
-        )  # None only if in place
+        image = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image  # None only if in place
     elif image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
     values = np.array(_upright(image))

@@ -108,9 +108,7 @@ def prepare(
     instead.
     """
     if source.kind == "image" and (multiple < 1 or area < multiple**2):
-        raise DataError(
-            f"an area of {area} holds no {multiple}x{multiple} patch: raise the area or lower the multiple"
-        )
+        raise DataError(f"an area of {area} holds no {multiple}x{multiple} patch: raise the area or lower the multiple")
     if len(source) == 0:
         raise DataError(f"{source.describe()}: there is nothing to prepare")
     unchanged = _needs_no_change(source, area, multiple, channels)
@@ -164,18 +162,14 @@ def _checked(source: Source, index: int) -> Any:
     return sample
 
 
-def _fitted(
-    source: Source, smaller: Source, area: int, multiple: int, channels: int, index: int
-) -> np.ndarray:
+def _fitted(source: Source, smaller: Source, area: int, multiple: int, channels: int, index: int) -> np.ndarray:
     try:
         return to_channels(resize(_checked(smaller, index), area, multiple), channels)
     except Unreadable as error:
         raise Unreadable(source.name(index), error.reason) from error
 
 
-def _look(
-    source: Source, smaller: Source, area: int, multiple: int, channels: int | None
-) -> tuple[int, float]:
+def _look(source: Source, smaller: Source, area: int, multiple: int, channels: int | None) -> tuple[int, float]:
     """The channel count to bring all images to, and the bytes one of them takes, judged by a few."""
     spread = set(np.linspace(0, len(source) - 1, 64).astype(int).tolist())
     counts: Counter[int] = Counter()
@@ -190,9 +184,7 @@ def _look(
             bad.append(Unreadable(source.name(index), error.reason))
             continue
         counts[len(sample)] += 1
-        sizes.append(
-            math.prod(grid(sample.shape[1], sample.shape[2], area, multiple)) * sample.dtype.itemsize
-        )
+        sizes.append(math.prod(grid(sample.shape[1], sample.shape[2], area, multiple)) * sample.dtype.itemsize)
     if not sizes:
         raise _none_usable(source, bad)
     if channels is None:
@@ -244,9 +236,7 @@ def _read_all(
 def _none_usable(source: Source, bad: list[Unreadable]) -> DataError:
     reasons = "; ".join(str(error) for error in bad[:3])
     more = f" (and {len(bad) - 3:,} more)" if len(bad) > 3 else ""
-    return DataError(
-        f"no usable {source.kind} in {source.describe()}: {reasons}{more}. Mend them or give other data"
-    )
+    return DataError(f"no usable {source.kind} in {source.describe()}: {reasons}{more}. Mend them or give other data")
 
 
 def _free_memory() -> int:

@@ -67,13 +67,9 @@ class ArraySource:
         _check_plain(values.dtype, title)
         allowed = {"image": (3, 4), "series": (2, 3), "text": (1,)}[kind]
         if values.ndim not in allowed:
-            raise DataError(
-                f"{title} has shape {list(values.shape)}, but {kind} is {FORMS[kind]}: reshape it"
-            )
+            raise DataError(f"{title} has shape {list(values.shape)}, but {kind} is {FORMS[kind]}: reshape it")
         if (values.dtype.kind in "US") != (kind == "text"):
-            raise DataError(
-                f"{title} holds {values.dtype}, which is not {kind}: pass another kind, or convert it"
-            )
+            raise DataError(f"{title} holds {values.dtype}, which is not {kind}: pass another kind, or convert it")
         if 0 in values.shape[1:]:
             raise DataError(f"{title} has shape {list(values.shape)}: every sample is empty")
         self.values, self.kind, self.title = values, kind, title
@@ -131,7 +127,7 @@ class Subset:
     def __init__(self, source: Source, indices: Sequence[int] | np.ndarray):
         self.source = source
         self.indices = np.asarray(indices, dtype=np.int64).reshape(-1)
-        if len(self.indices) and not (0 <= self.indices.min() and self.indices.max() < len(source)):
+        if len(self.indices) and not (self.indices.min() >= 0 and self.indices.max() < len(source)):
             raise DataError(f"a subset asks for indices outside 0..{len(source) - 1}: choose among these")
         self.kind, self.classes = source.kind, source.classes
         self.labels = None if source.labels is None else source.labels[self.indices]
@@ -183,15 +179,11 @@ def open_source(where: np.ndarray | str | Path, kind: str | None = None) -> Sour
     if idx.is_idx(path):
         values, labels = idx.read_idx(path), idx.labels_beside(path)
         if values.ndim == 1:
-            raise DataError(
-                f"{path} holds labels, not samples: give the images file; its labels are found beside it"
-            )
+            raise DataError(f"{path} holds labels, not samples: give the images file; its labels are found beside it")
         return ArraySource(values, kind or guess_kind(values, path.name), labels, title=path.name)
     if images.is_image(start):
         raise DataError(f"{path} is a single image: give the folder it lies in, {path.parent}")
-    raise DataError(
-        f"{path} is not readable here: give a folder of images or .txt files, or a .npy, .npz or idx file"
-    )
+    raise DataError(f"{path} is not readable here: give a folder of images or .txt files, or a .npy, .npz or idx file")
 
 
 def guess_kind(values: np.ndarray, title: str = "the array") -> str:
@@ -225,9 +217,7 @@ def as_labels(
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.shape != (n,):
-        raise DataError(
-            f"{title} has {n} samples but labels of shape {list(values.shape)}: give one per sample"
-        )
+        raise DataError(f"{title} has {n} samples but labels of shape {list(values.shape)}: give one per sample")
     if values.dtype.kind in "US":
         names, codes = np.unique(values.astype(str), return_inverse=True)
         return codes.astype(np.int64), tuple(names.tolist())
@@ -235,9 +225,7 @@ def as_labels(
         raise DataError(f"the labels of {title} are not whole ({values.dtype}): number or name the classes")
     labels = values.astype(np.int64)
     if labels.min() < -1 or labels.max() >= 100_000:
-        raise DataError(
-            f"the labels of {title} go from {labels.min()} to {labels.max()}: number classes 0, 1, 2, ..."
-        )
+        raise DataError(f"the labels of {title} go from {labels.min()} to {labels.max()}: number classes 0, 1, 2, ...")
     if classes and labels.max() >= len(classes):
         raise DataError(f"{title} has label {labels.max()} but {len(classes)} class names: name every class")
     return labels, tuple(classes) or tuple(str(i) for i in range(int(labels.max()) + 1))
@@ -304,10 +292,6 @@ def _as_kind(source: Source, kind: str | None) -> Source:
 
 
 def _no_such(where: str, names: list[str]) -> DataError:
-    near = difflib.get_close_matches(
-        where.partition(":")[0].lower().replace("_", "-"), names, n=1, cutoff=0.5
-    )
+    near = difflib.get_close_matches(where.partition(":")[0].lower().replace("_", "-"), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? Give" if near else "give"
-    return DataError(
-        f"there is no file or folder {where}: {hint} an existing path, or one of {', '.join(names)}"
-    )
+    return DataError(f"there is no file or folder {where}: {hint} an existing path, or one of {', '.join(names)}")

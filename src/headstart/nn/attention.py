@@ -59,7 +59,8 @@ def _core(
 def dense(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, causal: bool = False) -> Tensor:
     """All segments are equally long: rows are a free [S, N] grid."""
     s = layout.segments
-    out = _core(*(x.reshape(s, -1, *x.shape[1:]) for x in (q, k, v)), causal)
+    q4, k4, v4 = (x.reshape(s, -1, *x.shape[1:]) for x in (q, k, v))
+    out = _core(q4, k4, v4, causal)
     return out.reshape(q.shape)
 
 

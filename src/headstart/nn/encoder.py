@@ -35,7 +35,9 @@ def model(size: str | Model) -> Model:
     if isinstance(size, Model):
         return size
     if size not in SIZES:
-        raise ValueError(f"there is no model size {size!r}; choose one of {', '.join(SIZES)}, or give model.width and model.depth")
+        raise ValueError(
+            f"there is no model size {size!r}; choose one of {', '.join(SIZES)}, or give model.width and model.depth"
+        )
     return SIZES[size]
 
 

@@ -1,6 +1,7 @@
 """What sits between an encoder's rows and a loss, and how a sample is read off as one vector."""
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -49,7 +50,9 @@ class at_hidden(nn.Module):
 
     def forward(self, z: Tokens, view: View) -> Float[Tensor, "K D"]:
         if view.dropped:
-            raise ValueError("at_hidden needs a row for everything hidden, but they were dropped: use a decoder, or another fill")
+            raise ValueError(
+                "at_hidden needs a row for everything hidden, but they were dropped: use a decoder, or another fill"
+            )
         return self.inner(z.values[view.hidden.index])
 
 
@@ -84,7 +87,7 @@ class decoder(nn.Module):
             return self.out(self.norm(x[hidden.index]))
         for block in self.blocks[:-1]:
             x = block(x, clean.layout)
-        x = self.blocks[-1].only(x, clean.layout, hidden, ends(hidden.counts, str(x.device)))
+        x = cast(Block, self.blocks[-1]).only(x, clean.layout, hidden, ends(hidden.counts, str(x.device)))
         return self.out(self.norm(x))
 
 

@@ -54,6 +54,7 @@ def labelled(bank: Source, query: Source, bank_at: np.ndarray, query_at: np.ndar
     common = common[common >= 0]
     parts = []
     for source, at, most in ((bank, bank_at, BANK), (query, query_at, QUERY)):
+        assert source.labels is not None
         at = at[np.isin(source.labels[at], common)]
         parts.append(np.sort(np.random.default_rng(seed).permutation(at)[:most]))
     if len(common) < 2 or len(parts[0]) < 20 or len(parts[1]) < 10:
@@ -78,8 +79,9 @@ def score_raw(data: Labelled) -> dict[str, float]:
 
 def score_encoder(encoder: Encoder, tokenizer: Tokenizer, data: Labelled, read: str) -> dict[str, float]:
     """An encoder's scores, read in one way."""
-    z = (encode(encoder, tokenizer, s, at, (read,))[read] for s, at in ((data.bank, data.bank_at), (data.query, data.query_at)))
-    return dict(score(*z, data))
+    pairs = ((data.bank, data.bank_at), (data.query, data.query_at))
+    z = [encode(encoder, tokenizer, s, at, (read,))[read] for s, at in pairs]
+    return dict(score(z[0], z[1], data))
 
 
 def choose_read(encoder: Encoder, tokenizer: Tokenizer, data: Labelled) -> tuple[str, dict[str, float]]:
@@ -100,7 +102,12 @@ def choose_read(encoder: Encoder, tokenizer: Tokenizer, data: Labelled) -> tuple
 
 
 def watcher(
-    encoder: Encoder, tokenizer: Tokenizer, source: Source, data: Labelled | None, read: str, note: Callable[[Health], Any]
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    source: Source,
+    data: Labelled | None,
+    read: str,
+    note: Callable[[Health], Any],
 ) -> Callable[[int], dict[str, Any]]:
     """What training looks at now and then: health of a fixed set of samples, and a quick kNN where labels are known."""
     at = np.unique(np.linspace(0, len(source) - 1, 1024).astype(int))
@@ -114,7 +121,10 @@ def watcher(
         note(health)
         out: dict[str, Any] = {"rank": health.effective_rank, "spread": health.spread}
         if data is not None and quick is not None:
-            z = [encode(encoder, tokenizer, s, x, (read,))[read] for s, x in ((data.bank, quick[0]), (data.query, quick[1]))]
+            z = [
+                encode(encoder, tokenizer, s, x, (read,))[read]
+                for s, x in ((data.bank, quick[0]), (data.query, quick[1]))
+            ]
             assert data.bank.labels is not None and data.query.labels is not None
             out["knn"] = protocol.knn(z[0], data.bank.labels[quick[0]], z[1], data.query.labels[quick[1]])
         return out

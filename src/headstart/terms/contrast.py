@@ -1,6 +1,7 @@
 """Find the partner: SimCLR, MoCo, CLIP, SigLIP, VICReg differ in views, heads and loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -12,7 +13,7 @@ class contrast(Term):
     """Two views of the same samples, each read off as one vector and projected by its own head, meet in a loss."""
 
     def __init__(
-        self, a: str, b: str, head: dict[str, nn.Module], loss: Callable[[Tensor, Tensor], Tensor], read: Read = mean
+        self, a: str, b: str, head: Mapping[str, nn.Module], loss: Callable[[Tensor, Tensor], Tensor], read: Read = mean
     ) -> None:
         super().__init__()
         self.a, self.b, self.read = a, b, read
@@ -21,5 +22,6 @@ class contrast(Term):
         self.reads = (a, b)
 
     def forward(self, scene: Scene) -> Tensor:
-        said = (self.head[name](self.read(scene.student.z[name])) for name in (self.a, self.b))
-        return self.loss(*said)
+        heads = cast(nn.ModuleDict, self.head)
+        a, b = (heads[name](self.read(scene.student.z[name])) for name in (self.a, self.b))
+        return self.loss(a, b)

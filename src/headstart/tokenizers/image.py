@@ -35,10 +35,12 @@ class ImageTokenizer:
         """Mean and spread per channel of these [C, H, W] pictures."""
         flat = [to_float(torch.as_tensor(x)).flatten(1).double() for x in images]
         n = sum(x.shape[1] for x in flat)
-        mean = sum(x.sum(1) for x in flat) / n
-        var = sum(((x - mean[:, None]) ** 2).sum(1) for x in flat) / n
+        mean = torch.stack([x.sum(1) for x in flat]).sum(0) / n
+        var = torch.stack([((x - mean[:, None]) ** 2).sum(1) for x in flat]).sum(0) / n
         std = var.sqrt().clamp(min=1e-3)
-        return cls(patch, len(mean), tuple(round(m, 6) for m in mean.tolist()), tuple(round(s, 6) for s in std.tolist()))
+        return cls(
+            patch, len(mean), tuple(round(m, 6) for m in mean.tolist()), tuple(round(s, 6) for s in std.tolist())
+        )
 
     @property
     def dim(self) -> int:

@@ -60,7 +60,13 @@ class SeriesTokenizer:
 
     def decode(self, tokens: Tokens) -> Float[Tensor, "C L"]:
         """One signal again, in its own units."""
-        x = tokens.values[~tokens.slot].float().view(-1, self.channels, self.patch).transpose(0, 1).reshape(self.channels, -1)
+        x = (
+            tokens.values[~tokens.slot]
+            .float()
+            .view(-1, self.channels, self.patch)
+            .transpose(0, 1)
+            .reshape(self.channels, -1)
+        )
         return x * torch.tensor(self.std)[:, None] + torch.tensor(self.mean)[:, None]
 
     def state(self) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import torch
 from .. import __version__
 from ..data.sets import names
 from ..nn.linear import fastest_dtype
-from ..train import device_of
 from ..recipe import Run
+from ..train import device_of
 
 EXTRAS = {"tables": ("pyarrow", "writes .parquet embeddings"), "timm": ("timm", "exchanges encoders with timm"),
           "transformers": ("transformers", "compares with Hugging Face models")}  # fmt: skip
@@ -27,12 +27,19 @@ def doctor() -> str:
     ]
     speed = {dtype: matmul(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
     chosen = fastest_dtype(device)
-    lines.append("arithmetic   " + ", ".join(f"{str(d)[6:]} {s / 1e9:,.0f} GFLOP/s" for d, s in speed.items()) + f"; trains in {str(chosen)[6:]}")
+    lines.append(
+        "arithmetic   "
+        + ", ".join(f"{str(d)[6:]} {s / 1e9:,.0f} GFLOP/s" for d, s in speed.items())
+        + f"; trains in {str(chosen)[6:]}"
+    )
     if speed[torch.bfloat16] > 1.5 * speed[torch.float32] and chosen == torch.float32:
         lines.append("             bfloat16 looks faster than assumed here: try run.dtype=bf16")
     for extra, (module, what) in EXTRAS.items():
         have = importlib.util.find_spec(module) is not None
-        lines.append(f"extra        {module:13s} {'found' if have else 'missing'}: {what}" + ("" if have else f'  (pip install "headstart[{extra}]")'))
+        lines.append(
+            f"extra        {module:13s} {'found' if have else 'missing'}: {what}"
+            + ("" if have else f'  (pip install "headstart[{extra}]")')
+        )
     lines.append(f"sets         {', '.join(names())}")
     return "\n".join(lines)
 

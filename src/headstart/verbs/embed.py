@@ -25,7 +25,9 @@ def embed(run: str | Path, where: Any, out: str | Path | None = None, log: Log |
 
     def progress(done: int, total: int) -> None:
         took = time.monotonic() - began
-        log.live(f"embedding {done:,}/{total:,}  {done / took:,.0f} samples/s  {span(took / done * (total - done))} left")
+        log.live(
+            f"embedding {done:,}/{total:,}  {done / took:,.0f} samples/s  {span(took / done * (total - done))} left"
+        )
 
     found = encoder.embed_named(where, progress)
     for name, reason in found.bad[:3]:
@@ -46,7 +48,8 @@ def write(found: Encoded, target: Path) -> None:
     labels = None if found.labels is None else [found.classes[i] if i >= 0 else "" for i in found.labels]
     if target.suffix == ".npz":
         extra = {} if labels is None else {"label": np.array(labels)}
-        np.savez(part, z=found.z, name=np.array(found.names), **extra)
+        with part.open("wb") as file:
+            np.savez(file, z=found.z, name=np.array(found.names), **extra)  # type: ignore[arg-type]
     elif target.suffix == ".csv":
         with part.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
@@ -58,7 +61,9 @@ def write(found: Encoded, target: Path) -> None:
             import pyarrow as pa
             import pyarrow.parquet as pq
         except ImportError as error:
-            raise DataError('writing .parquet needs pyarrow: pip install "headstart[tables]", or choose out=z.npz') from error
+            raise DataError(
+                'writing .parquet needs pyarrow: pip install "headstart[tables]", or choose out=z.npz'
+            ) from error
         columns = {"name": pa.array(found.names), "z": pa.array(list(found.z), pa.list_(pa.float32()))}
         if labels is not None:
             columns["label"] = pa.array(labels)

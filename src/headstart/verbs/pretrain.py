@@ -112,7 +112,9 @@ def gather(where: Any, source: Source, given: Input, run: Run, log: Log) -> Mate
 
     everything = read_in(source, given, progress=progress)
     if everything.bad:
-        log.say(f"skipped   {len(everything.bad):,} that cannot be read, listed in bad_files.jsonl; the first: {everything.bad[0]}")
+        log.say(
+            f"skipped   {len(everything.bad):,} that cannot be read, listed in bad_files.jsonl; the first: {everything.bad[0]}"
+        )
     every = np.arange(len(everything))
     base = where.partition(":")[0] if isinstance(where, str) else ""
     if base in set_names() and not Path(str(where)).exists():
@@ -120,9 +122,16 @@ def gather(where: Any, source: Source, given: Input, run: Run, log: Log) -> Mate
         if splits is not None:
             bank, query = splits
             probe = labelled(bank, query, np.arange(len(bank)), np.arange(len(query)), run.seed)
-            return Material(everything, everything, probe, [f"judged on the set's own test split, {len(query):,} samples"])
+            return Material(
+                everything, everything, probe, [f"judged on the set's own test split, {len(query):,} samples"]
+            )
     if everything.labels is None:
-        return Material(everything, everything, None, ["no labels were found, so there is no probe: folder names or a labels file would do"])
+        return Material(
+            everything,
+            everything,
+            None,
+            ["no labels were found, so there is no probe: folder names or a labels file would do"],
+        )
     known = np.flatnonzero(everything.labels >= 0)
     share = HELD if given.held is None else given.held
     count = min(HELD_MOST, round(share * len(known)))
@@ -168,7 +177,8 @@ def _begin(folder: Path, plan: Plan, asked: Mapping[str, Any]) -> None:
     machine = {"python": platform.python_version(), "torch": torch.__version__, "headstart": __version__,
                "device": plan.run["device"], "threads": torch.get_num_threads(), "machine": platform.processor() or platform.machine()}  # fmt: skip
     checkpoint.write_json(
-        folder / "run.json", {"plan": asdict(plan), "words": json.loads(json.dumps(dict(asked), default=str)), "machine": machine}
+        folder / "run.json",
+        {"plan": asdict(plan), "words": json.loads(json.dumps(dict(asked), default=str)), "machine": machine},
     )
     file = inspect.getsourcefile(find(plan.recipe))
     if file:
@@ -182,11 +192,12 @@ def _run(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Fi
     material.everything.write_bad(folder / "bad_files.jsonl")
     for reason in plan.why:
         log.say(f"plan      {reason}")
-    log.say(f"plan      training takes about {span(plan.seconds)} and {plan.memory / 2**30:.1f} GiB on {device_of(run)}; the run is kept in {folder}")
+    log.say(
+        f"plan      training takes about {span(plan.seconds)} and {plan.memory / 2**30:.1f} GiB on {device_of(run)}; the run is kept in {folder}"
+    )
     recipe = build(plan, material.training)
     objective = recipe.objective.to(device_of(run))
-    name, encoder = next(iter(objective.encoders.items()))
-    tokenizer = recipe.data.only
+    encoder, tokenizer = objective.encoder, recipe.data.only
     watch = None
     bars = _baselines(encoder, tokenizer, material.probe, folder, log)
     noted: list[health.Health] = []
@@ -207,7 +218,9 @@ def _run(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Fi
     return Finished(folder, bars, verdict, outcome)
 
 
-def _baselines(encoder: Any, tokenizer: Any, probe: Labelled | None, folder: Path, log: Log) -> dict[str, dict[str, float]]:
+def _baselines(
+    encoder: Any, tokenizer: Any, probe: Labelled | None, folder: Path, log: Log
+) -> dict[str, dict[str, float]]:
     """What pre-training must beat, scored before it begins (and kept, since the untrained encoder is soon gone)."""
     path = folder / "baselines.json"
     if probe is None or dist.rank() != 0:
@@ -225,13 +238,23 @@ def _baselines(encoder: Any, tokenizer: Any, probe: Labelled | None, folder: Pat
 
 def _marks(marks: Mapping[str, float]) -> str:
     return "  ".join(
-        f"{k} {v:.3f}" + (f" ± {marks[k + '-std']:.3f}" if k + "-std" in marks else "") for k, v in marks.items() if not k.endswith("-std")
+        f"{k} {v:.3f}" + (f" ± {marks[k + '-std']:.3f}" if k + "-std" in marks else "")
+        for k, v in marks.items()
+        if not k.endswith("-std")
     )
 
 
-def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: dict[str, dict[str, float]], verdict: str, log: Log) -> None:
+def finish(
+    plan: Plan,
+    recipe: Recipe,
+    material: Material,
+    folder: Path,
+    table: dict[str, dict[str, float]],
+    verdict: str,
+    log: Log,
+) -> None:
     """Choose the readout, write the encoder, score it, say it."""
-    encoder, tokenizer = next(iter(recipe.objective.encoders.values())), recipe.data.only
+    encoder, tokenizer = recipe.objective.encoder, recipe.data.only
     read, marks = ("mean_std", {}) if material.probe is None else choose_read(encoder, tokenizer, material.probe)
     facts = {"read": read, "read_marks": marks, "input": plan.input, "recipe": plan.recipe, "steps": plan.steps, "data": plan.found,
              "headstart": __version__}  # fmt: skip
@@ -245,7 +268,9 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
         checkpoint.write_json(folder / "probe.json", facts_out)
         say_table(table, material.probe.chance, log)
         if lost:
-            log.say(f"          pre-training does not beat the better of raw input and random encoder in {', '.join(lost)}")
+            log.say(
+                f"          pre-training does not beat the better of raw input and random encoder in {', '.join(lost)}"
+            )
     else:
         checkpoint.write_json(folder / "probe.json", {"protocol": VERSION, "read": read, "table": {}})
     log.say(f"health    {verdict}")
@@ -292,5 +317,7 @@ def again(folder: str | Path, log: Log | None = None) -> list[tuple[float, float
     for i, (old, new) in enumerate(pairs):
         log.say(f"step {i}  then {old!r}  now {new!r}  {'equal' if old == new else 'DIFFERENT'}")
     if any(old != new for old, new in pairs):
-        raise RuntimeError("the run is not reproduced: data, versions, thread count or machine differ from those in run.json")
+        raise RuntimeError(
+            "the run is not reproduced: data, versions, thread count or machine differ from those in run.json"
+        )
     return pairs

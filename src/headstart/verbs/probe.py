@@ -37,9 +37,13 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> dict[str, dict
     cut = round(TEST * len(order))
     data = labelled(source, source, order[cut:], order[:cut])
     if data is None:
-        raise DataError(f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge")
+        raise DataError(
+            f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"
+        )
     tokenizer = encoder.tokenizer
-    log.say(f"probe     {len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by, {len(source.classes)} classes")
+    log.say(
+        f"probe     {len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by, {len(source.classes)} classes"
+    )
     table = {
         "raw input": score_raw(data),
         "random encoder": score_encoder(untrained(folder, encoder.module), tokenizer, data, encoder.read),
@@ -60,7 +64,7 @@ def untrained(folder: Path, trained: Encoder) -> Encoder:
             def __len__(self) -> int:
                 return 1_000
 
-        fresh = next(iter(build(plan, Nothing()).objective.encoders.values()))  # type: ignore[arg-type]
+        fresh = build(plan, Nothing()).objective.encoder  # type: ignore[arg-type]
     else:
         torch.manual_seed(0)
         fresh = Encoder(trained.tokenizers, trained.shape, trained.causal)

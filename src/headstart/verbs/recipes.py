@@ -18,7 +18,13 @@ def recipes(name: str | None = None) -> str:
         return "\n".join([*lines, "", "headstart recipes NAME shows one of them."])
     function = find(name)
     module = inspect.getmodule(function)
-    said = [inspect.getdoc(module) or "", "", f"{name}: {inspect.getdoc(function)}", "", "words (default of the paper; what pretrain uses at small scale):"]
+    said = [
+        inspect.getdoc(module) or "",
+        "",
+        f"{name}: {inspect.getdoc(function)}",
+        "",
+        "words (default of the paper; what pretrain uses at small scale):",
+    ]
     small = SMALL.get(name, {})
     for word, parameter in arguments(function).items():
         said.append(f"  {word} = {parameter.default}" + (f"; {small[word]}" if word in small else ""))

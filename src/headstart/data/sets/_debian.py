@@ -28,14 +28,10 @@ def unpacked(package: str, folder: str) -> Path:
 
 
 def _fetch(package: str, place: Path) -> None:
-    by_hand = (
-        f"on Debian or Ubuntu run `apt-get install {package}`, or unpack it with `dpkg-deb -x` into {place}"
-    )
+    by_hand = f"on Debian or Ubuntu run `apt-get install {package}`, or unpack it with `dpkg-deb -x` into {place}"
     missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
     if missing:
-        raise DataError(
-            f"this set comes in the Debian package {package}, and there is no {missing[0]} here: {by_hand}"
-        )
+        raise DataError(f"this set comes in the Debian package {package}, and there is no {missing[0]} here: {by_hand}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{package}-", dir=place.parent) as part:
@@ -51,9 +47,7 @@ def _fetch(package: str, place: Path) -> None:
                     raise
     except subprocess.SubprocessError as error:
         said = str(getattr(error, "stderr", None) or error).strip().splitlines() or ["no reason given"]
-        raise DataError(
-            f"the Debian package {package} could not be fetched ({said[-1]}): {by_hand}"
-        ) from error
+        raise DataError(f"the Debian package {package} could not be fetched ({said[-1]}): {by_hand}") from error
     except (OSError, StopIteration) as error:
         raise DataError(
             f"the Debian package {package} cannot be kept under {place.parent} ({error}): free some disk, or "

@@ -33,9 +33,7 @@ def load(split: str = "unlabelled", count: int | None = None, seed: int = 0) -> 
         rng = np.random.default_rng([seed, list(SPLITS).index(split), i])
         chosen[i] = rng.choice(pool) if split == "unlabelled" else pool[i % len(pool)]
         canvases[i] = _canvas(scans, chosen[i], pool, rng)
-    return ArraySource(
-        canvases, "image", labels[chosen], [str(d) for d in range(10)], title=f"digits:{split}"
-    )
+    return ArraySource(canvases, "image", labels[chosen], [str(d) for d in range(10)], title=f"digits:{split}")
 
 
 def digits_of(split: str) -> np.ndarray:
@@ -55,9 +53,7 @@ def _canvas(scans: np.ndarray, digit: int, pool: np.ndarray, rng: np.random.Gene
     for other in rng.choice(pool, int(rng.integers(3, 7))):
         size = int(rng.integers(4, 7))
         top, left = rng.integers(0, 9 - size, 2)
-        _paste(
-            canvas, scans[other, top : top + size, left : left + size], int(size * rng.uniform(1.0, 1.6)), rng
-        )
+        _paste(canvas, scans[other, top : top + size, left : left + size], int(size * rng.uniform(1.0, 1.6)), rng)
     return canvas
 
 

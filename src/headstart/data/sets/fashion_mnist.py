@@ -21,9 +21,7 @@ CLASSES = (
 
 def load(split: str = "train") -> Source:
     if split not in FILES:
-        raise DataError(
-            f"fashion-mnist has no split {split}: write fashion-mnist:train or fashion-mnist:test"
-        )
+        raise DataError(f"fashion-mnist has no split {split}: write fashion-mnist:train or fashion-mnist:test")
     folder = unpacked("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist")
     images = read_idx(folder / f"{FILES[split]}-images-idx3-ubyte.gz")
     labels = read_idx(folder / f"{FILES[split]}-labels-idx1-ubyte.gz")
