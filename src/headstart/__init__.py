@@ -8,15 +8,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .encoded import Pretrained, load
+    from .verbs.again import again
     from .verbs.demo import demo
     from .verbs.doctor import doctor
     from .verbs.embed import embed
-    from .verbs.pretrain import again, pretrain
+    from .verbs.pretrain import pretrain
     from .verbs.probe import probe
 
 _PUBLIC = {  # name -> module; imported when first used, so that `headstart --help` does not wait for torch
     "Pretrained": "encoded",
-    "again": "verbs.pretrain",
+    "again": "verbs.again",
     "demo": "verbs.demo",
     "doctor": "verbs.doctor",
     "embed": "verbs.embed",

@@ -66,7 +66,7 @@ def recipes(name: Annotated[str | None, typer.Argument(help="the recipe to show"
 @app.command()
 def again(run: Folder) -> None:
     """Take the first ten steps of a run again and compare the losses to the last bit."""
-    from .verbs.pretrain import again as verb
+    from .verbs.again import again as verb
 
     _run(lambda: verb(run))
 

@@ -120,7 +120,8 @@ def one_of(*fills: Fill, p: tuple[float, ...]) -> Fill:
         values = tokens.values
         for number, each in enumerate(fills):
             filled = each(tokens, hidden, rng.fold(number)).values
-            values = torch.where((which == number)[:, None], filled, values)
+            mine = (which == number).view(-1, *[1] * (values.ndim - 1))  # payloads may be numbers or ids
+            values = torch.where(mine, filled, values)
         return tokens.with_values(values)
 
     return fill

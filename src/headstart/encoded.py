@@ -43,7 +43,7 @@ class Pretrained:
     @property
     def width(self) -> int:
         """Length of an embedding."""
-        return self.module.width * (2 if self.read == "mean_std" else 1)
+        return int(self.card["width"])
 
     def to(self, device: torch.device | str) -> "Pretrained":
         self.module.to(device)

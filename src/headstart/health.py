@@ -1,6 +1,6 @@
 """Is it learning? A few numbers about the vectors of a fixed set of samples, and what they mean in words."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,10 +23,7 @@ class Health:
 
     @property
     def collapsed(self) -> bool:
-        return self.effective_rank < 2 or self.spread < 0.02
-
-    def to_json(self) -> dict[str, float]:
-        return asdict(self)
+        return self.effective_rank < 2 or self.spread < 1e-3
 
 
 def measure(vectors: np.ndarray) -> Health:

@@ -12,11 +12,23 @@ Target = Callable[[View, Tensor, Any], Tensor]  # view, rows [K], scene -> [K, .
 
 
 def raw(view: View, rows: Int[Tensor, "K"], scene: Any) -> Tensor:
-    """The payload itself."""
-    return view.clean.values[rows]
+    """The payload itself: numbers, to be met by a regression."""
+    return _numbers(view, rows)
 
 
 def normalised(view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, "K D"]:
     """The payload with each row brought to mean 0 and variance 1 (MAE, section 4.1: "normalized pixels")."""
-    x = view.clean.values[rows]
+    x = _numbers(view, rows)
     return (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + 1e-6).sqrt()
+
+
+def ids(view: View, rows: Int[Tensor, "K"], scene: Any) -> Int[Tensor, "K"]:
+    """The id itself: one of `dim`, to be met by cross_entropy."""
+    return view.clean.values[rows]
+
+
+def _numbers(view: View, rows: Int[Tensor, "K"]) -> Float[Tensor, "K D"]:
+    values = view.clean.values
+    if not values.is_floating_point():
+        raise TypeError(f"rows of kind '{view.clean.kind}' are ids, and this method restores numbers: choose recipe=dino")
+    return values[rows]

@@ -6,7 +6,7 @@ reads beside what it came from, a `Batch` holds the samples of one step.
 """
 
 from functools import lru_cache
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -104,7 +104,7 @@ class Tokens:
         """Rows with data in every segment."""
         return tuple(n - self.layout.slots for n in self.layout.lengths)
 
-    def with_values(self, values: Tensor) -> Self:
+    def with_values(self, values: Tensor) -> "Tokens":
         """The same rows, saying something else."""
         return replace(self, values=values)
 

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class DataError(ValueError):
     """The user's mistake; the message says what to do about it."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """Samples by number; reading is safe from several threads."""
 

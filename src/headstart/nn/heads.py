@@ -33,11 +33,32 @@ def mean(z: Tokens) -> Float[Tensor, "S D"]:
     return segment_mean(z.values, z.layout)
 
 
-def mean_std(z: Tokens) -> Float[Tensor, "S 2D"]:
+def mean_std(z: Tokens) -> Float[Tensor, "S E"]:
     """Mean and standard deviation over content rows: what is there, and how much it varies over the sample."""
     centre = segment_mean(z.values, z.layout)
     spread = segment_mean((z.values.float() - centre[z.layout.seg]) ** 2, z.layout)
     return torch.cat([centre, (spread + 1e-6).sqrt()], 1)
+
+
+def boxes(z: Tokens) -> Float[Tensor, "S B2D"]:
+    """`mean_std` in each half along every axis: 2 parts of a series, 4 of a picture. Says also where things are.
+
+    The halves divide each sample's own extent; a part without rows is zero.
+    """
+    spans, axes = z.layout, z.coords.shape[1]
+    if not axes:
+        return mean_std(z)
+    seg = spans.seg[:, None].expand(-1, axes)
+    extent = z.coords.new_zeros(spans.segments, axes).scatter_reduce(0, seg, z.coords, "amax")
+    upper = (2 * z.coords > extent[spans.seg]).long()
+    parts = 2**axes
+    part = spans.seg * parts + (upper * 2 ** torch.arange(axes, device=upper.device)).sum(1)
+    rows = torch.nonzero_static(~z.slot, size=sum(z.content))[:, 0]
+    x, part = z.values[rows].float(), part[rows]
+    count = x.new_zeros(spans.segments * parts).index_add(0, part, x.new_ones(len(x))).clamp(min=1)[:, None]
+    centre = x.new_zeros(spans.segments * parts, x.shape[1]).index_add(0, part, x) / count
+    spread = torch.zeros_like(centre).index_add(0, part, (x - centre[part]) ** 2) / count
+    return torch.cat([centre, spread.sqrt()], 1).view(spans.segments, -1)
 
 
 class at_hidden(nn.Module):
@@ -64,7 +85,7 @@ class decoder(nn.Module):
 
     def __init__(self, width: int, out: int, depth: int = 8, dim: int | None = None, heads: int | None = None) -> None:
         super().__init__()
-        dim = dim or max(64, width // 128 * 64)
+        dim = dim or min(512, max(64, round(width / 96) * 64))  # two thirds; 512 at ViT-B and above, as in the paper
         heads = heads or dim // 32
         self.enter = Linear(width, dim)
         self.mask = nn.Parameter(torch.randn(dim) * 0.02)

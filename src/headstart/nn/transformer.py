@@ -39,6 +39,8 @@ class Attention(nn.Module):
 
     def only(self, x: Float[Tensor, "T D"], layout: Layout, rows: Rows, ends: Layout) -> Float[Tensor, "K D"]:
         """The output at these rows alone, which `ends` lays out; the rest of x is read but not answered for."""
+        if self.causal:
+            raise ValueError("a causal row must know what lies before it, which a choice of rows hides: use forward")
         width = x.shape[1]
         q = self.qkv.part(x[rows.index], slice(0, width)).view(len(rows), self.heads, -1)
         k, v = self.qkv.part(x, slice(width, 3 * width)).view(len(x), 2, self.heads, -1).unbind(1)

@@ -9,11 +9,11 @@ import torch
 from ..data.loader import as_array, rows
 from ..data.source import Source
 from ..nn.encoder import Encoder
-from ..nn.heads import Read, first, last, mean, mean_std
+from ..nn.heads import Read, boxes, first, last, mean, mean_std
 from ..tokens import Tokenizer
 from ..tree import to
 
-READS: dict[str, Read] = {f.__name__: f for f in (mean_std, mean, first, last)}
+READS: dict[str, Read] = {f.__name__: f for f in (mean_std, boxes, mean, first, last)}
 RAW_SIDE = 32  # raw pictures of mixed sizes are compared at this size
 RAW_LENGTH = 256  # raw series of mixed lengths likewise
 

@@ -16,7 +16,7 @@ from .features import encode, raw
 LABELS = (100, 600, 3000)  # label counts of the linear probe, as far as a data set has them
 BANK, QUERY = 20_000, 10_000  # at most
 QUICK = (4_000, 1_000)  # during training
-READS = ("mean_std", "mean", "first")
+READS = ("mean_std", "boxes", "mean", "first")
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ class TextTokenizer:
             sample = sample.encode()
         if isinstance(sample, bytes):
             sample = np.frombuffer(sample, np.uint8)
-        ids = torch.as_tensor(np.array(sample[: self.longest])).long()
-        coords = torch.arange(len(ids), dtype=torch.float32)[:, None]
-        return Tokens(ids, coords, layout((len(ids),)))
+        sample = sample[: self.longest]
+        ids = (sample if isinstance(sample, Tensor) else torch.from_numpy(np.array(sample))).long()
+        coords = torch.arange(len(ids), dtype=torch.float32, device=ids.device)[:, None]
+        return Tokens(ids, coords, layout((len(ids),), 0, str(ids.device)))
 
     def embed(self, width: int) -> nn.Module:
         return Ids(self.dim, width)

@@ -14,12 +14,12 @@ from ..nn.encoder import Encoder, set_dtype
 from ..nn.linear import fastest_dtype
 from ..plan import Plan, build
 from ..probes.score import labelled, score_encoder, score_raw
-from .pretrain import say_table
+from ..probes.table import Table, lines, summary
 
 TEST = 0.3  # share of the labelled samples that judges
 
 
-def probe(run: str | Path, where: Any, log: Log | None = None) -> dict[str, dict[str, float]]:
+def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
     """Scores by row on the labelled data `where`; 30 % of its samples judge, the others are learnt from.
 
     Samples that the encoder saw in pre-training, without their labels, may be among both.
@@ -49,7 +49,7 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> dict[str, dict
         "random encoder": score_encoder(untrained(folder, encoder.module), tokenizer, data, encoder.read),
         "pre-trained": score_encoder(encoder.module, tokenizer, data, encoder.read),
     }
-    say_table(table, data.chance, log)
+    log.say("\n" + "\n".join(lines(table, data.chance)) + f"\n\nworth     {summary(table)}")
     return table
 
 

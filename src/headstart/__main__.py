@@ -1,0 +1,5 @@
+"""`python -m headstart` is `headstart`."""
+
+from .cli import main
+
+main()

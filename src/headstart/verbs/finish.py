@@ -1,0 +1,67 @@
+"""The end of a run: choose the readout, write the encoder, score it beside what it must beat, say so."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .. import __version__, checkpoint
+from ..encoded import load
+from ..log import Log
+from ..nn.encoder import Encoder
+from ..plan import Plan
+from ..probes.features import encode
+from ..probes.protocol import VERSION
+from ..probes.score import Labelled, choose_read, score_encoder, score_raw
+from ..probes.table import Table, cell, columns, lines, summary
+from ..recipe import Recipe
+from ..report import write_report
+from ..tokens import Tokenizer
+from .material import Material
+
+READ = "mean_std"  # where there are no labels to choose by; measured best for masked recipes (docs/log.md)
+SNIPPET = """import headstart as hs
+encoder = hs.load({folder!r})
+z = encoder.embed({where})  # numpy, [samples, {width}]"""
+
+
+def baselines(encoder: Encoder, tokenizer: Tokenizer, probe: Labelled | None, folder: Path, log: Log) -> Table:
+    """What pre-training must beat, scored before it begins and kept: the untrained encoder is soon gone."""
+    path = folder / "baselines.json"
+    if probe is None:
+        return {}
+    if not path.exists():
+        log.say("probe     scoring the raw input and the untrained encoder first: the bar to beat")
+        read, _ = choose_read(encoder, tokenizer, probe)
+        rows = {"raw input": score_raw(probe), "random encoder": score_encoder(encoder, tokenizer, probe, read)}
+        checkpoint.write_json(path, rows)
+    table = json.loads(path.read_text())
+    for row, marks in table.items():
+        log.say(f"probe     {row:15s} " + "  ".join(f"{name} {cell(marks, name)}" for name in columns(table)))
+    return table
+
+
+def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: Table, verdict: str, log: Log) -> None:
+    """Everything that a finished run leaves behind, `probe.json` last."""
+    encoder, tokenizer, probe = recipe.objective.encoder, recipe.data.only, material.probe
+    read, marks = (READ, {}) if probe is None else choose_read(encoder, tokenizer, probe)
+    width = encode(encoder, tokenizer, material.training, [0], (read,))[read].shape[1]
+    facts = {"read": read, "read_marks": marks, "width": width, "input": plan.input, "recipe": plan.recipe}
+    checkpoint.save_encoder(
+        folder, encoder, {**facts, "steps": plan.steps, "data": plan.found, "headstart": __version__}
+    )
+    scores: dict[str, Any] = {"protocol": VERSION, "read": read, "table": table}
+    if probe is not None:
+        table["pre-trained"] = score_encoder(encoder, tokenizer, probe, read)
+        scores |= {"chance": probe.chance, "bank": len(probe.bank_at), "query": len(probe.query_at)}
+        log.say("\n" + "\n".join(lines(table, probe.chance)) + f"\n\nworth     {summary(table)}")
+    log.say(f"health    {verdict}")
+    write_report(folder, recipe, material.training, scores, log)
+    checkpoint.write_json(folder / "probe.json", scores)
+    log.say(f"\ndone      the encoder is {folder}/encoder.safetensors, the report {folder}/report.html. To use it:\n")
+    log.say(snippet(folder, plan.where))
+
+
+def snippet(folder: Path, where: str) -> str:
+    """Python that loads and uses what a run left behind."""
+    data = "your_array" if where == "array" else repr(where)
+    return SNIPPET.format(folder=str(folder), where=data, width=load(folder).width)

@@ -1,0 +1,35 @@
+"""Run by `test_objective` as two processes that share a file: gradients of a batch that is split between them."""
+
+import numpy as np
+import torch
+import torch.distributed as td
+
+from headstart import dist
+from headstart.data.order import samples
+from headstart.step import Step
+from tests.parts import batch_of, recipe
+
+DISTRIBUTED = (("mae", "image"), ("mae", "series"), ("clip", "pairs"), ("dino", "image"))
+STEP = Step(3, 10)
+
+
+def gradients(name: str, kind: str) -> dict[str, torch.Tensor]:
+    """This rank's share of the batch, forward and back; "loss" and the buffers after the step are in it too."""
+    made = recipe(name, kind)
+    module = dist.wrap(made.objective, torch.device("cpu"))
+    mine = samples(STEP.index, made.data.batch, len(made.data.source), 0, dist.rank(), dist.world())
+    loss = module(batch_of(made, STEP, np.asarray(mine)), STEP)
+    loss.backward()
+    made.objective.after_step(STEP)
+    found = {n: p.grad for n, p in made.objective.named_parameters() if p.requires_grad}
+    return found | dict(made.objective.named_buffers()) | {"loss": dist.mean(loss.total.detach())}
+
+
+def worker(rank: int, world: int, file: str, out: str) -> None:
+    td.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=world)
+    found = {f"{name} {kind}": gradients(name, kind) for name, kind in DISTRIBUTED}
+    x = torch.full((2, 1), float(rank), requires_grad=True)
+    (dist.gather(x) * torch.arange(4.0)[:, None]).sum().backward()
+    found["gather"] = {"all": dist.gather(x).detach(), "grad": x.grad, "mean": dist.mean(torch.tensor(float(rank)))}
+    torch.save(found, f"{out}-{rank}")
+    dist.stop()

@@ -1,0 +1,168 @@
+"""The shape of the package: who may import whom, how long a recipe is, and what `--help` waits for."""
+
+import ast
+import io
+import subprocess
+import sys
+import tokenize
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "src" / "headstart"
+FILES = sorted(ROOT.rglob("*.py"))
+RECIPES = sorted(p for p in (ROOT / "recipes").glob("*.py") if p.stem != "__init__")
+
+# DESIGN.md, section 2: a line may import itself and what stands above it; recipes are apart, see below
+LEVELS = (
+    "tree step dist",
+    "tokens",
+    "nn tokenizers augment corrupt targets losses",
+    "terms teacher",
+    "objective",
+    "data optim recipe",
+    "train checkpoint log health probes picture adapt compress curate tasks interop words",
+    "plan",  # decides a run, by timing a few steps of it
+    "encoded",  # a finished run: reads data as its plan did
+    "report",
+    "verbs",
+    "cli studio __main__",
+)
+RANK = {name: rank for rank, names in enumerate(LEVELS) for name in names.split()}
+PARTS = {name for name, rank in RANK.items() if rank <= RANK["objective"]} | {"optim", "recipe"}
+
+
+def module(path: Path) -> tuple[str, ...]:
+    return path.relative_to(ROOT).with_suffix("").parts
+
+
+def imports(path: Path, top_only: bool = False) -> set[tuple[str, ...]]:
+    """What of this package a file imports, as paths from its root: ("nn", "linear")."""
+    package, found = module(path)[:-1], set()
+    tree = ast.parse(path.read_text())
+    for node in tree.body if top_only else ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - (node.level - 1)]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "headstart":
+            base = ()
+        elif isinstance(node, ast.Import):
+            found |= {tuple(a.name.split(".")[1:]) for a in node.names if a.name.partition(".")[0] == "headstart"}
+            continue
+        else:
+            continue
+        below = tuple(node.module.removeprefix("headstart").strip(".").split(".")) if node.module else ()
+        below = tuple(part for part in below if part)
+        if (
+            ROOT.joinpath(*base, *below)
+        ).is_dir():  # `from ..probes import protocol`: a module or a name of the package
+            found |= {(*base, *below, a.name) if is_module((*base, *below, a.name)) else (*base, *below, "__init__")
+                      for a in node.names}  # fmt: skip
+        else:
+            found.add((*base, *below))
+    return found
+
+
+def is_module(name: tuple[str, ...]) -> bool:
+    path = ROOT.joinpath(*name)
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def test_the_walk_sees_imports():
+    seen = imports(ROOT / "probes" / "score.py")
+    assert {("health",), ("probes", "protocol"), ("nn", "encoder")} <= seen
+    assert ("dist",) in imports(ROOT / "losses.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: ".".join(module(p)))
+def test_imports_point_down(path):
+    name = module(path)
+    if name == ("__init__",):
+        return  # the public names, looked up when first used
+    own = name[0]
+    for other in sorted(imports(path)):
+        if other == ("__init__",):
+            continue  # __version__
+        if own == "recipes":
+            assert other[0] in PARTS or other[0] == "recipes", f"a recipe is made of parts, not of {'.'.join(other)}"
+            continue
+        assert own in RANK, f"{own} has no place in LEVELS yet"
+        assert other[0] in RANK, f"{'.'.join(name)} imports {'.'.join(other)}, which nobody below the top may name"
+        assert RANK[other[0]] <= RANK[own], f"{'.'.join(name)} reaches up to {'.'.join(other)}"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_recipes(path):
+    others = {i for i in imports(path) if i[0] == "recipes"} - {("recipes", "__init__")}
+    assert len(others) <= 1, "a recipe builds on one other at most"
+    tree = ast.parse(path.read_text())
+    (function,) = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == path.stem]
+    docstring = function.body[0]
+    assert ast.get_docstring(function)
+    own = function.end_lineno - function.lineno + 1 - (docstring.end_lineno - docstring.lineno + 1)
+    assert own <= 15, f"{path.stem} has {own} lines: a recipe is a paragraph"
+    card = ast.get_docstring(tree) or ""
+    assert "Mechanism:" in card and "Differs from" in card and "Command:" in card
+
+
+@pytest.mark.parametrize("name", ["gmml", "mae", "dino"])
+def test_general_recipes_name_no_modality(name):
+    source = (ROOT / "recipes" / f"{name}.py").read_text()
+    words = [
+        t.string.lower()
+        for t in tokenize.generate_tokens(io.StringIO(source).readline)
+        if t.type in (tokenize.NAME, tokenize.STRING) and not t.string.startswith('"""')
+    ]
+    assert len(words) > 30
+    for modality in ("image", "patch", "series", "text"):
+        assert not [w for w in words if modality in w], f"{name} is for any kind of data, and says {modality}"
+
+
+def test_no_cycles():
+    """Imports at the top of files form no circle."""
+    known = {module(p): p for p in FILES}
+    graph = {}
+    for name, path in known.items():
+        graph[name] = {i if i in known else (*i, "__init__") for i in imports(path, top_only=True)} - {name}
+    done: set[tuple[str, ...]] = set()
+
+    def visit(name, trail):
+        assert name not in trail, " -> ".join(".".join(n) for n in (*trail, name))
+        if name in done or name not in graph:
+            return
+        for other in graph[name]:
+            visit(other, (*trail, name))
+        done.add(name)
+
+    for name in graph:
+        visit(name, ())
+    assert len(done) == len(FILES)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: ".".join(module(p)))
+def test_every_module_says_what_it_is(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_help_does_not_wait_for_torch():
+    code = (
+        "import sys, headstart.cli as c\n"
+        "try: c.app(['--help'])\n"
+        "except SystemExit as e: assert not e.code\n"
+        "print(sorted({'torch', 'numpy', 'sklearn', 'PIL'} & set(sys.modules)))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT.parent), "PATH": ""}
+    )
+    assert said.returncode == 0, said.stderr
+    assert "pretrain" in said.stdout and said.stdout.splitlines()[-1] == "[]", said.stdout
+
+
+def test_public_names_are_there():
+    import headstart
+
+    missing = [m for m in set(headstart._PUBLIC.values()) if not is_module(tuple(m.split(".")))]
+    assert not missing, f"headstart names {missing}, which no file defines"
+    for name in headstart.__all__:
+        assert callable(getattr(headstart, name))
+    with pytest.raises(AttributeError, match="it has Pretrained"):
+        headstart.nothing  # noqa: B018

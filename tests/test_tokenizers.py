@@ -1,0 +1,123 @@
+"""Every tokenizer keeps the contract that `check_tokenizer` states, and the checker notices when one does not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from headstart import tokenizers
+from headstart.checkpoint import TOKENIZERS
+from headstart.tokenizers import ImageTokenizer, SeriesTokenizer, TextTokenizer
+from headstart.tokenizers.check import check_tokenizer
+from headstart.tree import replace
+
+R = np.random.default_rng(0)
+SIDES = [(8, 8), (8, 8), (33, 17), (9, 24), (4, 4), (1, 3)]
+
+
+def pictures(channels, dtype, sides=SIDES):
+    if dtype == np.float32:
+        return [R.standard_normal((channels, *s)).astype(dtype) for s in sides]
+    return [R.integers(0, np.iinfo(dtype).max, (channels, *s), dtype=dtype, endpoint=True) for s in sides]
+
+
+def signals(channels, lengths=(32, 32, 7, 40, 1)):
+    return [(100 + 5 * R.standard_normal((channels, n))).astype(np.float32) for n in lengths]
+
+
+CASES = {
+    "ImageTokenizer": [
+        (ImageTokenizer(4, c, mean, std), pictures(c, dtype))
+        for c, mean, std in [(1, (0.5,), (0.25,)), (3, (0.4, 0.5, 0.6), (0.2, 0.3, 0.1)), (7, (0.1,), (2.0,))]
+        for dtype in (np.uint8, np.uint16, np.float32)
+    ],
+    "SeriesTokenizer": [(SeriesTokenizer.fit(signals(c), p), signals(c)) for c, p in [(1, 8), (3, 5), (2, 1)]],
+    "TextTokenizer": [(TextTokenizer(64), ["rows of bytes", "Grüße, 世界 🌍", "a", "x" * 64, "\x00 two\nlines"])],
+}
+
+
+@pytest.mark.parametrize("name", sorted(tokenizers.__all__))
+def test_contract(name):
+    assert name in CASES, f"{name} has no samples here to be checked with"
+    for tokenizer, samples in CASES[name]:
+        check_tokenizer(tokenizer, samples)
+
+
+def test_every_kind_can_be_loaded():
+    assert {getattr(tokenizers, n) for n in tokenizers.__all__} == set(TOKENIZERS.values())
+    assert all(t.kind == kind for kind, t in TOKENIZERS.items())
+
+
+class Wrong:
+    """A tokenizer with one thing changed."""
+
+    def __init__(self, inner, **changes):
+        self.__dict__.update(inner=inner, changes=changes)
+
+    def __getattr__(self, name):
+        return self.changes[name] if name in self.changes else getattr(self.inner, name)
+
+    def __call__(self, sample):
+        return self.changes.get("call", self.inner)(sample)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"dim": 5}, "dim=5"),
+        ({"axes": ("y",)}, "2 coordinates"),
+        ({"kind": "not a name"}, "should name"),
+        ({"decode": lambda t: ImageTokenizer(4, 1).decode(t) + 1e-4}, "off"),
+        ({"decode": lambda t: ImageTokenizer(4, 1).decode(t)[:, :2]}, "came back as"),
+        ({"many": lambda x: ImageTokenizer(4, 1).many(x.flip(0))}, "`many`"),
+        ({"call": lambda x: replace(ImageTokenizer(4, 1)(x), coords=torch.zeros(-(-x.shape[1] // 4) * -(-x.shape[2] // 4), 2))}, "one place"),  # fmt: skip
+        ({"embed": lambda width: ImageTokenizer(4, 1).embed(width + 1)}, "embed gives"),
+    ],
+)  # fmt: skip
+def test_the_checker_notices(changes, complaint):
+    samples = pictures(1, np.uint8)
+    with pytest.raises(AssertionError, match=complaint):
+        check_tokenizer(Wrong(ImageTokenizer(4, 1), **changes), samples)
+
+
+def test_the_checker_wants_a_single_row():
+    with pytest.raises(AssertionError, match="one row"):
+        check_tokenizer(ImageTokenizer(4, 1), pictures(1, np.uint8, [(8, 8)]))
+
+
+def test_patches_are_in_reading_order():
+    picture = np.arange(2 * 4 * 6, dtype=np.float32).reshape(2, 4, 6)
+    tokens = ImageTokenizer(2, 2, (0.0,), (1.0,))(picture)
+    assert tokens.coords.tolist() == [[y, x] for y in range(2) for x in range(3)]
+    assert tokens.values[4].tolist() == picture[:, 2:4, 2:4].transpose(1, 2, 0).ravel().tolist()
+
+
+@pytest.mark.parametrize("fit", [lambda x: ImageTokenizer.fit(x, 4), lambda x: SeriesTokenizer.fit([p.reshape(3, -1) for p in x], 4)])  # fmt: skip
+def test_fit_standardises(fit):
+    pile = [np.float32([[[1.0]], [[-20.0]], [[0.5]]]) + p * np.float32([[[1.0]], [[9.0]], [[0.01]]])
+            for p in pictures(3, np.float32, [(8, 8), (12, 4)] * 30)]  # fmt: skip
+    tokenizer = fit(pile)
+    if tokenizer.kind == "image":
+        rows = torch.cat([tokenizer(p).values for p in pile]).view(-1, 3)
+    else:
+        rows = torch.cat(
+            [tokenizer(p.reshape(3, -1)).values.view(-1, 3, 4).transpose(1, 2).reshape(-1, 3) for p in pile]
+        )
+    assert rows.mean(0).abs().max() < 2e-3 and (rows.std(0) - 1).abs().max() < 2e-3
+
+
+def test_long_text_is_cut_by_bytes():
+    tokenizer = TextTokenizer(5)
+    assert tokenizer.decode(tokenizer("abcdefg")) == "abcde"
+    assert tokenizer.decode(tokenizer("abcdé")) == "abcd�"  # the last character is cut in two
+    assert torch.equal(tokenizer(torch.tensor([1, 2, 3], dtype=torch.uint8)).values, torch.tensor([1, 2, 3]))
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match=r"expected pictures \[3, H, W\]"):
+        ImageTokenizer(4, 3)(np.zeros((1, 8, 8), np.uint8))
+    with pytest.raises(ValueError, match=r"expected signals \[2, L\]"):
+        SeriesTokenizer(4, 2)(np.zeros((1, 8), np.float32))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ImageTokenizer().patch = 4
