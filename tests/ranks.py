@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 import torch.distributed as td
+from tests.parts import batch_of, recipe
 
 from headstart import dist
 from headstart.data.order import samples
 from headstart.step import Step
-from tests.parts import batch_of, recipe
 
 DISTRIBUTED = (("mae", "image"), ("mae", "series"), ("clip", "pairs"), ("dino", "image"))
 STEP = Step(3, 10)

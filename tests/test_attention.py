@@ -88,14 +88,13 @@ def test_which_backend(monkeypatch):
 @pytest.mark.parametrize("causal", [False, True])
 def test_both_sides_of_short(monkeypatch, causal):
     """Written out up to SHORT rows, the fused kernel beyond: the same numbers."""
-    for n, fused in ((SHORT, False), (SHORT + 1, True)):
-        spans = layout((n,))
-        took = []
-        real = torch.nn.functional.scaled_dot_product_attention
-        monkeypatch.setattr(attention.F, "scaled_dot_product_attention", lambda *a, real=real, **k: took.append(1) or real(*a, **k))  # fmt: skip
-        compare(lambda q, k, v, spans=spans: attend(q, k, v, spans, causal=causal), spans, causal=causal)
-        monkeypatch.undo()
-        assert bool(took) == fused
+    took, real = [], attention.F.scaled_dot_product_attention
+    with monkeypatch.context() as patch:
+        patch.setattr(attention.F, "scaled_dot_product_attention", lambda *a, **k: took.append(1) or real(*a, **k))
+        for n, fused in ((SHORT, False), (SHORT + 1, True)):
+            spans = layout((n,))
+            compare(lambda q, k, v, spans=spans: attend(q, k, v, spans, causal=causal), spans, causal=causal)
+            assert bool(took) == fused
     spans, x = layout((20, 20)), [draw(40, i) for i in range(3)]
     written = attend(*x, spans, causal=causal)
     monkeypatch.setattr(attention, "SHORT", 0)

@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
+from tests.parts import LENGTHS, grid, rows
 from torch.testing import assert_close
 
 from headstart.corrupt import clean, corrupt, drop, groups, hide, noise, one_of, other_sample, random
 from headstart.step import Rng, Step
 from headstart.tokens import Tokens, layout, reserve
-from tests.parts import LENGTHS, grid, rows
 
 SCORES = [random, groups]
 
@@ -45,7 +45,7 @@ def test_the_lowest_scores_are_hidden():
     tokens = rows((4, 3), slots=1)
     score = torch.tensor([-9, 4.0, 1.0, 3.0, 2.0, -9, 0.5, 0.1, 0.9])
     assert hide(tokens, score, 0.5).index.tolist() == [2, 4, 6, 7]
-    with pytest.raises(ValueError, match="between 0 and 1, not 1.5"):
+    with pytest.raises(ValueError, match=r"between 0 and 1, not 1\.5"):
         hide(tokens, score, 1.5)
 
 
@@ -169,7 +169,11 @@ def test_one_of_takes_its_proportions():
 
 def test_one_of_fills_ids_too():
     ids = Tokens(torch.arange(12), torch.arange(12.0)[:, None], layout((4, 4, 4)))
-    fill = one_of(other_sample, lambda t, hidden, rng: t.with_values(t.values.index_fill(0, hidden.index, 99)), p=(0.5, 0.5))  # fmt: skip
+
+    def mask(tokens, hidden, rng):
+        return tokens.with_values(tokens.values.index_fill(0, hidden.index, 99))
+
+    fill = one_of(other_sample, mask, p=(0.5, 0.5))
     seen = corrupt(random, 0.5, fill)(ids, rng(range(3))).seen
     assert seen.values.shape == (12,) and seen.values.dtype == torch.int64 and (seen.values != ids.values).sum() == 6
 

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from tests.parts import batch_of, recipe
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -18,7 +19,6 @@ from headstart.recipes import mae
 from headstart.step import Step, cosine, ramp
 from headstart.targets import raw
 from headstart.tokenizers import ImageTokenizer
-from tests.parts import batch_of, recipe
 
 # MAE beside transformers.ViTMAEForPreTraining
 

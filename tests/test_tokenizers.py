@@ -10,7 +10,7 @@ from headstart import tokenizers
 from headstart.checkpoint import TOKENIZERS
 from headstart.tokenizers import ImageTokenizer, SeriesTokenizer, TextTokenizer
 from headstart.tokenizers.check import check_tokenizer
-from headstart.tree import replace
+from headstart.tree import map
 
 R = np.random.default_rng(0)
 SIDES = [(8, 8), (8, 8), (33, 17), (9, 24), (4, 4), (1, 3)]
@@ -71,10 +71,10 @@ class Wrong:
         ({"decode": lambda t: ImageTokenizer(4, 1).decode(t) + 1e-4}, "off"),
         ({"decode": lambda t: ImageTokenizer(4, 1).decode(t)[:, :2]}, "came back as"),
         ({"many": lambda x: ImageTokenizer(4, 1).many(x.flip(0))}, "`many`"),
-        ({"call": lambda x: replace(ImageTokenizer(4, 1)(x), coords=torch.zeros(-(-x.shape[1] // 4) * -(-x.shape[2] // 4), 2))}, "one place"),  # fmt: skip
+        ({"call": lambda x: map(torch.zeros_like, ImageTokenizer(4, 1)(x))}, "one place"),
         ({"embed": lambda width: ImageTokenizer(4, 1).embed(width + 1)}, "embed gives"),
     ],
-)  # fmt: skip
+)
 def test_the_checker_notices(changes, complaint):
     samples = pictures(1, np.uint8)
     with pytest.raises(AssertionError, match=complaint):
@@ -93,18 +93,26 @@ def test_patches_are_in_reading_order():
     assert tokens.values[4].tolist() == picture[:, 2:4, 2:4].transpose(1, 2, 0).ravel().tolist()
 
 
-@pytest.mark.parametrize("fit", [lambda x: ImageTokenizer.fit(x, 4), lambda x: SeriesTokenizer.fit([p.reshape(3, -1) for p in x], 4)])  # fmt: skip
-def test_fit_standardises(fit):
-    pile = [np.float32([[[1.0]], [[-20.0]], [[0.5]]]) + p * np.float32([[[1.0]], [[9.0]], [[0.01]]])
-            for p in pictures(3, np.float32, [(8, 8), (12, 4)] * 30)]  # fmt: skip
-    tokenizer = fit(pile)
-    if tokenizer.kind == "image":
+@pytest.mark.parametrize("kind", ["image", "series"])
+def test_fit_standardises(kind):
+    level, spread = np.float32([[[1.0]], [[-20.0]], [[0.5]]]), np.float32([[[1.0]], [[9.0]], [[0.01]]])
+    pile = [level + p * spread for p in pictures(3, np.float32, [(8, 8), (12, 4)] * 30)]
+    if kind == "image":
+        tokenizer = ImageTokenizer.fit(pile, 4)
         rows = torch.cat([tokenizer(p).values for p in pile]).view(-1, 3)
     else:
-        rows = torch.cat(
-            [tokenizer(p.reshape(3, -1)).values.view(-1, 3, 4).transpose(1, 2).reshape(-1, 3) for p in pile]
-        )
+        pile = [p.reshape(3, -1) for p in pile]
+        tokenizer = SeriesTokenizer.fit(pile, 4)
+        rows = torch.cat([tokenizer(p).values for p in pile]).view(-1, 3, 4).transpose(1, 2).reshape(-1, 3)
     assert rows.mean(0).abs().max() < 2e-3 and (rows.std(0) - 1).abs().max() < 2e-3
+
+
+def test_odd_sides_are_continued():
+    """What fills the last patch or window repeats the edge: no dark border to learn from."""
+    picture = ImageTokenizer(4, 1).decode(ImageTokenizer(4, 1)(np.full((1, 5, 3), 200, np.uint8)))
+    assert picture.shape == (1, 8, 4) and np.allclose(picture, 200 / 255, atol=1e-6)
+    signal = SeriesTokenizer(4, 1).decode(SeriesTokenizer(4, 1)(np.float32([[1, 2, 3, 4, 5]])))
+    assert signal.tolist() == [[1, 2, 3, 4, 5, 5, 5, 5]]
 
 
 def test_long_text_is_cut_by_bytes():

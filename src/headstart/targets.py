@@ -22,11 +22,6 @@ def normalised(view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, 
     return (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + 1e-6).sqrt()
 
 
-def ids(view: View, rows: Int[Tensor, "K"], scene: Any) -> Int[Tensor, "K"]:
-    """The id itself: one of `dim`, to be met by cross_entropy."""
-    return view.clean.values[rows]
-
-
 def _numbers(view: View, rows: Int[Tensor, "K"]) -> Float[Tensor, "K D"]:
     values = view.clean.values
     if not values.is_floating_point():

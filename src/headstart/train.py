@@ -82,7 +82,8 @@ def train(recipe: Recipe, run: Run, out: Path | None = None, log: Log | None = N
         outcome.step = facts["step"]
         log.write("resume", step=outcome.step)
         log.say(f"going on from step {outcome.step:,} of {total:,}")
-    outcome.losses = [row["loss"] for row in log.rows("step") if row["step"] < outcome.step]
+    known = {row["step"]: row["loss"] for row in log.rows("step")}  # steps after the checkpoint are taken, and logged, again
+    outcome.losses = [loss for index, loss in known.items() if index < outcome.step]
     probes = {round(total * i * run.probe_every) for i in range(1, int(1 / run.probe_every) + 1)} | {total}
     saves = {round(total * i * run.save_every) for i in range(1, int(1 / run.save_every) + 1)} | {total}
     bad, shown, began, rows_seen = 0, dict[str, Any](), time.monotonic(), 0
@@ -135,7 +136,7 @@ def train(recipe: Recipe, run: Run, out: Path | None = None, log: Log | None = N
             seconds, tick = now - tick, now
             rows_seen += sum(len(t) for t in batch.tokens.values())
             rate = seconds if not rate else 0.95 * rate + 0.05 * seconds
-            if step.index < EXACT or now - logged > 1 or outcome.step == total:
+            if not bad and (step.index < EXACT or now - logged > 1 or outcome.step == total):
                 logged = now
                 log.write("step", step=step.index, loss=value, grad_norm=size, lr=at(recipe.optim.lr, step),
                           seconds=round(seconds, 4), parts={k: v.item() for k, v in loss.parts.items()})  # fmt: skip

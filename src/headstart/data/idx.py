@@ -5,8 +5,8 @@ import math
 import re
 import struct
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -72,7 +72,7 @@ def labels_beside(path: str | Path) -> np.ndarray | None:
     return None
 
 
-def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
+def _open(path: Path) -> BufferedIOBase:
     file = path.open("rb")
     zipped = file.read(2) == GZIP
     file.seek(0)

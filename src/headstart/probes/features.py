@@ -45,15 +45,19 @@ def encode(
     return {name: np.concatenate(parts) for name, parts in out.items()}
 
 
-def raw(source: Source, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Samples as plain vectors: pixels, values, or counts of bytes and byte pairs for text."""
-    samples = [source[int(i)] for i in indices]
-    if source.kind == "text":
-        return np.stack([_byte_counts(as_array(s)) for s in samples])
-    shapes = {s.shape for s in samples}
+def raw(*parts: tuple[Source, Sequence[int] | np.ndarray]) -> list[np.ndarray]:
+    """Samples as plain vectors: pixels, values, or counts of bytes and byte pairs for text.
+
+    One array per (source, indices), all in one form: where any sample differs in size, all are brought to the same.
+    """
+    lists = [[source[int(i)] for i in indices] for source, indices in parts]
+    kind = parts[0][0].kind
+    if kind == "text":
+        return [np.stack([_byte_counts(as_array(s)) for s in samples]) for samples in lists]
+    shapes = {s.shape for samples in lists for s in samples}
     if len(shapes) > 1 or np.prod(next(iter(shapes))) > 3 * 64 * 64:
-        samples = list(_same_size(samples, source.kind))
-    return np.stack([np.asarray(s, np.float32).ravel() for s in samples])
+        lists = [list(_same_size(samples, kind)) for samples in lists]
+    return [np.stack([np.asarray(s, np.float32).ravel() for s in samples]) for samples in lists]
 
 
 def _byte_counts(text: np.ndarray) -> np.ndarray:

@@ -74,7 +74,8 @@ def score(bank: np.ndarray, query: np.ndarray, data: Labelled) -> Iterator[tuple
 
 def score_raw(data: Labelled) -> dict[str, float]:
     """The raw input's scores."""
-    return dict(score(raw(data.bank, data.bank_at), raw(data.query, data.query_at), data))
+    bank, query = raw((data.bank, data.bank_at), (data.query, data.query_at))
+    return dict(score(bank, query, data))
 
 
 def score_encoder(encoder: Encoder, tokenizer: Tokenizer, data: Labelled, read: str) -> dict[str, float]:

@@ -32,7 +32,7 @@ def load(split: str = "unlabelled", count: int | None = None, seed: int = 0) -> 
     for i in range(len(chosen)):
         rng = np.random.default_rng([seed, list(SPLITS).index(split), i])
         chosen[i] = rng.choice(pool) if split == "unlabelled" else pool[i % len(pool)]
-        canvases[i] = _canvas(scans, chosen[i], pool, rng)
+        canvases[i] = _canvas(scans, int(chosen[i]), pool, rng)
     return ArraySource(canvases, "image", labels[chosen], [str(d) for d in range(10)], title=f"digits:{split}")
 
 

@@ -1,0 +1,140 @@
+"""`name=value`: read as Python would, fitted to what is wanted, and never ignored."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from headstart import plan
+from headstart.nn.encoder import Model
+from headstart.optim import AdamW
+from headstart.recipe import Input, Run
+from headstart.step import Step, cosine, warmup_cosine
+from headstart.words import WordError, arguments, changed, fit, literal, parse, unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0.6", 0.6), (".6", 0.6), ("1e-4", 1e-4), ("2000", 2000), ("1_000", 1000), ("true", True), ("False", False),
+     ("none", None), ("runs/a", "runs/a"), ("S", "S"), ("'7'", "7"), ("(0.9, 0.98)", (0.9, 0.98)), ("", ""),
+     ("a=b", "a=b"), ("import os", "import os"), ("__import__('os')", "__import__('os')")],
+)  # fmt: skip
+def test_literals(text, value):
+    said = literal(text)
+    assert said == value and type(said) is type(value)
+
+
+def test_parse():
+    assert parse(["ratio=.6", "optim.lr=1e-4", "run.out=runs/a=b"]) == {
+        "ratio": 0.6,
+        "optim.lr": 1e-4,
+        "run.out": "runs/a=b",
+    }
+    assert parse([], {"ratio": 0.5, "run": {"minutes": 4}, "optim.lr": 1.0}) == {
+        "ratio": 0.5,
+        "run.minutes": 4,
+        "optim.lr": 1.0,
+    }
+    assert parse(["a=1", "a=2"], {"a": 3}) == {"a": 3}
+    for wrong in ("ratio", "=3", "--ratio"):
+        with pytest.raises(WordError, match="words are name=value, like steps=2000"):
+            parse([wrong])
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "fitted"),
+    [(1, float, 1.0), (2.0, int, 2), (3, int | None, 3), (None, int | None, None), ("S", str | Model, "S"),
+     (True, bool, True), (1, int, 1), ((0.9, 0.98), tuple[float, float], (0.9, 0.98)), ("x", Any, "x"),
+     (Model(8), str | Model, Model(8)), (0.5, float | Callable[[Step], float], 0.5)],
+)  # fmt: skip
+def test_fit(value, wanted, fitted):
+    said = fit("word", value, wanted)
+    assert said == fitted and type(said) is type(fitted)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "said"),
+    [(0.5, int, "word=0.5: word takes a whole number"), ("many", float, "takes a number"), (1, bool, "true or false"),
+     (True, int, "a whole number"), (True, float, "a number"), (None, int, "a whole number"),
+     (2.5, int | None, "a whole number or none"), (3, str, "a word"), (0.9, tuple[float, float], "tuple")],
+)  # fmt: skip
+def test_misfits(value, wanted, said):
+    with pytest.raises(WordError, match=said):
+        fit("word", value, wanted)
+
+
+def test_unknown_words_name_the_nearest():
+    said = str(unknown("ratoi", ["alien", "ratio", "steps"]))
+    assert said == "there is no word 'ratoi' here; did you mean ratio? the words are: alien, ratio, steps"
+    assert "did you mean" not in str(unknown("zzz", ["ratio"]))
+
+
+def test_changed():
+    optim = AdamW(lr=warmup_cosine(1e-3, over=0.2, end=1e-5), weight_decay=cosine(0.04, 0.4))
+    new = changed(optim, {"lr": 3e-4, "weight_decay": 0, "betas": (0.9, 0.98)}, "optim")
+    assert new.lr == warmup_cosine(3e-4, over=0.2, end=1e-5)  # the peak moves, the shape stays
+    assert new.weight_decay == 0.0 and type(new.weight_decay) is float and new.betas == (0.9, 0.98)
+    assert optim.lr.peak == 1e-3 and new.clip == optim.clip
+    assert changed(Run(), {"minutes": 4, "shard": True}, "run") == Run(minutes=4.0, shard=True)
+    assert changed(Input(), {"side": None, "batch": 64.0}, "data").batch == 64
+    assert changed(Run(), {}, "run") == Run()
+
+
+@pytest.mark.parametrize(
+    ("record", "changes", "said"),
+    [(AdamW(), {"learning_rate": 1}, "no word 'optim.learning_rate' here.*optim.lr"),
+     (Run(), {"minuts": 1}, "did you mean run.minutes"), (Run(), {"seed": 0.5}, "run.seed=0.5: run.seed takes a whole number"),
+     (Input(), {"batch": "big"}, "data.batch takes a whole number"), (Model(), {"width": None}, "model.width takes")],
+)  # fmt: skip
+def test_changes_that_do_not_fit(record, changes, said):
+    group = {AdamW: "optim", Run: "run", Input: "data", Model: "model"}[type(record)]
+    with pytest.raises(WordError, match=said):
+        changed(record, changes, group)
+
+
+def test_sort_words():
+    words = "recipe=gmml ratio=.6 size=S steps=9 optim.lr=1e-4 run.minutes=4 model.width=64 data.batch=8"
+    groups = plan.sort_words(parse(words.split()), plan.find("gmml"))
+    assert groups[""] == {"ratio": 0.6} and groups["bare"] == {"recipe": "gmml", "size": "S", "steps": 9}
+    assert groups["optim"] == {"lr": 1e-4} and groups["run"] == {"minutes": 4}
+    assert groups["model"] == {"width": 64} and groups["data"] == {"batch": 8}
+
+
+@pytest.mark.parametrize(
+    ("word", "recipe", "said"),
+    [("ratoi=.6", "mae", "no word 'ratoi' here; did you mean ratio"), ("alien=.3", "mae", "no word 'alien' here"),
+     ("lr=1e-3", "mae", "optim.lr"), ("minutes=3", "mae", "run.minutes"), ("optm.lr=1", "mae", "did you mean optim.lr"),
+     ("ratio=half", "gmml", "ratio=half: ratio takes a number"), ("depth=2.5", "mae", "depth takes a whole number"),
+     ("data=3", "mae", "no word 'data' here")],
+)  # fmt: skip
+def test_words_that_go_nowhere(word, recipe, said):
+    with pytest.raises(WordError, match=said):
+        plan.sort_words(parse([word]), plan.find(recipe))
+
+
+def test_every_recipe_has_words_of_plain_types():
+    """What can be typed on a command line can be given to a recipe."""
+    for name in plan.names():
+        for word, parameter in arguments(plan.find(name)).items():
+            assert parameter.annotation in (int, float, bool, str), f"{name}({word})"
+            assert fit(word, parameter.default, parameter.annotation) == parameter.default
+    for name, small in plan.SMALL.items():
+        plan.sort_words(small, plan.find(name))
+        for word, value in small.items():
+            if word.startswith("optim."):
+                changed(AdamW(lr=warmup_cosine(1.0)), {word[6:]: value}, "optim")
+
+
+def test_find():
+    assert plan.find("headstart.recipes.mae:mae") is plan.find("mae")
+    with pytest.raises(WordError, match=r"no recipe 'mea' here; did you mean mae\?"):
+        plan.find("mea")
+    with pytest.raises(WordError, match="recipe=nowhere:at_all cannot be imported"):
+        plan.find("nowhere:at_all")
+
+
+def test_groups_are_frozen():
+    for record in (AdamW(), Run(), Input(), Model()):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(record, dataclasses.fields(record)[0].name, 1)
