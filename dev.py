@@ -45,7 +45,7 @@ def demo() -> None:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever Python is at hand
         sys.exit(f"headstart needs Python 3.11 or newer, and this is {sys.version.split()[0]}")
     tasks = {"demo": demo, "test": test, "install": lambda: None}
     if len(sys.argv) != 2 or sys.argv[1] not in tasks:

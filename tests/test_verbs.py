@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import headstart as hs
@@ -54,7 +55,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_a_run_leaves_everything_behind(finished: tuple[Path, Path]) -> None:
-    data, out = finished
+    _, out = finished
     wanted = {"run.json", "recipe.py", "log.jsonl", "checkpoints", "encoder.safetensors", "encoder.json", "health.json"}
     wanted |= {"bad_files.jsonl", "report.html", "README.md", "probe.json", "baselines.json", "restored.png"}
     assert {p.name for p in out.iterdir()} == wanted
@@ -70,10 +71,14 @@ def test_a_run_leaves_everything_behind(finished: tuple[Path, Path]) -> None:
 
 def test_the_printed_snippet_runs(finished: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     data, out = finished
-    hs.pretrain(str(data), **{**SMALL, "steps": 6, "run.out": str(out), "data.held": 0.3})  # finished: says how to use it
+    hs.pretrain(
+        str(data), **{**SMALL, "steps": 6, "run.out": str(out), "data.held": 0.3}
+    )  # finished: says how to use it
     said = capsys.readouterr().out
     snippet = said[said.index("import headstart as hs") :]
-    code = subprocess.run([sys.executable, "-c", snippet + "\nprint(z.shape, encoder.width)"], capture_output=True, text=True)
+    code = subprocess.run(
+        [sys.executable, "-c", snippet + "\nprint(z.shape, encoder.width)"], capture_output=True, text=True
+    )
     assert code.returncode == 0, code.stderr
     width = json.loads((out / "encoder.json").read_text())["width"]
     assert code.stdout.strip() == f"(120, {width}) {width}"
@@ -83,7 +88,7 @@ def test_the_printed_snippet_runs(finished: tuple[Path, Path], capsys: pytest.Ca
 def test_embedding_is_the_same_alone_and_together(finished: tuple[Path, Path]) -> None:
     data, out = finished
     encoder = hs.load(out)
-    encoder.module.dtype = __import__("torch").float32
+    encoder.module.dtype = torch.float32
     source = encoder.prepare(str(data))
     some = [np.asarray(source[i]) for i in (0, 1, 50)]
     together = encoder.embed(some)
@@ -135,7 +140,9 @@ def test_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     whole = subprocess.run([*command, f"run.out={tmp_path / 'whole'}"], capture_output=True, text=True)
     assert whole.returncode == 0, whole.stderr
     cut = [*command, f"run.out={tmp_path / 'cut'}"]
-    with subprocess.Popen(cut, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as running:
+    with subprocess.Popen(
+        cut, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    ) as running:
         assert running.stdout is not None
         for line in running.stdout:
             if re.match(r"step \d", line):  # training has begun
@@ -184,7 +191,9 @@ def test_series_arrays(tmp_path: Path, recipe: str) -> None:
     x = np.stack([np.sin(t * f) for f in np.linspace(1, 4, 48)]).astype(np.float32)
     np.savez(tmp_path / "s.npz", x=x, y=(np.arange(48) % 2))
     small = {"codes": 32, "local": 2} if recipe == "dino" else {}
-    done = hs.pretrain(tmp_path / "s.npz", recipe=recipe, log=quiet(), **SMALL, **small, **{"run.out": str(tmp_path / "r")})
+    done = hs.pretrain(
+        tmp_path / "s.npz", recipe=recipe, log=quiet(), **SMALL, **small, **{"run.out": str(tmp_path / "r")}
+    )
     assert done.load().embed(x[:5]).shape == (5, done.load().width)
 
 

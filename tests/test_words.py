@@ -76,7 +76,7 @@ def test_changed():
     assert new.lr == warmup_cosine(3e-4, over=0.2, end=1e-5)  # the peak moves, the shape stays
     assert new.weight_decay == 0.0 and type(new.weight_decay) is float and new.betas == (0.9, 0.98)
     assert optim.lr.peak == 1e-3 and new.clip == optim.clip
-    assert changed(Run(), {"minutes": 4, "shard": True}, "run") == Run(minutes=4.0, shard=True)
+    assert changed(Run(), {"minutes": 4, "compile": True}, "run") == Run(minutes=4.0, compile=True)
     assert changed(Input(), {"side": None, "batch": 64.0}, "data").batch == 64
     assert changed(Run(), {}, "run") == Run()
 

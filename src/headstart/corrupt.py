@@ -104,7 +104,7 @@ def other_sample(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
     content = (spans.cu.diff() - spans.slots).clamp(min=1)
     place = (spans.place[hidden.index] - spans.slots) % content[other]
     source = spans.cu[:-1][other] + spans.slots + place
-    source = source.clamp(max=len(tokens) - 1)
+    source = torch.where(spans.cu.diff()[other] > spans.slots, source, hidden.index)  # an empty partner gives nothing
     return tokens.with_values(tokens.values.index_copy(0, hidden.index, tokens.values[source]))
 
 

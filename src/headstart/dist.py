@@ -1,4 +1,4 @@
-"""Several processes as one: ranks, a gather that gradients flow through, and PyTorch's own DDP and FSDP2.
+"""Several processes as one: ranks, a gather that gradients flow through, and PyTorch's own DDP.
 
 Everything is a no-op in a single process, so no other file asks whether it is alone.
 """
@@ -58,14 +58,9 @@ def mean(x: Tensor) -> Tensor:
     return x / world()
 
 
-def wrap(module: nn.Module, device: torch.device, shard: bool = False) -> nn.Module:
-    """The module as this group trains it: DDP, or parameters sharded by FSDP2, or itself when alone."""
+def wrap(module: nn.Module, device: torch.device) -> nn.Module:
+    """The module as this group trains it: DDP, or itself when alone."""
     if world() == 1:
-        return module
-    if shard:
-        from torch.distributed.fsdp import fully_shard
-
-        fully_shard(module)
         return module
     ids = [device.index or 0] if device.type == "cuda" else None
     return nn.parallel.DistributedDataParallel(module, device_ids=ids)

@@ -18,7 +18,7 @@ class Log:
         self, path: Path | None = None, quiet: bool = False, pause: float = 10.0, to: TextIO | None = None
     ) -> None:
         self.path, self.quiet, self.pause, self.to = path, quiet, pause, to or sys.stdout
-        self._last, self._open = 0.0, False
+        self._last, self._open, self._written = 0.0, False, 0.0
         self.repair()
 
     def repair(self) -> None:
@@ -29,6 +29,7 @@ class Log:
                 self.path.write_bytes(whole[: whole.rfind(b"\n") + 1])
 
     def write(self, event: str, **values: Any) -> None:
+        self._written = time.monotonic()
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a") as file:
@@ -41,6 +42,11 @@ class Log:
                 self.to.write("\n")
                 self._open = False
             print(text, file=self.to, flush=True)
+
+    @property
+    def due(self) -> bool:
+        """A second has gone by since a row was written: time for the next."""
+        return time.monotonic() - self._written > 1
 
     def live(self, text: str) -> None:
         """The line that is redrawn."""

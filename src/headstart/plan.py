@@ -250,12 +250,15 @@ def choose(
     shape, per_epoch = Model(**plan.model), len(source) / recipe.data.batch
     label = next((n for n, s in SIZES.items() if s == shape), "own")
     count = sum(p.numel() for p in recipe.objective.encoders.parameters())
-    why = [*why, f"encoder {label}: width {shape.width}, depth {shape.depth}, {count / 1e6:.1f} M parameters"
-           + ("" if len(sizes) == 1 else f", the largest that reads {VIEWS:,} samples in the budget, or the smallest")]  # fmt: skip
+    because = (
+        "" if len(sizes) == 1 else f"; the largest that reads {VIEWS:,} samples in the budget, or the smallest (size=)"
+    )
+    why = [*why, f"encoder {label}: width {shape.width}, depth {shape.depth}, {count / 1e6:.1f} M parameters{because}"]
     if steps is None:
         steps = max(1, min(fits, recipe.steps))
-        why.append(f"{steps:,} steps of {recipe.data.batch} samples ({steps / per_epoch:.1f} epochs): what fits into "
-                   f"{minutes:g} minutes at {recipe.data.batch / per_step:,.0f} samples/s (steps=, run.minutes=)")  # fmt: skip
+        speed = f"{minutes:g} minutes at {recipe.data.batch / per_step:,.0f} samples/s"
+        many = f"{steps:,} steps of {recipe.data.batch} samples, {steps / per_epoch:.1f} epochs"
+        why.append(f"{many}: what fits into {speed} (steps=, run.minutes=)")
     return dataclasses.replace(plan, steps=steps, why=why, seconds=steps * per_step, memory=memory)
 
 

@@ -75,5 +75,4 @@ class Run:
     dtype: str = "auto"  # "bf16", "fp32"
     probe_every: float = 0.25  # share of training between probes
     save_every: float = 0.1  # share of training between checkpoints
-    shard: bool = False  # FSDP2 instead of DDP
     compile: bool = False

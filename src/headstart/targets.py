@@ -25,5 +25,7 @@ def normalised(view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, 
 def _numbers(view: View, rows: Int[Tensor, "K"]) -> Float[Tensor, "K D"]:
     values = view.clean.values
     if not values.is_floating_point():
-        raise TypeError(f"rows of kind '{view.clean.kind}' are ids, and this method restores numbers: choose recipe=dino")
+        raise TypeError(
+            f"rows of kind '{view.clean.kind}' are ids, and this method restores numbers: choose recipe=dino"
+        )
     return values[rows]

@@ -231,7 +231,8 @@ def select(tokens: Tokens, rows: Rows) -> Tokens:
 def segment_mean(values: Float[Tensor, "T D"], spans: Layout) -> Float[Tensor, "S D"]:
     """The mean over the content rows of every segment, in fp32."""
     if spans.uniform:
-        return values.view(spans.segments, spans.max_len, -1)[:, spans.slots :].float().mean(1)
+        content = values.view(spans.segments, spans.max_len, -1)[:, spans.slots :].float()
+        return content.sum(1) / max(1, content.shape[1])
     content = (spans.place >= spans.slots).to(torch.float32)
     total = torch.zeros(spans.segments, values.shape[-1], device=values.device)
     total = total.index_add(0, spans.seg, values.float() * content[:, None])

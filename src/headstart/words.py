@@ -62,11 +62,17 @@ def fit(name: str, value: Any, annotation: Any) -> Any:
         return float(value)
     elif isinstance(value, float) and int in options and value.is_integer():
         return int(value)
+    elif isinstance(value, int | float) and str in options:
+        return str(value)  # a folder called 2024
     elif any(isinstance(o, type) and isinstance(value, o) for o in map(_origin, options)):
         return value
     plain = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", type(None): "none"}
     wanted = " or ".join(plain.get(o, getattr(o, "__name__", str(o))) for o in options)
     raise WordError(f"{name}={value}: {name} takes {wanted}")
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _origin(option: Any) -> Any:
@@ -95,9 +101,9 @@ def changed(record: Any, changes: Mapping[str, Any], group: str) -> Any:
         if name not in names:
             raise unknown(f"{group}.{name}", [f"{group}.{n}" for n in names])
         old = getattr(record, name)
-        if isinstance(old, warmup_cosine) and isinstance(value, int | float):
+        if isinstance(old, warmup_cosine) and _number(value):
             value = dataclasses.replace(old, peak=float(value))
-        elif callable(old) and isinstance(value, int | float):
+        elif callable(old) and _number(value):
             value = float(value)
         else:
             value = fit(f"{group}.{name}", value, hints[name])

@@ -80,10 +80,9 @@ def _values(image: Image.Image, reduction: int) -> np.ndarray:
         values = np.array(_upright(image))[None]
         fits = image.mode == "I" and values.min() >= 0 and values.max() <= 65_535
         return values.astype(np.uint16 if fits else np.float32)
+    mode = PLAIN.get(image.mode, image.mode)
     if "transparency" in image.info:
         mode = "LA" if image.mode in ("1", "L") else "RGBA"
-    else:
-        mode = PLAIN.get(image.mode, image.mode)
     image = image.convert(mode) if reduction == 1 else _averaged(image, mode, reduction)
     if mode in ("LA", "RGBA"):
         opaque = mode[:-1]

@@ -22,11 +22,14 @@ def again(folder: str | Path, where: Any = None, log: Log | None = None) -> list
         raise DataError(f"{folder} is not the folder of a run: there is no run.json in it")
     plan = Plan(**json.loads((folder / "run.json").read_text())["plan"])
     run = Run(**plan.run)
-    then = [row["loss"] for row in Log(folder / "log.jsonl", quiet=True).rows("step")][:EXACT]
+    rows = Log(folder / "log.jsonl", quiet=True).rows("step")
+    then = {row["step"]: row["loss"] for row in rows if row["step"] < EXACT}
+    if not then:
+        raise DataError(f"{folder} has not taken a step yet: there is nothing to repeat")
     data = plan.where if where is None else where
     material = gather(data, open_source(data), Input(**plan.input), run, Log(quiet=True))
-    outcome = train(build(plan, material.training), run, until=len(then))
-    pairs = list(zip(then, outcome.losses, strict=True))
+    outcome = train(build(plan, material.training), run, until=max(then) + 1)
+    pairs = [(then[step], loss) for step, loss in enumerate(outcome.losses) if step in then]
     for i, (old, new) in enumerate(pairs):
         log.say(f"step {i}  then {old!r}  now {new!r}  {'equal' if old == new else 'DIFFERENT'}")
     if any(old != new for old, new in pairs):

@@ -22,7 +22,8 @@ def doctor() -> str:
     device = device_of(Run())
     lines = [
         f"headstart    {__version__}, Python {platform.python_version()}, torch {torch.__version__}",
-        f"machine      {platform.system()} {platform.machine()}, {os.cpu_count()} cores ({torch.get_num_threads()} used), {_memory()}",
+        f"machine      {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"{torch.get_num_threads()} used, {_memory()}",
         f"device       {device}" + (f" ({torch.cuda.get_device_name()})" if device.type == "cuda" else ""),
     ]
     speed = {dtype: matmul(device, dtype) for dtype in (torch.float32, torch.bfloat16)}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..data.source import DataError
-from ..encoded import load
+from ..encoded import Given, load
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..nn.linear import fastest_dtype
@@ -41,9 +41,8 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
             f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"
         )
     tokenizer = encoder.tokenizer
-    log.say(
-        f"probe     {len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by, {len(source.classes)} classes"
-    )
+    sides = f"{len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by"
+    log.say(f"probe     {sides}, {len(source.classes)} classes")
     table = {
         "raw input": score_raw(data),
         "random encoder": score_encoder(untrained(folder, encoder.module), tokenizer, data, encoder.read),
@@ -58,13 +57,7 @@ def untrained(folder: Path, trained: Encoder) -> Encoder:
     if (folder / "run.json").exists():
         plan = Plan(**json.loads((folder / "run.json").read_text())["plan"])
 
-        class Nothing:
-            kind = "none"
-
-            def __len__(self) -> int:
-                return 1_000
-
-        fresh = build(plan, Nothing()).objective.encoder  # type: ignore[arg-type]
+        fresh = build(plan, Given([], plan.tokenizer["kind"])).objective.encoder
     else:
         torch.manual_seed(0)
         fresh = Encoder(trained.tokenizers, trained.shape, trained.causal)
