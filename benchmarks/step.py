@@ -182,9 +182,8 @@ def main() -> None:
           + ", ".join(f"{name} {value / 1e9:,.0f} GFLOP/s" for name, value in peaks.items()))  # fmt: skip
     median = {key: statistics.median(entry.seconds) for key, entry in entries.items()}
     for (who, name), seconds in median.items():
-        print(
-            f"{who:13s} {name}  {args.batch / seconds:8.1f} img/s  {seconds * 1e3:7.0f} ms  {flops(args.batch) / seconds / peaks[name]:6.1%} of peak"
-        )
+        share = flops(args.batch) / seconds / peaks[name]
+        print(f"{who:13s} {name}  {args.batch / seconds:8.1f} img/s  {seconds * 1e3:7.0f} ms  {share:6.1%} of peak")
     for name in dtypes:
         rivals = [s for (who, what), s in median.items() if who != "headstart" and what == name]
         if rivals:

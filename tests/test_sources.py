@@ -312,7 +312,7 @@ def test_test_digits_never_leak(monkeypatch, split):
 
 def test_digits_depend_on_seed_and_index_alone():
     few, more = digits.load("unlabelled", count=5), digits.load("unlabelled", count=9)
-    assert np.array_equal(few.values, more.values[:5]) and few[0].shape == (1, 32, 32) and few[0].dtype == np.uint8
+    assert np.array_equal(few.values, more.values[:5]) and few[0].shape == (1, 28, 28) and few[0].dtype == np.uint8
     assert not np.array_equal(few.values, digits.load("unlabelled", count=5, seed=1).values)
     train = digits.load("train")
     assert train.labels is not None and len(train) == 1198 and np.bincount(train.labels).min() > 90

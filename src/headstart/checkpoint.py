@@ -32,6 +32,14 @@ def write_json(path: Path, value: Any) -> None:
     os.replace(name, path)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Likewise for text."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    _sync(part)
+    os.replace(part, path)
+
+
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Likewise for tensors."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,9 +58,7 @@ def _sync(path: Path) -> None:
         os.close(fd)
 
 
-def save(
-    folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.Optimizer, facts: dict[str, Any]
-) -> Path:
+def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.Optimizer) -> Path:
     """A checkpoint `folder/step-<n>`: everything the objective and its optimizer remember. Older ones go."""
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"step-{step:08d}"
@@ -68,7 +74,7 @@ def save(
         if isinstance(value, Tensor)
     }
     write_tensors(part / "optimizer.safetensors", moments)
-    write_json(part / "state.json", {"step": step, **facts})
+    write_json(part / "state.json", {"step": step})
     os.replace(part, final)
     _sync(folder)
     for old in complete(folder)[:-KEEP]:
@@ -93,7 +99,6 @@ def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) 
         moments.setdefault(name, {})[what] = value
     for name, p in objective.named_parameters():
         if name in moments:
-            # `step` stays where the fused kernel keeps it; the moments lie beside their parameter
             optimizer.state[p] = {k: v.to(p.device) for k, v in moments[name].items()}
     return json.loads((path / "state.json").read_text())
 

@@ -1,6 +1,5 @@
 """`headstart VERB ...`: the verbs on the command line. Nothing heavy is imported until a verb runs."""
 
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -21,13 +20,16 @@ Words = Annotated[
 Folder = Annotated[str, typer.Argument(metavar="RUN", help="the folder of a run, such as runs/mae-photos")]
 Where = Annotated[str, typer.Argument(metavar="PATH", help="a folder, a .npy, .npz or idx file, or the name of a set")]
 
+Moved = Annotated[str | None, typer.Argument(metavar="[PATH]", help="the data, if it has moved")]
+
 
 @app.command()
 def demo(words: Words = None) -> None:
     """Pre-train on embedded data, on any CPU, in about two minutes, and see what it is worth."""
     from .verbs.demo import demo as verb
 
-    _run(lambda: verb(*(words or [])))
+    if _run(lambda: verb(*(words or []))).outcome.interrupted:
+        raise typer.Exit(130)
 
 
 @app.command(epilog="Example: headstart pretrain photos/ recipe=gmml ratio=0.6 run.minutes=30 run.out=runs/a")
@@ -64,11 +66,11 @@ def recipes(name: Annotated[str | None, typer.Argument(help="the recipe to show"
 
 
 @app.command()
-def again(run: Folder) -> None:
+def again(run: Folder, where: Moved = None) -> None:
     """Take the first ten steps of a run again and compare the losses to the last bit."""
     from .verbs.again import again as verb
 
-    _run(lambda: verb(run))
+    _run(lambda: verb(run, where))
 
 
 @app.command()
@@ -92,27 +94,21 @@ def _only(words: list[str] | None, **defaults: Any) -> dict[str, Any]:
 
 def _run(verb: Callable[[], Any]) -> Any:
     """Call a verb; a user's mistake is one sentence and exit status 2, a training that cannot go on is exit status 1."""
-    from .data.source import DataError, Unreadable
+    from .data.source import Unreadable
+    from .errors import Mistake
     from .health import TrainingStopped
-    from .words import WordError
+    from .verbs.again import NotReproduced
 
     try:
         return verb()
-    except (DataError, WordError, Unreadable, PermissionError, FileNotFoundError) as error:
+    except (Mistake, Unreadable, OSError) as error:
         raise _mistake(error) from error
-    except (TrainingStopped, ValueError, TypeError, RuntimeError) as error:
-        if isinstance(error, TrainingStopped) or _ours(error):
-            typer.echo(f"headstart: {error}", err=True)
-            raise typer.Exit(1) from error
-        raise
-
-
-def _ours(error: BaseException) -> bool:
-    """The error was worded here, not met inside a library: the last frame is this package's."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return trace is not None and __package__ in trace.tb_frame.f_globals.get("__name__", "").split(".")[:1]
+    except (TrainingStopped, NotReproduced) as error:
+        typer.echo(f"headstart: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        typer.echo("\nstopped   what was saved is kept; the same command goes on from there", err=True)
+        raise typer.Exit(130) from error
 
 
 def _mistake(error: Exception) -> typer.Exit:
@@ -122,8 +118,4 @@ def _mistake(error: Exception) -> typer.Exit:
 
 def main() -> None:
     """The console script."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        typer.echo("\nstopped; nothing that was saved is lost", err=True)
-        sys.exit(130)
+    app()

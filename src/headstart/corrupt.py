@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .errors import Mistake
 from .step import Rng
 from .tokens import Rows, Tokens, View, choose, select
 
@@ -41,7 +42,7 @@ def groups(tokens: Tokens, rng: Rng, seeds: int = 4, spread: float = 2.0) -> Flo
 def hide(tokens: Tokens, score: Float[Tensor, "T"], ratio: float) -> Rows:
     """The round(ratio * n) lowest-scoring of the n content rows of every segment."""
     if not 0 <= ratio <= 1:
-        raise ValueError(f"ratio is the share of rows to hide, between 0 and 1, not {ratio}")
+        raise Mistake(f"ratio is the share of rows to hide, between 0 and 1, not {ratio}")
     spans = tokens.layout
     counts = tuple(round(ratio * n) for n in tokens.content)
     score = score.masked_fill(tokens.slot, torch.inf)
@@ -84,7 +85,7 @@ def drop(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
 def noise(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
     """Standard normal noise; payloads are standardised by their tokenizer."""
     if not tokens.values.is_floating_point():
-        raise TypeError(
+        raise Mistake(
             f"noise fills rows of numbers, but rows of kind '{tokens.kind}' are ids: use other_sample or drop"
         )
     where, spans = hidden.index, tokens.layout
@@ -96,7 +97,7 @@ def other_sample(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
     """The row at the same place of another sample of the batch ("alien" rows, GMML)."""
     spans = tokens.layout
     if spans.segments < 2:
-        raise ValueError("other_sample needs at least two samples in a batch: raise data.batch")
+        raise Mistake("other_sample needs at least two samples in a batch: raise data.batch")
     shuffled = rng.segments()[:, 0].argsort()  # by each sample's own draw: the partner does not depend on batch order
     partner = torch.empty_like(shuffled)
     partner[shuffled] = shuffled.roll(1)

@@ -58,6 +58,15 @@ def mean(x: Tensor) -> Tensor:
     return x / world()
 
 
+def agree(value: Any) -> Any:
+    """The first rank's value, on every rank."""
+    if world() == 1:
+        return value
+    box = [value]
+    td.broadcast_object_list(box)
+    return box[0]
+
+
 def wrap(module: nn.Module, device: torch.device) -> nn.Module:
     """The module as this group trains it: DDP, or itself when alone."""
     if world() == 1:

@@ -1,6 +1,6 @@
 """A finished encoder, as other tools take it: data of the kind it was trained on in, vectors out."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from .checkpoint import load_encoder
-from .data.prepare import Prepared
-from .data.source import ArraySource, DataError, Source, open_source
+from .data.prepare import Prepared, Progress
+from .data.source import ArraySource, DataError, open_source
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
 from .plan import read_in
@@ -38,7 +38,6 @@ class Pretrained:
     def __init__(self, encoder: Encoder, card: dict[str, Any]) -> None:
         self.module, self.card, self.read = encoder, card, str(card["read"])
         self.tokenizer = next(iter(encoder.tokenizers.values()))
-        set_dtype(encoder, fastest_dtype("cpu"))
 
     @property
     def width(self) -> int:
@@ -50,29 +49,24 @@ class Pretrained:
         set_dtype(self.module, fastest_dtype(device))
         return self
 
-    def prepare(self, data: Any, progress: Callable[[int, int], None] | None = None) -> Prepared:
+    def prepare(self, data: Any, progress: Progress | None = None) -> Prepared:
         """Samples read and sized as they were in training. data: a path, the name of a set, an array, a list of arrays."""
-        source: Source
         kind = self.tokenizer.kind
-        if isinstance(data, list):
-            source = Given([np.asarray(x) if kind != "text" else x for x in data], kind)
-        elif hasattr(data, "kind") and hasattr(data, "describe"):
-            source = data
-        elif isinstance(data, np.ndarray | torch.Tensor):
-            source = ArraySource(np.asarray(data), kind)
-        else:
-            source = open_source(data)
+        source = Given(data, kind) if isinstance(data, list | tuple) else open_source(data, kind)
         if source.kind != kind:
             raise DataError(f"this encoder reads {kind} data, and this is {source.kind}: {source.describe()}")
-        return read_in(source, Input(**self.card["input"]), getattr(self.tokenizer, "channels", None), progress)
+        read = read_in(source, Input(**self.card["input"]), getattr(self.tokenizer, "channels", None), progress)
+        if isinstance(source, Given) and read.bad:  # one vector per item, or none at all
+            raise DataError(f"{read.bad[0]}: leave it out of the list")
+        return read
 
-    def embed(self, data: Any, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+    def embed(self, data: Any, progress: Progress | None = None) -> np.ndarray:
         """[n, D] float32: one vector per readable sample. Unreadable files are left out: `embed_named` says which."""
         return self.embed_named(data, progress).z
 
-    def embed_named(self, data: Any, progress: Callable[[int, int], None] | None = None) -> Encoded:
+    def embed_named(self, data: Any, progress: Progress | None = None, reading: Progress | None = None) -> Encoded:
         """Vectors with the samples' names and labels, and the list of what could not be read."""
-        source = self.prepare(data)
+        source = self.prepare(data, reading)
         every = range(len(source))
         z = encode(self.module, self.tokenizer, source, every, (self.read,), progress=progress)[self.read]
         bad = [(b.where, b.reason) for b in source.bad]
@@ -85,17 +79,15 @@ class Given:
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
 
-    def __init__(self, samples: list[Any], kind: str) -> None:
-        self.samples, self.kind = samples, kind
+    def __init__(self, samples: Sequence[Any], kind: str) -> None:
+        self.kind = kind
+        self.samples = samples if kind == "text" else [ArraySource(np.asarray(x)[None], kind)[0] for x in samples]
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Any:
-        sample = self.samples[index]
-        if self.kind == "text" or sample.ndim == (3 if self.kind == "image" else 2):
-            return sample
-        return sample[None]
+        return self.samples[index]
 
     def name(self, index: int) -> str:
         return f"sample[{index}]"

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -61,6 +61,19 @@ class Log:
         else:
             print(text, file=self.to, flush=True)
 
+    def progress(self, what: str) -> Callable[[int, int], None]:
+        """A live line that counts, for readers that report (done, total)."""
+        began: list[float] = []
+
+        def note(done: int, total: int) -> None:
+            began.append(time.monotonic())
+            took = max(began[-1] - began[0], 1e-9)
+            if 0 < done < total:
+                self.live(f"{what} {done:,}/{total:,}  {span(took / done * (total - done))} left")
+            del began[1:]
+
+        return note
+
     def rows(self, event: str) -> Iterator[dict[str, Any]]:
         """Earlier rows of one kind."""
         if self.path is not None and self.path.exists():
@@ -68,6 +81,11 @@ class Log:
                 row = json.loads(line)
                 if row["event"] == event:
                     yield row
+
+    def latest(self, event: str) -> list[dict[str, Any]]:
+        """Earlier rows of one kind by step; of a step that was taken again after a crash, the last."""
+        by_step = {row["step"]: row for row in self.rows(event)}
+        return [by_step[step] for step in sorted(by_step)]
 
 
 def span(seconds: float) -> str:

@@ -56,7 +56,7 @@ def restored(objective: Objective, data: Data, indices: np.ndarray, seed: int = 
 
 def sheet(triples: list[tuple[Any, Any, Any]], path: Path) -> None:
     """A PNG with three rows: masked input, reconstruction, original. Pictures [C, H, W], shown by up to three channels."""
-    columns = [[_tile(x) for x in triple] for triple in triples]
+    columns = [[_tile(x, triple[2]) for x in triple] for triple in triples]
     width = sum(max(t.width for t in c) + GAP for c in columns) + GAP
     heights = [max(c[i].height for c in columns) + GAP for i in range(3)]
     out = Image.new("RGB", (width, sum(heights) + GAP), "white")
@@ -72,10 +72,12 @@ def sheet(triples: list[tuple[Any, Any, Any]], path: Path) -> None:
     part.replace(path)
 
 
-def _tile(picture: torch.Tensor) -> Image.Image:
+def _tile(picture: torch.Tensor, original: torch.Tensor) -> Image.Image:
+    low, high = float(original.min()), float(original.max())
+    if low >= -1e-3 and high <= 1 + 1e-3:
+        low, high = 0.0, 1.0  # shares of an integer's range; other floats are shown by the original's own range
     x = picture.numpy()
     x = np.repeat(x[:1], 3, 0) if len(x) < 3 else x[:3]
-    top = 1.0 if x.max() <= 4 else float(x.max())  # floats of another range are scaled by their own top
-    x = (np.clip(x / top, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    x = (np.clip((x - low) / max(high - low, 1e-12), 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
     scale = max(1, SCALE_TO // max(x.shape[:2]))
     return Image.fromarray(x).resize((x.shape[1] * scale, x.shape[0] * scale), Image.Resampling.NEAREST)

@@ -1,7 +1,7 @@
 """What will be done with this data, and why: every choice written down before the first step, so that it can be repeated.
 
-Choices come from three places, in this order: the user's words; what was measured to work at this scale (`SMALL`, figures
-in docs/defaults.md); the recipe's own defaults, which are its paper's.
+Choices come from three places, in this order: the user's words; what was measured to work at this scale (`SMALL`, see
+docs/log.md); the recipe's own defaults, which are its paper's.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ import torch
 from .checkpoint import TOKENIZERS, tokenizer_of
 from .data.loader import collate
 from .data.prepare import Prepared, Progress, prepare
-from .data.source import DataError, Source
+from .data.source import DataError, Source, Unreadable
 from .nn.encoder import SIZES, Model, model, set_dtype
 from .optim import AdamW
 from .recipe import Data, Input, Recipe, Run
@@ -32,13 +32,14 @@ from .train import device_of, dtype_of
 from .words import GROUPS, WordError, arguments, changed, fit, unknown
 
 SHELF = "headstart.recipes"
-SMALL: dict[str, dict[str, Any]] = {  # for XS encoders and minutes on a CPU; docs/defaults.md has the table
-    "mae": {"ratio": 0.6, "depth": 1, "optim.lr": 3e-3},
-    "gmml": {"optim.lr": 2e-3},
-    "dino": {"codes": 2048, "local": 4, "optim.lr": 1e-3},
-    "gpt_series": {"optim.lr": 2e-3},
-    "clip": {"width": 128, "optim.lr": 1e-3},
+SMALL: dict[str, dict[str, Any]] = {  # for narrow encoders and minutes on a CPU: measured, docs/log.md says how
+    "mae": {"ratio": 0.6, "depth": 1, "optim.lr": 2e-3, "data.batch": 64},
+    "gmml": {"optim.lr": 2e-3, "data.batch": 64},
+    "dino": {"codes": 2048, "local": 4, "optim.lr": 1e-3, "data.batch": 64},
+    "gpt_series": {"optim.lr": 2e-3, "data.batch": 64},
 }
+SMALL_WIDTH = 192  # encoders up to this width take them; wider ones the paper's
+BATCH = 256
 DEFAULT = {"image": "mae", "series": "mae", "text": "dino"}
 LADDER = ("XS", "Ti", "S")
 VIEWS = 1_000_000  # samples a larger encoder must get to read within the budget before it is worth its cost
@@ -58,7 +59,7 @@ class Plan:
     optim: dict[str, Any]
     steps: int
     run: dict[str, Any]
-    found: str
+    found: str = ""
     why: list[str] = field(default_factory=list)
     seconds: float = 0.0  # predicted, for training alone
     memory: float = 0.0  # predicted, bytes
@@ -136,9 +137,8 @@ def _shapes(source: Source) -> list[tuple[int, ...]]:
     for i in np.unique(np.linspace(0, len(source) - 1, 64).astype(int)):
         try:
             shapes.append(np.shape(source[int(i)]))
-        except Exception as error:
-            if type(error).__name__ != "Unreadable":
-                raise
+        except Unreadable:
+            continue
     # nothing readable among 64: `prepare` looks at everything and says what is wrong
     return shapes or [(1, 32, 32) if source.kind == "image" else (1, 128)]
 
@@ -178,23 +178,24 @@ def time_steps(recipe: Recipe, run: Run, at_least: float = 1.5) -> tuple[float, 
     objective = recipe.objective.to(device)
     set_dtype(objective, dtype_of(run, device))
     optimizer = recipe.optim.build(objective)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
     seconds: list[float] = []
     began = time.monotonic()
-    index = 0
-    while index < 3 or time.monotonic() - began < at_least:
+    while len(seconds) < 3 or time.monotonic() - began < at_least:
         tick = time.monotonic()
-        step = Step(index, 1_000_000, run.seed)
+        step = Step(len(seconds), 1_000_000, run.seed)
         batch = collate(
             recipe.data, np.arange(recipe.data.batch) % len(recipe.data.source), step, objective.slots, device
         )
         loss = objective(batch, step)
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(objective.parameters(), recipe.optim.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         objective.after_step(step)
         loss.total.item()
         seconds.append(time.monotonic() - tick)
-        index += 1
     if device.type == "cuda":
         peak = float(torch.cuda.max_memory_allocated(device))
     else:
@@ -203,63 +204,80 @@ def time_steps(recipe: Recipe, run: Run, at_least: float = 1.5) -> tuple[float, 
 
 
 def choose(
-    where: str, source: Source, given: Input, words: dict[str, dict[str, Any]], run: Run, found: str, why: list[str]
+    where: str, source: Source, given: Input, words: dict[str, dict[str, Any]], run: Run, why: list[str]
 ) -> Plan:
     """Fill in whatever the user did not say: recipe, model and steps. `source` is what will be trained on."""
-    device = device_of(run)
-    name = words["bare"].get("recipe") or DEFAULT[source.kind]
-    if "recipe" not in words["bare"]:
+    bare, device = words["bare"], device_of(run)
+    name = bare.get("recipe") or DEFAULT[source.kind]
+    if "recipe" not in bare:
         why = [*why, f"recipe {name}: the default for {source.kind} data (recipe=, see headstart recipes)"]
-    small = SMALL.get(name, {})
-    told = {k: v for k, v in small.items() if "." not in k} | words[""]
-    optim = {k.removeprefix("optim."): v for k, v in small.items() if k.startswith("optim.")} | words["optim"]
-    tokenizer = make_tokenizer(source, given)
-    steps = words["bare"].get("steps")
-    if steps is not None:
-        steps = fit("steps", steps, int)
-        if steps < 1:
-            raise WordError(f"steps={steps}: a run takes at least one step")
+    steps = fit("steps", bare["steps"], int) if "steps" in bare else None
+    if steps is not None and steps < 1:
+        raise WordError(f"steps={steps}: a run takes at least one step")
     minutes = run.minutes or MINUTES.get(device.type, 10.0)
-    if minutes <= 0:
-        raise WordError(f"run.minutes={minutes}: a budget is more than 0 minutes")
-    sizes: tuple[str | Model, ...] = (words["bare"]["size"],) if "size" in words["bare"] else tuple(reversed(LADDER))
+    tokenizer = {"kind": source.kind, **make_tokenizer(source, given).state()}
+    shapes = [model(bare["size"])] if "size" in bare else [SIZES[size] for size in LADDER]
     if words["model"]:
-        base = model(words["bare"].get("size", "XS"))
-        sizes = (changed(base, words["model"], "model"),)
-    plan = Plan(
-        where,
-        name,
-        told,
-        {},
-        asdict(given),
-        {"kind": tokenizer.kind, **tokenizer.state()},
-        optim,
-        0,
-        asdict(run),
-        found,
-    )
-    for size in sizes:
-        plan = dataclasses.replace(plan, model=asdict(model(size)), steps=0)
+        shapes = [changed(shapes[0], words["model"], "model")]
+    elif steps is not None:
+        shapes = shapes[:1]  # a number of steps says nothing about time: the smallest
+    chosen: Plan | None = None
+    for shape in shapes:  # smallest first: the next is tried only if this one leaves time for it
+        plan = _with(Plan(where, name, {}, asdict(shape), asdict(given), tokenizer, {}, 0, asdict(run)), words, device)
         recipe = build(plan, source)
-        if steps is not None and len(sizes) > 1 and size != sizes[-1]:
-            continue  # a number of steps without a size says nothing about time: the smallest
-        per_step, memory = time_steps(recipe, run)
-        fits = int(minutes * 60 / per_step)
-        if size == sizes[-1] or fits * recipe.data.batch >= VIEWS:
+        try:
+            per_step, memory = time_steps(recipe, run)
+        except torch.OutOfMemoryError:
+            if chosen is None:
+                raise WordError("a step does not fit into the device's memory: lower data.batch or data.side") from None
             break
-    shape, per_epoch = Model(**plan.model), len(source) / recipe.data.batch
+        fits = max(1, min(int(minutes * 60 / per_step), recipe.steps))
+        if chosen is not None and fits * recipe.data.batch < VIEWS:
+            break
+        chosen = dataclasses.replace(plan, steps=steps or fits, seconds=(steps or fits) * per_step, memory=memory)
+        if fits * recipe.data.batch < VIEWS:
+            break
+    assert chosen is not None
+    return dataclasses.replace(chosen, why=[*why, *_reasons(chosen, source, minutes, steps is None, len(shapes) > 1)])
+
+
+def _with(plan: Plan, words: dict[str, dict[str, Any]], device: torch.device) -> Plan:
+    """The plan with settings for the size of its model: what was measured at small scale, or the paper's, then the user's."""
+    small = SMALL.get(plan.recipe, {}) if plan.model["width"] <= SMALL_WIDTH else {}
+    by_group: dict[str, dict[str, Any]] = {"": {}, "optim": {}, "data": {}}
+    for name, value in small.items():
+        group, _, tail = name.rpartition(".")
+        by_group[group][tail] = value
+    batch = plan.input["batch"] or by_group["data"].get("batch", BATCH)
+    return dataclasses.replace(
+        plan,
+        arguments=by_group[""] | words[""],
+        optim=by_group["optim"] | words["optim"],
+        input={**plan.input, "batch": batch},
+    )
+
+
+def _reasons(plan: Plan, source: Source, minutes: float, budget: bool, ladder: bool) -> list[str]:
+    """What was settled, in words, and the words that would change it."""
+    recipe, shape = build(plan, source), Model(**plan.model)
     label = next((n for n, s in SIZES.items() if s == shape), "own")
     count = sum(p.numel() for p in recipe.objective.encoders.parameters())
     because = (
-        "" if len(sizes) == 1 else f"; the largest that reads {VIEWS:,} samples in the budget, or the smallest (size=)"
+        f"; a larger one would read fewer than {VIEWS:,} samples in the budget"
+        if ladder and label != LADDER[-1]
+        else ""
     )
-    why = [*why, f"encoder {label}: width {shape.width}, depth {shape.depth}, {count / 1e6:.1f} M parameters{because}"]
-    if steps is None:
-        steps = max(1, min(fits, recipe.steps))
-        speed = f"{minutes:g} minutes at {recipe.data.batch / per_step:,.0f} samples/s"
-        many = f"{steps:,} steps of {recipe.data.batch} samples, {steps / per_epoch:.1f} epochs"
-        why.append(f"{many}: what fits into {speed} (steps=, run.minutes=)")
-    return dataclasses.replace(plan, steps=steps, why=why, seconds=steps * per_step, memory=memory)
+    settled = {n: plan.arguments.get(n, p.default) for n, p in arguments(find(plan.recipe)).items()}
+    settled |= {"optim.lr": getattr(recipe.optim.lr, "peak", recipe.optim.lr), "data.batch": recipe.data.batch}
+    settled |= {"run.seed": plan.run["seed"]}
+    batch, steps = recipe.data.batch, plan.steps
+    many = f"{steps:,} steps of {batch} samples, {steps * batch / len(source):.1f} epochs"
+    speed = f"{minutes:g} minutes at {steps * batch / plan.seconds:,.0f} samples/s"
+    return [
+        f"encoder {label}: width {shape.width}, depth {shape.depth}, {count / 1e6:.1f} M parameters (size=){because}",
+        many + (f": what fits into {speed} (steps=, run.minutes=)" if budget else " (steps=)"),
+        "settings " + " ".join(f"{n}={v}" for n, v in settled.items()),
+    ]
 
 
 def default_folder(where: str, recipe: str) -> Path:

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+import torch
+
 from .augment.views import Views
 from .data.source import Source
+from .errors import Mistake
 from .objective import Objective
 from .optim import AdamW
 from .tokens import Tokenizer
@@ -31,7 +34,7 @@ class Data:
     def only(self) -> Tokenizer:
         """The one tokenizer."""
         if len(self.tokenizers) != 1:
-            raise ValueError(f"this method takes data of one kind, and here are {', '.join(self.tokenizers)}")
+            raise Mistake(f"this method takes data of one kind, and here are {', '.join(self.tokenizers)}")
         return next(iter(self.tokenizers.values()))
 
     def with_views(self, views: Views) -> "Data":
@@ -57,11 +60,19 @@ class Recipe:
 class Input:
     """How samples are read, before they are rows. `data.` words reach these; None is chosen from the data."""
 
-    batch: int = 256  # samples per step
+    batch: int | None = None  # samples per step
     side: int | None = None  # pictures are brought to about side x side pixels, their aspect kept
     patch: int | None = None  # pixels along an edge of a patch, or time points in a window
     longest: int = 256  # bytes of a text that are read
-    held: float | None = None  # share of labelled samples kept out of training to probe with; None: a tenth
+    held: float = 0.1  # share of the labelled samples kept out of training to judge it by
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "side", "patch", "longest"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise Mistake(f"data.{name}={value}: it is at least 1")
+        if not 0 <= self.held < 1:
+            raise Mistake(f"data.held={self.held}: it is a share, from 0 to below 1")
 
 
 @dataclass(frozen=True)
@@ -76,3 +87,19 @@ class Run:
     probe_every: float = 0.25  # share of training between probes
     save_every: float = 0.1  # share of training between checkpoints
     compile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.minutes is not None and self.minutes <= 0:
+            raise Mistake(f"run.minutes={self.minutes}: a budget is more than 0 minutes")
+        for name in ("probe_every", "save_every"):
+            if not 0 < getattr(self, name) <= 1:
+                raise Mistake(f"run.{name}={getattr(self, name)}: it is a share of training, above 0 and at most 1")
+        if self.dtype not in ("auto", "bf16", "fp32"):
+            raise Mistake(f"run.dtype={self.dtype}: choose auto, bf16 or fp32")
+        kind = self.device.partition(":")[0]
+        if kind not in ("auto", "cpu", "cuda"):
+            raise Mistake(f"run.device={self.device}: choose auto, cpu or cuda")
+        if kind == "cuda" and not torch.cuda.is_available():
+            raise Mistake(
+                f"run.device={self.device}: this machine has no CUDA device that torch can use; choose run.device=cpu"
+            )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .checkpoint import write_text
 from .log import Log
 from .picture import restored, sheet
 from .probes.table import cell, columns, summary
@@ -44,9 +45,9 @@ def write_report(folder: Path, recipe: Recipe, source: Any, scores: dict[str, An
     plan = json.loads((folder / "run.json").read_text())["plan"]
     verdict = json.loads((folder / "health.json").read_text())["verdict"]
     bad = len((folder / "bad_files.jsonl").read_text().splitlines())
-    story = Story(folder, plan, scores, verdict, list(log.rows("step")), list(log.rows("probe")), bad)
-    (folder / "report.html").write_text(page(story), encoding="utf-8")
-    (folder / "README.md").write_text(card(story), encoding="utf-8")
+    story = Story(folder, plan, scores, verdict, log.latest("step"), log.latest("probe"), bad)
+    write_text(folder / "report.html", page(story))
+    write_text(folder / "README.md", card(story))
 
 
 def page(story: Story) -> str:
@@ -62,6 +63,9 @@ def page(story: Story) -> str:
     if picture.exists():
         data = base64.b64encode(picture.read_bytes()).decode()
         parts.append("<h2>Masked input, reconstruction, original</h2>")
+        parts.append(
+            "<p class=note>Where rows are restored up to their mean and spread, the true ones were put back.</p>"
+        )
         parts.append(f"<img alt='masked input, reconstruction, original' src='data:image/png;base64,{data}'>")
     why = "".join(f"<li>{escape(reason)}</li>" for reason in plan["why"])
     resolved = {k: plan[k] for k in ("recipe", "arguments", "model", "input", "optim", "steps")}
@@ -79,7 +83,7 @@ def _table(scores: dict[str, Any]) -> str:
     for row, marks in table.items():
         cells = (f"<td{' class=best' if marks[n] == best[n] else ''}>{cell(marks, n)}</td>" for n in names)
         rows.append(f"<tr><td>{row}</td>{''.join(cells)}</tr>")
-    note = f"<p>{summary(table)}.</p><p class=note>{_protocol(scores)}; read by {scores['read']}.</p>"
+    note = f"<p>{summary(table, scores['query'])}.</p><p class=note>{_protocol(scores)}; read by {scores['read']}.</p>"
     return f"<table>{''.join(rows)}</table>{note}"
 
 
@@ -121,7 +125,7 @@ def card(story: Story) -> str:
         names = columns(table)
         lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
         lines += [f"| {row} | " + " | ".join(cell(marks, n) for n in names) + " |" for row, marks in table.items()]
-        lines += ["", f"{summary(table).capitalize()}. {_protocol(story.scores)}."]
+        lines += ["", f"{summary(table, story.scores['query']).capitalize()}. {_protocol(story.scores)}."]
     else:
         lines.append("No labels were at hand, so nothing is known about its worth beyond the verdict.")
     return "\n".join([*lines, "", "Trained with:", "", *(f"- {reason}" for reason in plan["why"]), ""])

@@ -6,6 +6,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .errors import Mistake
 from .tokens import View
 
 Target = Callable[[View, Tensor, Any], Tensor]  # view, rows [K], scene -> [K, ...]
@@ -25,7 +26,5 @@ def normalised(view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, 
 def _numbers(view: View, rows: Int[Tensor, "K"]) -> Float[Tensor, "K D"]:
     values = view.clean.values
     if not values.is_floating_point():
-        raise TypeError(
-            f"rows of kind '{view.clean.kind}' are ids, and this method restores numbers: choose recipe=dino"
-        )
+        raise Mistake(f"rows of kind '{view.clean.kind}' are ids, and this method restores numbers: choose recipe=dino")
     return values[rows]

@@ -1,6 +1,7 @@
 """The loop that trains any recipe: a step, its log, a probe now and then, a checkpoint that survives anything."""
 
 import math
+import os
 import signal
 import threading
 import time
@@ -43,19 +44,14 @@ class Outcome:
 
 
 def device_of(run: Run) -> torch.device:
-    """The device a run asks for; "auto" takes CUDA where there is one, then the CPU."""
-    if run.device != "auto":
-        return torch.device(run.device)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The device a run asks for; "auto" takes CUDA where there is one (torchrun's local rank), then the CPU."""
+    name = run.device if run.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if name == "cuda" else name)
 
 
 def dtype_of(run: Run, device: torch.device) -> torch.dtype:
     """The dtype rows are computed in."""
-    if run.dtype == "auto":
-        return fastest_dtype(device)
-    if run.dtype not in DTYPES:
-        raise ValueError(f"run.dtype is {run.dtype!r}; choose one of auto, {', '.join(DTYPES)}")
-    return DTYPES[run.dtype]
+    return fastest_dtype(device) if run.dtype == "auto" else DTYPES[run.dtype]
 
 
 def train(
@@ -87,8 +83,7 @@ def train(
         outcome.step = checkpoint.restore(saved[-1], objective, optimizer)["step"]
         log.write("resume", step=outcome.step)
         log.say(f"going on from step {outcome.step:,} of {total:,}")
-    logged = {row["step"]: row["loss"] for row in log.rows("step")}  # steps after the checkpoint are taken again
-    outcome.losses = [loss for index, loss in logged.items() if index < outcome.step]
+    outcome.losses = [row["loss"] for row in log.latest("step") if row["step"] < outcome.step]
     probes, saves = _marks(total, run.probe_every), _marks(total, run.save_every)
     pace, shown = Pace(), dict[str, Any]()
     bad = 0
@@ -101,7 +96,7 @@ def train(
 
     def save() -> None:
         if out is not None and dist.rank() == 0:
-            checkpoint.save(out / "checkpoints", outcome.step, objective, optimizer, {"total": total})
+            saved.append(checkpoint.save(out / "checkpoints", outcome.step, objective, optimizer))
 
     if outcome.step == 0:
         observe()
@@ -138,7 +133,7 @@ def train(
                 log.write("skipped", step=step.index, loss=str(value), grad_norm=str(size))
                 log.say(f"step {step.index:,}: {what} was not finite, so the step is skipped")
                 if bad >= PATIENCE:
-                    raise TrainingStopped(explain_non_finite(step.index, what, lr, str(dtype_of(run, device))[6:]))
+                    raise TrainingStopped(explain_non_finite(step.index, what, lr, dtype_of(run, device), bool(saved)))
             optimizer.zero_grad(set_to_none=True)
             outcome.step += 1
             pace.end()
@@ -168,8 +163,6 @@ class Pace:
 
 def _marks(total: int, every: float) -> set[int]:
     """Numbers of steps at every share of training, and its end."""
-    if not 0 < every <= 1:
-        raise ValueError(f"probes and checkpoints come at a share of training between 0 and 1, not {every}")
     return {round(total * every * i) for i in range(1, int(1 / every) + 1)} | {total}
 
 

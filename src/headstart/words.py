@@ -9,13 +9,14 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from .errors import Mistake
 from .step import warmup_cosine
 
 GROUPS = ("data", "model", "optim", "run")
 
 
-class WordError(ValueError):
-    """The user's mistake in a word; the message says what would be right."""
+class WordError(Mistake):
+    """A word is not what it should be."""
 
 
 def parse(words: Iterable[str], named: Mapping[str, Any] | None = None) -> dict[str, Any]:

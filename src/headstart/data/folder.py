@@ -66,7 +66,10 @@ def walk(folder: str | Path) -> Iterator[str]:
         except OSError as error:
             raise DataError(f"{here} cannot be listed ({error.strerror}): check its permissions") from error
         with entries:
-            for entry in entries:
+            inside = list(entries)
+            if here != root and any(entry.name == "run.json" for entry in inside):
+                continue  # what an earlier run left behind is not data
+            for entry in inside:
                 name = prefix + entry.name
                 if entry.name.startswith("."):
                     continue

@@ -49,9 +49,9 @@ def _send(samples: list[Any], tokenizer: Tokenizer, kind: str, slots: int, devic
 def _views(data: Any, samples: list[Any], step: Step, slots: int, keys: Tensor) -> dict[str, Tokens]:
     """Crops are made on the device: all samples together where they have one shape, else one at a time."""
     (kind, tokenizer), device = next(iter(data.tokenizers.items())), keys.device
-    multiple = getattr(tokenizer, "patch", 1)
+    multiple, longest = getattr(tokenizer, "patch", 1), getattr(tokenizer, "longest", None)
     stacked = _stack(samples)
-    groups = [stacked] if stacked is not None else [torch.as_tensor(as_array(s))[None] for s in samples]
+    groups = [stacked] if stacked is not None else [torch.as_tensor(as_array(s)[..., :longest])[None] for s in samples]
     per_group = keys.split([len(g) for g in groups])
     crops = [
         data.views(group.to(device), tokenizer.kind, multiple, step.rng("views", k))

@@ -6,6 +6,8 @@ memory, the same order whatever the number of ranks.
 
 import numpy as np
 
+from ..errors import Mistake
+
 _GOLDEN = 0x9E3779B97F4A7C15
 _WORD = 2**64 - 1
 
@@ -37,7 +39,7 @@ def shuffled(index: np.ndarray, n: int, key: int) -> np.ndarray:
 def samples(step: int, batch: int, n: int, seed: int, rank: int = 0, world: int = 1) -> np.ndarray:
     """The samples of this rank at this step; all ranks together take `batch`, the same ones for every `world`."""
     if batch % world:
-        raise ValueError(f"a batch of {batch} samples does not divide among {world} processes: change data.batch")
+        raise Mistake(f"a batch of {batch} samples does not divide among {world} processes: change data.batch")
     share = batch // world
     place = np.arange(step * batch + rank * share, step * batch + (rank + 1) * share)
     out = np.empty(share, np.int64)

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +24,7 @@ Progress = Callable[[int, int], None]
 class Prepared:
     """The readable samples of a source, ready to be cut into tokens.
 
-    `samples` are at hand, unless it is None: then they are read when asked for, and in the place of one that
-    turns out to be unreadable stands the next readable one, always the same, with its label and origin.
+    `samples` are at hand, unless it is None: then there was no room to keep them, and each is read when asked for.
     """
 
     def __init__(
@@ -43,8 +41,6 @@ class Prepared:
         self.labels = None if source.labels is None else source.labels[origin]
         self.samples = samples
         self._read = read
-        self._known_bad: set[int] = set()
-        self._lock = threading.Lock()
 
     @property
     def lazy(self) -> bool:
@@ -54,27 +50,7 @@ class Prepared:
         return len(self.origin)
 
     def __getitem__(self, index: int) -> Any:
-        if self.samples is not None:
-            return self.samples[index]
-        first = int(self.origin[index])
-        for step in range(len(self.source)):
-            at = (first + step) % len(self.source)
-            if at in self._known_bad:
-                continue
-            try:
-                sample = self._read(at)
-            except Unreadable as error:
-                with self._lock:
-                    if at not in self._known_bad:
-                        self._known_bad.add(at)
-                        self.bad.append(error)
-                continue
-            if at != first:
-                self.origin[index] = at
-                if self.labels is not None and self.source.labels is not None:
-                    self.labels[index] = self.source.labels[at]
-            return sample
-        raise _none_usable(self.source, self.bad)
+        return self._read(int(self.origin[index])) if self.samples is None else self.samples[index]
 
     def name(self, index: int) -> str:
         return self.source.name(int(self.origin[index]))
@@ -124,7 +100,9 @@ def prepare(
     count, bytes_each = _look(source, smaller, area, multiple, channels)
     fit = partial(_fitted, source, smaller, area, multiple, count)
     if bytes_each * len(source) > (_free_memory() // 4 if memory is None else memory):
-        return Prepared(source, fit, np.arange(len(source), dtype=np.int64), [], None)
+        # read once all the same: which samples are good must be known before any is set aside, and not change later
+        good, bad, _ = _read_all(source, fit, workers, progress, keep=False)
+        return Prepared(source, fit, good, bad, None)
     good, bad, samples = _read_all(source, fit, workers, progress, keep=True)
     alike = len({(sample.shape, sample.dtype) for sample in samples}) == 1
     return Prepared(source, fit, good, bad, np.stack(samples) if alike else samples)

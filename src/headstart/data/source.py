@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..errors import Mistake
+
 FORMS = {"image": "[n, H, W], [n, H, W, C] or [n, C, H, W]", "series": "[n, L] or [n, C, L]", "text": "[n]"}
 KINDS = tuple(FORMS)
 
@@ -21,8 +23,8 @@ class Unreadable(Exception):
         self.reason = reason
 
 
-class DataError(ValueError):
-    """The user's mistake; the message says what to do about it."""
+class DataError(Mistake):
+    """The data is not what it should be."""
 
 
 @runtime_checkable
@@ -146,7 +148,7 @@ class Subset:
         return f"{len(self):,} of {self.source.describe()}"
 
 
-def open_source(where: np.ndarray | str | Path, kind: str | None = None) -> Source:
+def open_source(where: Any, kind: str | None = None) -> Source:
     """Find out what `where` is and open it: array, folder, .npy, .npz or idx file, or the name of a set.
 
     Files are recognised by content. A path that exists wins over a set of the same name.
@@ -156,8 +158,15 @@ def open_source(where: np.ndarray | str | Path, kind: str | None = None) -> Sour
 
     if kind is not None and kind not in KINDS:
         raise DataError(f"kind is {kind!r} but must be one of {', '.join(KINDS)}")
-    if isinstance(where, np.ndarray):
-        return ArraySource(where, kind or guess_kind(where))
+    if hasattr(where, "describe"):
+        return where  # a Source of the user's own
+    if hasattr(where, "__array__"):
+        values = np.asarray(where)
+        return ArraySource(values, kind or guess_kind(values))
+    if not isinstance(where, str | Path):
+        raise DataError(
+            f"a {type(where).__name__} is not data: give a path, a name or an array, for instance np.stack(samples)"
+        )
     path = Path(where).expanduser()
     if path.is_dir():
         return _open_folder(path, kind)

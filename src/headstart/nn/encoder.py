@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..errors import Mistake
 from ..tokens import Tokenizer, Tokens
 from .position import sincos
 from .transformer import Transformer
@@ -19,6 +20,12 @@ class Model:
     depth: int = 12
     heads: int = 6
     slots: int = 1  # reserved rows: the class token, then registers
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.depth, self.heads, self.slots) < 1:
+            raise Mistake("model.width, model.depth, model.heads and model.slots are at least 1")
+        if self.width % self.heads:
+            raise Mistake(f"model.width={self.width} does not divide into {self.heads} heads: change model.heads")
 
 
 SIZES = {
@@ -35,7 +42,7 @@ def model(size: str | Model) -> Model:
     if isinstance(size, Model):
         return size
     if size not in SIZES:
-        raise ValueError(
+        raise Mistake(
             f"there is no model size {size!r}; choose one of {', '.join(SIZES)}, or give model.width and model.depth"
         )
     return SIZES[size]

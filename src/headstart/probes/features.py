@@ -10,10 +10,12 @@ from ..data.loader import as_array, rows
 from ..data.source import Source
 from ..nn.encoder import Encoder
 from ..nn.heads import Read, boxes, first, last, mean, mean_std
+from ..tokenizers.image import to_float
 from ..tokens import Tokenizer
 from ..tree import to
 
 READS: dict[str, Read] = {f.__name__: f for f in (mean_std, boxes, mean, first, last)}
+RAW_MOST = 3 * 32 * 32  # numbers in a raw vector
 RAW_SIDE = 32  # raw pictures of mixed sizes are compared at this size
 RAW_LENGTH = 256  # raw series of mixed lengths likewise
 
@@ -50,14 +52,20 @@ def raw(*parts: tuple[Source, Sequence[int] | np.ndarray]) -> list[np.ndarray]:
 
     One array per (source, indices), all in one form: where any sample differs in size, all are brought to the same.
     """
-    lists = [[source[int(i)] for i in indices] for source, indices in parts]
     kind = parts[0][0].kind
+    lists = [[_numbers(source[int(i)], kind) for i in indices] for source, indices in parts]
     if kind == "text":
-        return [np.stack([_byte_counts(as_array(s)) for s in samples]) for samples in lists]
+        return [np.stack([_byte_counts(s) for s in samples]) for samples in lists]
     shapes = {s.shape for samples in lists for s in samples}
-    if len(shapes) > 1 or np.prod(next(iter(shapes))) > 3 * 64 * 64:
+    if len(shapes) > 1 or np.prod(next(iter(shapes))) > RAW_MOST:
         lists = [list(_same_size(samples, kind)) for samples in lists]
-    return [np.stack([np.asarray(s, np.float32).ravel() for s in samples]) for samples in lists]
+    return [np.stack([s.ravel() for s in samples]) for samples in lists]
+
+
+def _numbers(sample: Any, kind: str) -> np.ndarray:
+    """Pictures as shares of their range, like the encoder gets them."""
+    x = as_array(sample)
+    return to_float(torch.as_tensor(x)).numpy() if kind == "image" else x
 
 
 def _byte_counts(text: np.ndarray) -> np.ndarray:
@@ -70,7 +78,7 @@ def _same_size(samples: list[Any], kind: str) -> Iterator[np.ndarray]:
     import torch.nn.functional as F
 
     for sample in samples:
-        x = torch.as_tensor(np.asarray(sample, np.float32))[None]
+        x = torch.as_tensor(sample, dtype=torch.float32)[None]
         if kind == "image":
             yield F.interpolate(x, (RAW_SIDE, RAW_SIDE), mode="area")[0].numpy()
         else:

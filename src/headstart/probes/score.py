@@ -16,7 +16,6 @@ from .features import encode, raw
 LABELS = (100, 600, 3000)  # label counts of the linear probe, as far as a data set has them
 BANK, QUERY = 20_000, 10_000  # at most
 QUICK = (4_000, 1_000)  # during training
-READS = ("mean_std", "boxes", "mean", "first")
 
 
 @dataclass(frozen=True)
@@ -85,16 +84,21 @@ def score_encoder(encoder: Encoder, tokenizer: Tokenizer, data: Labelled, read: 
     return dict(score(z[0], z[1], data))
 
 
+def reads(encoder: Encoder) -> tuple[str, ...]:
+    """Ways to read an encoder; the class token of a causal one has seen nothing, its last row everything."""
+    return ("mean_std", "boxes", "mean", "last" if encoder.causal else "first")
+
+
 def choose_read(encoder: Encoder, tokenizer: Tokenizer, data: Labelled) -> tuple[str, dict[str, float]]:
     """The readout whose kNN and linear probe are best within the bank: half of it judges the other. Queries stay unseen."""
     at = np.random.default_rng(0).permutation(data.bank_at)[: QUICK[0]]
     half = len(at) // 2
     inner = labelled(data.bank, data.bank, at[:half], at[half:])
     if inner is None:
-        return READS[0], {}
-    z = [encode(encoder, tokenizer, data.bank, x, READS) for x in (inner.bank_at, inner.query_at)]
+        return reads(encoder)[0], {}
+    z = [encode(encoder, tokenizer, data.bank, x, reads(encoder)) for x in (inner.bank_at, inner.query_at)]
     marks = {}
-    for name in READS:
+    for name in reads(encoder):
         have, want = inner.labels("bank"), inner.labels("query")
         count = min(inner.counts[-1], 600)
         line = next(iter(protocol.linear(z[0][name], have, z[1][name], want, count)))

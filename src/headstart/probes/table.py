@@ -25,15 +25,20 @@ def lines(table: Table, chance: float, indent: str = " " * 10) -> list[str]:
     return [*out, indent + f"{'chance':16s}" + "".join(f"{chance:>18.3f}" for _ in names)]
 
 
-def summary(table: Table) -> str:
-    """Whether pre-training helped, measure by measure."""
+def summary(table: Table, queries: int) -> str:
+    """Whether pre-training helped, measure by measure. A difference counts from two standard errors of an accuracy on
+    this many queries on."""
     mine, others = table["pre-trained"], [row for name, row in table.items() if name != "pre-trained"]
-    won = [c for c in columns(table) if mine[c] > max(row[c] for row in others)]
-    lost = [c for c in columns(table) if c not in won]
-    if not lost:
-        return "pre-training beats the raw input and the random encoder in every measure"
-    if not won:
-        return (
-            "pre-training does NOT beat the better of raw input and random encoder: do not bother, or give it more time"
+    said: dict[str, list[str]] = {"beats both baselines": [], "is not clearly better": [], "LOSES": []}
+    for name in columns(table):
+        best = max(row[name] for row in others)
+        clear = 2 * (best * (1 - best) / queries) ** 0.5
+        gain = mine[name] - best
+        said["beats both baselines" if gain > clear else "LOSES" if gain < -clear else "is not clearly better"].append(
+            name
         )
-    return f"pre-training beats both baselines in {', '.join(won)}, but not in {', '.join(lost)}"
+    if len(said["beats both baselines"]) == len(columns(table)):
+        return "pre-training beats the raw input and the random encoder in every measure"
+    parts = [f"{what} in {', '.join(names)}" for what, names in said.items() if names]
+    advice = "" if said["beats both baselines"] else ": do not bother, or give it more time"
+    return "pre-training " + ", ".join(parts) + advice

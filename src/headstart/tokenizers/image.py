@@ -37,10 +37,8 @@ class ImageTokenizer:
         n = sum(x.shape[1] for x in flat)
         mean = torch.stack([x.sum(1) for x in flat]).sum(0) / n
         var = torch.stack([((x - mean[:, None]) ** 2).sum(1) for x in flat]).sum(0) / n
-        std = var.sqrt().clamp(min=1e-3)
-        return cls(
-            patch, len(mean), tuple(round(m, 6) for m in mean.tolist()), tuple(round(s, 6) for s in std.tolist())
-        )
+        std = torch.where(var > 0, var.sqrt(), 1.0)  # a channel that never changes stays as it is
+        return cls(patch, len(mean), tuple(mean.tolist()), tuple(std.tolist()))
 
     @property
     def dim(self) -> int:

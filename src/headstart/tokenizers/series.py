@@ -33,8 +33,8 @@ class SeriesTokenizer:
     def fit(cls, series: list[np.ndarray], patch: int) -> "SeriesTokenizer":
         """Mean and spread per channel of these [C, L] signals."""
         flat = np.concatenate([x.astype(np.float64) for x in series], 1)
-        std = np.maximum(flat.std(1), 1e-6)
-        return cls(patch, len(flat), tuple(map(float, flat.mean(1).round(6))), tuple(map(float, std)))
+        std = np.where(flat.std(1) > 0, flat.std(1), 1.0)  # a channel that never changes stays as it is
+        return cls(patch, len(flat), tuple(map(float, flat.mean(1))), tuple(map(float, std)))
 
     @property
     def dim(self) -> int:

@@ -1,6 +1,7 @@
 """`headstart again`: the first steps of a run once more, compared to the last bit."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,16 @@ from ..log import Log
 from ..plan import Plan, build
 from ..recipe import Input, Run
 from ..train import EXACT, train
+from .finish import ARRAY
 from .material import gather
 
 
+class NotReproduced(RuntimeError):
+    """A run taken again went another way."""
+
+
 def again(folder: str | Path, where: Any = None, log: Log | None = None) -> list[tuple[float, float]]:
-    """(loss then, loss now) of the first ten steps of the run in `folder`; raises RuntimeError if a bit differs.
+    """(loss then, loss now) of the first ten steps of the run in `folder`; raises NotReproduced if a bit differs.
 
     where: the data, if it has moved or was an array.
     """
@@ -26,14 +32,17 @@ def again(folder: str | Path, where: Any = None, log: Log | None = None) -> list
     then = {row["step"]: row["loss"] for row in rows if row["step"] < EXACT}
     if not then:
         raise DataError(f"{folder} has not taken a step yet: there is nothing to repeat")
+    if where is None and plan.where == ARRAY:
+        raise DataError("this run was given an array, which only Python has: headstart.again(folder, array)")
     data = plan.where if where is None else where
     material = gather(data, open_source(data), Input(**plan.input), run, Log(quiet=True))
-    outcome = train(build(plan, material.training), run, until=max(then) + 1)
-    pairs = [(then[step], loss) for step, loss in enumerate(outcome.losses) if step in then]
-    for i, (old, new) in enumerate(pairs):
-        log.say(f"step {i}  then {old!r}  now {new!r}  {'equal' if old == new else 'DIFFERENT'}")
+    with tempfile.TemporaryDirectory() as place:
+        notes = Log(Path(place) / "log.jsonl", quiet=True)
+        train(build(plan, material.training), run, log=notes, until=max(then) + 1)
+        now = {row["step"]: row["loss"] for row in notes.rows("step")}
+    pairs = [(old, now.get(step, float("nan"))) for step, old in then.items()]
+    for step, (old, new) in zip(then, pairs, strict=True):
+        log.say(f"step {step}  then {old!r}  now {new!r}  {'equal' if old == new else 'DIFFERENT'}")
     if any(old != new for old, new in pairs):
-        raise RuntimeError(
-            "the run is not reproduced: the data, versions, threads or machine differ from those in run.json"
-        )
+        raise NotReproduced("the losses differ: data, versions, threads or machine are not those written in run.json")
     return pairs

@@ -13,8 +13,7 @@ from ..nn.linear import fastest_dtype
 from ..recipe import Run
 from ..train import device_of
 
-EXTRAS = {"tables": ("pyarrow", "writes .parquet embeddings"), "timm": ("timm", "exchanges encoders with timm"),
-          "transformers": ("transformers", "compares with Hugging Face models")}  # fmt: skip
+EXTRAS = {"tables": ("pyarrow", "writes .parquet embeddings")}
 
 
 def doctor() -> str:

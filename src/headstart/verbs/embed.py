@@ -18,18 +18,11 @@ FORMS = (".npz", ".csv", ".parquet")
 def embed(run: str | Path, where: Any, out: str | Path | None = None, log: Log | None = None) -> Encoded:
     """Embed `where` with the encoder of a run's folder; write names, labels and vectors to `out` (.npz, .csv, .parquet)."""
     log = log or Log()
-    target = None if out is None else Path(out)
+    target = None if out is None else Path(str(out))
     if target is not None and target.suffix not in FORMS:
         raise DataError(f"out={target} should end in one of {', '.join(FORMS)}: the ending chooses the format")
     encoder, began = load(run), time.monotonic()
-
-    def progress(done: int, total: int) -> None:
-        took = time.monotonic() - began
-        log.live(
-            f"embedding {done:,}/{total:,}  {done / took:,.0f} samples/s  {span(took / done * (total - done))} left"
-        )
-
-    found = encoder.embed_named(where, progress)
+    found = encoder.embed_named(where, log.progress("embedding"), log.progress("reading"))
     for name, reason in found.bad[:3]:
         log.say(f"skipped   {name}: {reason}")
     if len(found.bad) > 3:

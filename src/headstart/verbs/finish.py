@@ -18,7 +18,8 @@ from ..report import write_report
 from ..tokens import Tokenizer
 from .material import Material
 
-READ = "mean_std"  # where there are no labels to choose by; measured best for masked recipes (docs/log.md)
+READ = "mean_std"  # where there are no labels to choose by: docs/log.md
+ARRAY = "array"  # what stands for data that came without a path; the snippet then needs a name of the user's
 SNIPPET = """import headstart as hs
 encoder = hs.load({folder!r})
 z = encoder.embed({where})  # numpy, [samples, {width}]"""
@@ -33,8 +34,8 @@ def baselines(encoder: Encoder, tokenizer: Tokenizer, probe: Labelled | None, fo
         log.say("probe     scoring the raw input and the untrained encoder first: the bar to beat")
         read, _ = choose_read(encoder, tokenizer, probe)
         rows = {"raw input": score_raw(probe), "random encoder": score_encoder(encoder, tokenizer, probe, read)}
-        checkpoint.write_json(path, rows)
-    table = json.loads(path.read_text())
+        checkpoint.write_json(path, {"read": read, "table": rows})
+    table: Table = json.loads(path.read_text())["table"]
     for row, marks in table.items():
         log.say(f"probe     {row:15s} " + "  ".join(f"{name} {cell(marks, name)}" for name in columns(table)))
     return table
@@ -53,7 +54,7 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
     if probe is not None:
         table["pre-trained"] = score_encoder(encoder, tokenizer, probe, read)
         scores |= {"chance": probe.chance, "bank": len(probe.bank_at), "query": len(probe.query_at)}
-        log.say("\n" + "\n".join(lines(table, probe.chance)) + f"\n\nworth     {summary(table)}")
+        log.say("\n" + "\n".join(lines(table, probe.chance)) + f"\n\nworth     {summary(table, len(probe.query_at))}")
     log.say(f"health    {verdict}")
     write_report(folder, recipe, material.training, scores, log)
     checkpoint.write_json(folder / "probe.json", scores)
@@ -63,5 +64,5 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
 
 def snippet(folder: Path, where: str) -> str:
     """Python that loads and uses what a run left behind."""
-    data = "your_array" if where == "array" else repr(where)
+    data = ARRAY if where == "array" else repr(where)
     return SNIPPET.format(folder=str(folder), where=data, width=load(folder).width)

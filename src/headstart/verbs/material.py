@@ -1,22 +1,22 @@
 """What there is to learn from, and what is set aside to be judged by."""
 
-import time
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..data.loader import as_array
 from ..data.prepare import Prepared
 from ..data.sets import names as set_names
 from ..data.source import DataError, Source, Subset, open_source
-from ..log import Log, span
+from ..log import Log
 from ..plan import read_in
 from ..probes.score import Labelled, labelled
 from ..recipe import Input, Run
 
-HELD = 0.1  # share of labelled samples kept out of training to judge it by
-HELD_MOST = 10_000
+HELD_MOST = 10_000  # samples kept out of training, at most
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,7 @@ class Material:
 
 def gather(where: Any, source: Source, given: Input, run: Run, log: Log) -> Material:
     """Read the samples and divide them; the same call divides them in the same way."""
-    began = time.monotonic()
-
-    def progress(done: int, total: int) -> None:
-        left = (time.monotonic() - began) / max(1, done) * (total - done)
-        if done < total:
-            log.live(f"reading {done:,}/{total:,}  {span(left)} left")
-
-    everything = read_in(source, given, progress=progress)
+    everything = read_in(source, given, progress=log.progress("reading"))
     if everything.bad:
         first = everything.bad[0]
         log.say(
@@ -53,8 +46,8 @@ def gather(where: Any, source: Source, given: Input, run: Run, log: Log) -> Mate
         hint = "no labels were found, so nothing is probed; a folder for each class, or labels in the file, would do"
         return Material(everything, everything, None, hint)
     known = np.flatnonzero(everything.labels >= 0)
-    share = HELD if given.held is None else given.held
-    held = np.sort(np.random.default_rng(run.seed).permutation(known)[: min(HELD_MOST, round(share * len(known)))])
+    count = min(HELD_MOST, round(given.held * len(known)))
+    held = np.sort(np.random.default_rng(run.seed).permutation(known)[:count])
     rest = np.setdiff1d(np.arange(len(everything)), held)
     probe = labelled(everything, everything, np.intersect1d(known, rest), held, run.seed)
     if probe is None:
@@ -73,6 +66,18 @@ def _splits(where: Any, given: Input, everything: Prepared) -> tuple[Source, Sou
     except DataError:
         return None
     try:
-        return read_in(open_source(f"{where}:train"), given, channels), query
+        bank = open_source(f"{where}:train")
     except DataError:
         return everything, query
+    return (everything if bank.describe() == everything.source.describe() else read_in(bank, given, channels)), query
+
+
+def fingerprint(material: Material) -> str:
+    """Short proof that data is the same as before: how many samples, their names, and the content of a few."""
+    data = material.everything
+    said = hashlib.sha256(f"{data.kind} {len(data)} {len(material.training)}".encode())
+    for i in range(len(data)):
+        said.update(data.name(i).encode())
+    for i in np.unique(np.linspace(0, len(data) - 1, 16).astype(int)):
+        said.update(as_array(data[int(i)]).tobytes())
+    return said.hexdigest()[:16]

@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import json
 import platform
-import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,13 +17,13 @@ from ..data.source import open_source
 from ..encoded import Pretrained, load
 from ..log import Log, span
 from ..plan import DEFAULT, Plan, build, choose, default_folder, find, shape_input, sort_words
-from ..probes.score import watcher
+from ..probes.score import QUICK, watcher
 from ..probes.table import Table, lines
 from ..recipe import Input, Run
-from ..train import Outcome, device_of, train
+from ..train import Outcome, device_of, dtype_of, train
 from ..words import WordError, changed, parse
-from .finish import READ, baselines, finish, snippet
-from .material import Material, gather
+from .finish import ARRAY, READ, baselines, finish, snippet
+from .material import Material, fingerprint, gather
 
 
 @dataclass
@@ -49,60 +49,94 @@ def pretrain(where: Any, *words: str, log: Log | None = None, **named: Any) -> F
     log = log or Log()
     asked = parse(words, named)
     run = changed(Run(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
-    dist.start(device_of(run))
-    title = str(where) if isinstance(where, str | Path) else "array"
     source = open_source(where)
     log.say(f"found     {source.describe()}")
     name = str(asked.get("recipe", DEFAULT[source.kind]))
     groups = sort_words(asked, find(name))
+    given = changed(Input(), groups["data"], "data")
+    title = _title(where)
     folder = Path(run.out) if run.out else default_folder(title, name)
-    plan = _begun(folder, title, asked)
-    if plan is None:
-        given, why = shape_input(source, changed(Input(), groups["data"], "data"), device_of(run))
-        material = gather(where, source, given, run, log)
-        plan = choose(title, material.training, given, groups, run, source.describe(), [*why, material.said])
-        if dist.rank() == 0:
-            _begin(folder, plan, asked)
-    elif (folder / "probe.json").exists():
-        return _already(folder, plan, log)
-    else:
-        run = dataclasses.replace(Run(**plan.run), device=run.device)
-        material = gather(where, source, Input(**plan.input), run, log)
-    return _go(plan, material, folder, run, log)
+    dist.start(device_of(run))
+    try:
+        kept = dist.agree(_begun(folder, title, asked) if dist.rank() == 0 else None)
+        if kept and (folder / "probe.json").exists():
+            return _already(folder, Plan(**kept["plan"]), log)
+        if kept:
+            plan, run = Plan(**kept["plan"]), Run(**kept["plan"]["run"])
+            material = gather(where, source, Input(**plan.input), run, log)
+            if fingerprint(material) != kept["fingerprint"]:
+                raise WordError(
+                    f"{folder} was begun on other data than {title} holds now: give this run its own run.out="
+                )
+        else:
+            given, why = shape_input(source, given, device_of(run))
+            material = gather(where, source, given, run, log)
+            settled: Plan | None = None
+            if dist.rank() == 0:  # one rank times the steps, so that all take the same number
+                settled = choose(title, material.training, given, groups, run, [*why, material.said])
+                settled = dataclasses.replace(settled, found=source.describe())
+                _begin(folder, settled, asked, fingerprint(material))
+            plan = dist.agree(settled)
+        return _go(plan, material, folder, run, log)
+    finally:
+        dist.stop()
 
 
-def _begun(folder: Path, where: str, asked: Mapping[str, Any]) -> Plan | None:
-    """The plan of the run that this command goes on with; an error if the folder holds another one."""
-    path = folder / "run.json"
-    if not path.exists():
+def _title(where: Any) -> str:
+    """What stands for the data in run.json: an absolute path, the name of a set, or "array"."""
+    if not isinstance(where, str | Path):
+        return ARRAY
+    return str(Path(where).expanduser().resolve()) if Path(where).expanduser().exists() else str(where)
+
+
+def _begun(folder: Path, where: str, asked: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The run.json of the run that this command goes on with; an error if the folder holds another one."""
+    if not (folder / "run.json").exists():
         return None
-    kept = json.loads(path.read_text())
+    kept = json.loads((folder / "run.json").read_text())
     if kept["plan"]["where"] != where or kept["words"] != _plain(asked):
         before = " ".join([kept["plan"]["where"], *(f"{k}={v}" for k, v in kept["words"].items())])
         raise WordError(
             f"{folder} holds another run (headstart pretrain {before}): "
             "give this one its own folder with run.out=, or delete that one"
         )
-    return Plan(**kept["plan"])
+    return kept
 
 
 def _plain(words: Mapping[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps(dict(words), default=str))
+    """Words as JSON gives them back; where the run lies is not what it is."""
+    return json.loads(json.dumps({k: v for k, v in words.items() if k != "run.out"}, default=str))
 
 
-def _begin(folder: Path, plan: Plan, asked: Mapping[str, Any]) -> None:
+def _begin(folder: Path, plan: Plan, asked: Mapping[str, Any], data: str) -> None:
     """Write down what will be done, before it is."""
     folder.mkdir(parents=True, exist_ok=True)
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "headstart": __version__}
+    file = inspect.getsourcefile(find(plan.recipe))
+    if file:
+        checkpoint.write_text(folder / "recipe.py", Path(file).read_text(encoding="utf-8"))
+    versions = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "headstart": __version__,
+        "commit": _commit(),
+    }
     machine = {
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
         "device": str(device_of(Run(**plan.run))),
     }
-    file = inspect.getsourcefile(find(plan.recipe))
-    if file:
-        shutil.copyfile(file, folder / "recipe.py")
-    checkpoint.write_json(folder / "run.json", {"plan": asdict(plan), "words": _plain(asked), **versions, **machine})
+    facts = {"plan": asdict(plan), "words": _plain(asked), "fingerprint": data, **versions, **machine}
+    checkpoint.write_json(folder / "run.json", facts)
+
+
+def _commit() -> str:
+    """The commit of headstart's own checkout, "" where it was installed otherwise."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _go(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Finished:
@@ -112,8 +146,11 @@ def _go(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Fin
     log.repair()
     for reason in plan.why:
         log.say(f"plan      {reason}")
-    needs = f"about {span(plan.seconds)} and {plan.memory / 2**30:.1f} GiB on {device_of(run)}"
-    log.say(f"plan      training takes {needs}; the run is kept in {folder}")
+    device = device_of(run)
+    needs = (
+        f"about {span(plan.seconds)} and {plan.memory / 2**30:.1f} GiB on {device} in {str(dtype_of(run, device))[6:]}"
+    )
+    log.say(f"plan      training takes {needs}, reading and scoring come on top; the run is kept in {folder}")
     recipe = build(plan, material.training)
     encoder, tokenizer = recipe.objective.to(device_of(run)).encoder, recipe.data.only
     table: Table = {}
@@ -128,9 +165,17 @@ def _go(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Fin
         return Finished(folder, table, "", outcome)
     if watch is not None and not noted:
         watch(outcome.step)
-    scores = [row["knn"] for row in log.rows("probe") if "knn" in row]
-    verdict = health.verdict(noted[-1], outcome.losses, scores)
-    checkpoint.write_json(folder / "health.json", {"step": outcome.step, "verdict": verdict, **asdict(noted[-1])})
+    scores = [row["knn"] for row in log.latest("probe") if "knn" in row]
+    queries = 0 if material.probe is None else min(QUICK[1], len(material.probe.query_at))
+    rows = log.latest("step")
+    verdict = health.verdict(noted[-1], [row["loss"] for row in rows], scores, queries)
+    facts = {
+        "step": outcome.step,
+        "verdict": verdict,
+        **asdict(noted[-1]),
+        "grad_norm": rows[-1]["grad_norm"] if rows else None,
+    }
+    checkpoint.write_json(folder / "health.json", facts)
     if outcome.interrupted:
         log.say(
             f"stopped   at step {outcome.step:,} of {outcome.total:,}, and saved; the same command goes on from here"

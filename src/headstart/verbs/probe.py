@@ -13,7 +13,7 @@ from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..nn.linear import fastest_dtype
 from ..plan import Plan, build
-from ..probes.score import labelled, score_encoder, score_raw
+from ..probes.score import choose_read, labelled, score_encoder, score_raw
 from ..probes.table import Table, lines, summary
 
 TEST = 0.3  # share of the labelled samples that judges
@@ -40,15 +40,15 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
         raise DataError(
             f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"
         )
-    tokenizer = encoder.tokenizer
+    tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module)
     sides = f"{len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by"
-    log.say(f"probe     {sides}, {len(source.classes)} classes")
+    log.say(f"probe     {sides}, {len(source.classes)} classes; pre-training may have seen them, without labels")
     table = {
         "raw input": score_raw(data),
-        "random encoder": score_encoder(untrained(folder, encoder.module), tokenizer, data, encoder.read),
+        "random encoder": score_encoder(fresh, tokenizer, data, choose_read(fresh, tokenizer, data)[0]),
         "pre-trained": score_encoder(encoder.module, tokenizer, data, encoder.read),
     }
-    log.say("\n" + "\n".join(lines(table, data.chance)) + f"\n\nworth     {summary(table)}")
+    log.say("\n" + "\n".join(lines(table, data.chance)) + f"\n\nworth     {summary(table, len(data.query_at))}")
     return table
 
 

@@ -27,6 +27,7 @@ def recipes(name: str | None = None) -> str:
     ]
     small = SMALL.get(name, {})
     for word, parameter in arguments(function).items():
-        said.append(f"  {word} = {parameter.default}" + (f"; {small[word]}" if word in small else ""))
+        default = "" if parameter.default is parameter.empty else f" = {parameter.default}"
+        said.append(f"  {word}{default}" + (f"; {small[word]}" if word in small else ""))
     said += [f"  {word} = {value}" for word, value in small.items() if "." in word]
     return "\n".join(said)
