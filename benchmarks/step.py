@@ -1,6 +1,7 @@
 """One MAE training step (forward, backward, AdamW) beside the peers, on the same work, in one run.
 
-ViT-S/16, 224 px, 75 % masked, decoder 4 x 256 with 8 heads. Turns are interleaved; the median of `--repeats` counts. Prints
+ViT-S/16, 224 px, 75 % masked, decoder 4 x 256 with 8 heads. Every contestant has a process of its own; turns are
+interleaved and the median of `--repeats` counts. Prints
 images/s, the ratio to the fastest peer, and the share of the machine's measured matmul peak that each reaches.
 
     python benchmarks/step.py                 # ours in bf16 and fp32; peers in bf16 (autocast) and in their default fp32
@@ -10,16 +11,18 @@ benchmarks/README.md says how to make an environment with the peers.
 """
 
 import argparse
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 
 import torch
 from torch import Tensor, nn
 
 from headstart.corrupt import corrupt, drop, random
 from headstart.losses import mse
+from headstart.memory import keep_freed
 from headstart.nn.encoder import Model, encoder, set_dtype
 from headstart.nn.heads import decoder
 from headstart.objective import Objective
@@ -32,14 +35,6 @@ from headstart.tokens import Batch, reserve
 
 SIDE, PATCH, WIDTH, DEPTH, HEADS = 224, 16, 384, 12, 6
 DEC_WIDTH, DEC_DEPTH, DEC_HEADS, RATIO = 256, 4, 8, 0.75
-
-
-@dataclass
-class Entry:
-    """One contestant: a step as a function of pictures, and how long it took."""
-
-    step: Callable[[Tensor], None]
-    seconds: list[float] = field(default_factory=list)
 
 
 def flops(batch: int) -> float:
@@ -136,7 +131,22 @@ def lightly_mae() -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
     return module, module
 
 
+DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 PEERS = {"transformers": transformers_mae, "lightly": lightly_mae}
+
+
+def contestant(pipe: Connection, who: str, dtype: torch.dtype, batch: int, keep: bool) -> None:
+    """One contestant in a process of its own: a step whenever the pipe says so, its seconds sent back."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if keep:
+        keep_freed()
+    step = ours(device, dtype) if who == "headstart" else peer(*PEERS[who](), device, dtype)
+    x = torch.randn(batch, 3, SIDE, SIDE, device=device)
+    while pipe.recv():
+        tick = time.perf_counter()
+        step(x)
+        wait(device)
+        pipe.send(time.perf_counter() - tick)
 
 
 def peak(device: torch.device, dtype: torch.dtype) -> float:
@@ -162,30 +172,35 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--peers", default="transformers,lightly", help="comma-separated, or none")
+    parser.add_argument("--keep-for-all", action="store_true", help="peers, too, keep freed memory (headstart.memory)")
     args = parser.parse_args()
+    who = ["headstart", *([] if args.peers == "none" else args.peers.split(","))]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtypes = {"bf16": torch.bfloat16, "fp32": torch.float32}
-    entries = {("headstart", name): Entry(ours(device, dtype)) for name, dtype in dtypes.items()}
-    for each in [] if args.peers == "none" else args.peers.split(","):
-        for name, dtype in dtypes.items():
-            entries[each, name] = Entry(peer(*PEERS[each](), device, dtype))
-    x = torch.randn(args.batch, 3, SIDE, SIDE, device=device)
-    for turn in range(args.repeats + 1):
-        for entry in entries.values():
-            tick = time.perf_counter()
-            entry.step(x)
-            wait(device)
-            if turn:
-                entry.seconds.append(time.perf_counter() - tick)
-    peaks = {name: peak(device, dtype) for name, dtype in dtypes.items()}
-    print(f"{device.type}, batch {args.batch}: a step needs {flops(args.batch) / 1e9:.0f} GFLOP; matmul peak "
-          + ", ".join(f"{name} {value / 1e9:,.0f} GFLOP/s" for name, value in peaks.items()))  # fmt: skip
-    median = {key: statistics.median(entry.seconds) for key, entry in entries.items()}
-    for (who, name), seconds in median.items():
-        share = flops(args.batch) / seconds / peaks[name]
-        print(f"{who:13s} {name}  {args.batch / seconds:8.1f} img/s  {seconds * 1e3:7.0f} ms  {share:6.1%} of peak")
-    for name in dtypes:
-        rivals = [s for (who, what), s in median.items() if who != "headstart" and what == name]
+    peaks = {name: peak(device, dtype) for name, dtype in DTYPES.items()}
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[tuple[str, str], Connection] = {}
+    for each in who:
+        for name, dtype in DTYPES.items():
+            pipes[each, name], end = context.Pipe()
+            told = (end, each, dtype, args.batch, args.keep_for_all or each == "headstart")
+            context.Process(target=contestant, args=told, daemon=True).start()
+    seconds: dict[tuple[str, str], list[float]] = {key: [] for key in pipes}
+    for turn in range(args.repeats + 2):
+        for key, pipe in pipes.items():
+            pipe.send(True)
+            took = pipe.recv()
+            if turn > 1:
+                seconds[key].append(took)
+    for pipe in pipes.values():
+        pipe.send(False)
+    speeds = ", ".join(f"{name} {value / 1e9:,.0f} GFLOP/s" for name, value in peaks.items())
+    print(f"{device.type}, batch {args.batch}: a step needs {flops(args.batch) / 1e9:.0f} GFLOP; matmul peak {speeds}")
+    median = {key: statistics.median(values) for key, values in seconds.items()}
+    for (each, name), value in median.items():
+        share = flops(args.batch) / value / peaks[name]
+        print(f"{each:13s} {name}  {args.batch / value:8.1f} img/s  {value * 1e3:7.0f} ms  {share:6.1%} of peak")
+    for name in DTYPES:
+        rivals = [value for (each, what), value in median.items() if each != "headstart" and what == name]
         if rivals:
             print(f"headstart bf16 is {min(rivals) / median['headstart', 'bf16']:.2f} x the fastest peer in {name}")
 

@@ -23,6 +23,7 @@ from .checkpoint import TOKENIZERS, tokenizer_of
 from .data.loader import collate
 from .data.prepare import Prepared, Progress, prepare
 from .data.source import DataError, Source, Unreadable
+from .memory import keep_freed
 from .nn.encoder import SIZES, Model, model, set_dtype
 from .optim import AdamW
 from .recipe import Data, Input, Recipe, Run
@@ -175,6 +176,7 @@ def build(plan: Plan, source: Source) -> Recipe:
 def time_steps(recipe: Recipe, run: Run, at_least: float = 1.5) -> tuple[float, float]:
     """Seconds per step and peak bytes, by taking a few steps with a recipe that is thrown away afterwards."""
     device = device_of(run)
+    keep_freed()
     objective = recipe.objective.to(device)
     set_dtype(objective, dtype_of(run, device))
     optimizer = recipe.optim.build(objective)

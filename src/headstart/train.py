@@ -18,6 +18,7 @@ from .data.loader import collate
 from .data.order import samples
 from .health import PATIENCE, TrainingStopped, explain_non_finite
 from .log import Log, span
+from .memory import keep_freed
 from .nn.encoder import set_dtype
 from .nn.linear import fastest_dtype
 from .nn.transformer import Block
@@ -69,6 +70,7 @@ def train(
     """
     log = log or Log(quiet=True)
     device = device_of(run)
+    keep_freed()
     objective, total, data = recipe.objective.to(device), recipe.steps, recipe.data
     set_dtype(objective, dtype_of(run, device))
     if run.compile:
