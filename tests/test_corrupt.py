@@ -8,6 +8,7 @@ from tests.parts import LENGTHS, grid, rows
 from torch.testing import assert_close
 
 from headstart.corrupt import clean, corrupt, drop, groups, hide, noise, one_of, other_sample, random
+from headstart.errors import Mistake
 from headstart.step import Rng, Step
 from headstart.tokens import Tokens, layout, reserve
 
@@ -122,7 +123,7 @@ def test_noise_is_standard_normal():
     normal = 0.5 * (1 + torch.erf(x / math.sqrt(2)))
     assert (normal - (torch.arange(n) + 0.5) / n).abs().max() < 1.95 / math.sqrt(n)  # Kolmogorov-Smirnov, p = 0.001
     assert drawn.T.corrcoef().fill_diagonal_(0).abs().max() < 5 / math.sqrt(len(drawn))
-    with pytest.raises(TypeError, match="are ids"):
+    with pytest.raises(Mistake, match="are ids"):
         corrupt(random, 0.5, noise)(Tokens(torch.arange(4), torch.zeros(4, 1), layout((4,))), rng([0]))
 
 

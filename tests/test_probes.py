@@ -8,10 +8,10 @@ from tests.parts import TINY, Listed, data
 from headstart.data.source import ArraySource
 from headstart.health import Health, explain_non_finite, measure, verdict
 from headstart.nn.encoder import encoder
-from headstart.probes import protocol, score
+from headstart.probes import protocol
 from headstart.probes.features import READS, encode, raw
 from headstart.probes.protocol import few, knn, linear, standardise
-from headstart.probes.score import Labelled, choose_read, labelled, score_encoder, score_raw, watcher
+from headstart.probes.score import Labelled, choose_read, labelled, reads, score_encoder, score_raw, watcher
 
 R = np.random.default_rng(0)
 
@@ -144,16 +144,18 @@ def test_collapse_is_named(vectors):
 
 
 def test_verdicts():
-    good = Health(20.0, 0.9, 32)
+    good = Health(20.0, 0.9, 32, 100)
     falls, flat = list(np.linspace(3, 1, 40)), [2.0] * 40
-    assert verdict(good, falls) == "learning: the loss fell from 2.923 to 1.077"
-    assert verdict(good, flat).startswith("flat: the loss went from 2 to 2; raise optim.lr")
-    assert verdict(good, flat, [0.3, 0.5]) == "learning: the probe rose from 0.300 (untrained) to 0.500"
-    assert "below the untrained encoder's 0.500" in verdict(good, falls, [0.5, 0.4])
-    assert verdict(good, [1.0] * 5) == "too early to tell"
-    said = explain_non_finite(7, "the loss", 3e-3, "bf16")
-    assert "until step 7" in said and "optim.lr=0.001" in said and "run.dtype=fp32" in said
-    assert "run.dtype" not in explain_non_finite(7, "the loss", 3e-3, "fp32")
+    assert verdict(good, falls, []) == "the loss fell from 2.923 to 1.077"
+    assert verdict(good, flat, []).startswith("flat: the loss went from 2 to 2; raise optim.lr")
+    assert verdict(good, flat, [0.3, 0.5], 1000) == "learning: the quick probe rose from 0.300 (untrained) to 0.500"
+    assert "no clear change" in verdict(good, falls, [0.3, 0.5], 10)  # one query in ten is no evidence
+    assert "below the untrained encoder's 0.500" in verdict(good, falls, [0.5, 0.4], 1000)
+    assert verdict(good, [1.0] * 5, []) == "too early to tell"
+    said = explain_non_finite(7, "the loss", 3e-3, torch.bfloat16, saved=True)
+    assert "until step 7" in said and "optim.lr=0.001" in said and "run.dtype=fp32" in said and "checkpoint" in said
+    said = explain_non_finite(7, "the loss", 3e-3, torch.float32, saved=False)
+    assert "run.dtype" not in said and "checkpoint" not in said
 
 
 # encoders
@@ -189,7 +191,7 @@ def test_choose_read_never_sees_a_query():
     source = pictures()
     split = labelled(source, source, np.arange(100), np.arange(100, 160))
     name, marks = choose_read(enc, tokenizer, split)
-    assert name in score.READS and marks[name] == max(marks.values()) and set(marks) == set(score.READS)
+    assert name in reads(enc) and marks[name] == max(marks.values()) and set(marks) == set(reads(enc))
     assert source.asked and max(source.asked) < 100
     other = pictures()
     other.labels = np.concatenate([source.labels[:100], 1 - source.labels[100:]])  # queries the other way round

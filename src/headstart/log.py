@@ -18,7 +18,7 @@ class Log:
         self, path: Path | None = None, quiet: bool = False, pause: float = 10.0, to: TextIO | None = None
     ) -> None:
         self.path, self.quiet, self.pause, self.to = path, quiet, pause, to or sys.stdout
-        self._last, self._open, self._written = 0.0, False, 0.0
+        self._last, self._what, self._open, self._written = 0.0, "", False, 0.0
         self.repair()
 
     def repair(self) -> None:
@@ -50,10 +50,10 @@ class Log:
 
     def live(self, text: str) -> None:
         """The line that is redrawn."""
-        now = time.monotonic()
-        if self.quiet or now - self._last < (0.2 if self.to.isatty() else self.pause):
+        now, what = time.monotonic(), text.partition(" ")[0]
+        if self.quiet or (what == self._what and now - self._last < (0.2 if self.to.isatty() else self.pause)):
             return
-        self._last = now
+        self._last, self._what = now, what
         if self.to.isatty():
             self.to.write(f"\r\x1b[K{text}")
             self.to.flush()

@@ -27,6 +27,7 @@ from .step import Step, at
 from .tree import to
 
 EXACT = 10  # first steps whose losses are logged whatever the pace, for `headstart again`
+ROWS = 200  # steps that are logged at least, evenly spaced
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 Watch = Callable[[int], dict[str, Any]]  # after this many steps -> what to log and show
 
@@ -87,6 +88,7 @@ def train(
         log.say(f"going on from step {outcome.step:,} of {total:,}")
     outcome.losses = [row["loss"] for row in log.latest("step") if row["step"] < outcome.step]
     probes, saves = _marks(total, run.probe_every), _marks(total, run.save_every)
+    often = max(1, total // ROWS)
     pace, shown = Pace(), dict[str, Any]()
     bad = 0
 
@@ -126,7 +128,7 @@ def train(
                 optimizer.step()
                 objective.after_step(step)
                 outcome.losses.append(value)
-                if step.index < EXACT or log.due or step.index + 1 == total:
+                if step.index < EXACT or log.due or step.index % often == 0 or step.index + 1 == total:
                     parts = {name: part.item() for name, part in loss.parts.items()}
                     log.write("step", step=step.index, loss=value, grad_norm=size, lr=lr, parts=parts)
             else:

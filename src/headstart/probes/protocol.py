@@ -23,8 +23,7 @@ DRAWS = 3
 
 def standardise(bank: np.ndarray, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both brought to the bank's mean 0 and variance 1, fp32; constant features become 0."""
-    bank, query = bank.astype(np.float32, copy=False), query.astype(np.float32, copy=False)
-    mean, std = bank.mean(0, dtype=np.float64).astype(np.float32), bank.std(0, dtype=np.float64).astype(np.float32)
+    mean, std = bank.mean(0, dtype=np.float64), bank.std(0, dtype=np.float64)
     scale = np.where(std > 1e-6 * max(1e-12, float(std.max(initial=0))), 1 / np.maximum(std, 1e-12), 0)
     return ((bank - mean) * scale).astype(np.float32), ((query - mean) * scale).astype(np.float32)
 

@@ -44,5 +44,5 @@ def again(folder: str | Path, where: Any = None, log: Log | None = None) -> list
     for step, (old, new) in zip(then, pairs, strict=True):
         log.say(f"step {step}  then {old!r}  now {new!r}  {'equal' if old == new else 'DIFFERENT'}")
     if any(old != new for old, new in pairs):
-        raise NotReproduced("the losses differ: data, versions, threads or machine are not those written in run.json")
+        raise NotReproduced("not reproduced: data, versions, threads or machine are not those written in run.json")
     return pairs
