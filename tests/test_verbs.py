@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 
 import headstart as hs
+from headstart.checkpoint import complete
 from headstart.data.source import DataError
 from headstart.errors import Mistake
 from headstart.log import Log
@@ -224,3 +226,67 @@ def test_doctor_and_recipes_speak() -> None:
     listed = hs.recipes()
     assert all(name in listed for name in ("clip", "dino", "gmml", "gpt_series", "mae"))
     assert "differs from the paper" in hs.recipes("gmml").lower() and "ratio = 0.5" in hs.recipes("gmml")
+
+
+def test_a_kill_leaves_a_loadable_checkpoint(tmp_path: Path) -> None:
+    """SIGKILL, which nobody can catch, some time after the first checkpoint: the same command goes on and finishes."""
+    data = shapes(tmp_path / "data")
+    words = ["steps=300", "size=XS", "data.batch=16", "run.device=cpu", "run.probe_every=1.0", "run.save_every=0.02"]
+    command = [sys.executable, "-m", "headstart", "pretrain", str(data), *words, f"run.out={tmp_path / 'r'}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
+        while running.poll() is None and len(complete(tmp_path / "r" / "checkpoints")) < 2:
+            time.sleep(0.01)
+        running.kill()
+    assert running.returncode == -signal.SIGKILL
+    assert complete(tmp_path / "r" / "checkpoints")
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 0 and "going on from step" in again.stdout, again.stderr
+    assert hs.load(tmp_path / "r").embed(str(data)).shape[0] == 40
+
+
+def test_two_processes_train_as_one(tmp_path: Path) -> None:
+    """torchrun: one plan, one log, one encoder; the first losses are those of a single process, up to rounding."""
+    x = np.random.default_rng(0).integers(0, 256, (64, 16, 16), dtype=np.uint8)
+    np.savez(tmp_path / "x.npz", x=x)
+    words = [
+        "pretrain",
+        str(tmp_path / "x.npz"),
+        "steps=6",
+        "size=XS",
+        "data.batch=16",
+        "run.device=cpu",
+        "run.dtype=fp32",
+    ]
+    many = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "headstart"]
+    losses = []
+    for name, start in (("one", [sys.executable, "-m", "headstart"]), ("two", many)):
+        done = subprocess.run([*start, *words, f"run.out={tmp_path / name}"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("done ") == 1
+        losses.append([row["loss"] for row in Log(tmp_path / name / "log.jsonl", quiet=True).rows("step")])
+    assert len(losses[0]) == 6
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+
+
+def test_the_demo_ends_with_a_table_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = hs.demo("steps=4", f"run.out={tmp_path / 'demo'}")
+    said = capsys.readouterr().out
+    assert list(done.table) == ["raw input", "random encoder", "pre-trained"]
+    assert {"knn", "linear-100", "linear-600"} <= set(done.table["pre-trained"])
+    assert "worth     pre-training" in said and "restored.png" in said and "chance" in said
+    assert picture_width(tmp_path / "demo" / "restored.png") > 500
+
+
+def test_other_data_is_not_taken_for_the_same(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (2, 40, 16, 16), dtype=np.uint8)
+    out = {"run.out": str(tmp_path / "r")}
+    first = hs.pretrain(x[0], log=quiet(), **SMALL, **out)
+    (first.folder / "probe.json").unlink()  # as if it had been interrupted
+    with pytest.raises(WordError, match="other data"):
+        hs.pretrain(x[1], log=quiet(), **SMALL, **out)
+
+
+def test_a_run_inside_the_data_is_not_data(tmp_path: Path) -> None:
+    data = shapes(tmp_path / "photos")
+    done = hs.pretrain(str(data), log=quiet(), **SMALL, **{"run.out": str(data / "runs" / "a")})
+    assert len(done.load().embed(str(data))) == 40

@@ -37,6 +37,14 @@ class Data:
             raise Mistake(f"this method takes data of one kind, and here are {', '.join(self.tokenizers)}")
         return next(iter(self.tokenizers.values()))
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The names of the two kinds of paired data."""
+        if len(self.tokenizers) != 2:
+            raise Mistake(f"this method takes pairs, two kinds of data at once, and here is {', '.join(self.tokenizers)}")
+        a, b = self.tokenizers
+        return a, b
+
     def with_views(self, views: Views) -> "Data":
         """The same samples, looked at in several ways."""
         return replace(self, views=views)

@@ -4,7 +4,8 @@ Visual Models From Natural Language Supervision", 2021).
 Mechanism: within a batch, each half must pick its partner among all others, under a learned temperature.
 Differs from the paper in: text is bytes read at their mean (paper: BPE, causal, read at the end token); both towers
 have one size; the pairs may be of any two kinds.
-Command: hs.train(clip(Data(pairs, {"image": ..., "text": ...}), size="XS"), out="runs/clip")
+Command: from Python, as pairs cannot be given on the command line yet:
+train(clip(Data(pairs, {"image": ImageTokenizer(...), "text": TextTokenizer()})), Run(), out=Path("runs/clip"))
 """
 
 from ..corrupt import clean
@@ -21,7 +22,7 @@ from ..terms import contrast
 
 def clip(data: Data, size: str | Model = "B", width: int = 512) -> Recipe:
     """Pairs meet in a space of `width` dimensions."""
-    a, b = data.tokenizers
+    a, b = data.pair
     encs = {name: encoder({name: data.tokenizers[name]}, size) for name in (a, b)}
     heads = {name: Linear(enc.width, width, bias=False) for name, enc in encs.items()}
     align = contrast(a, b, read=mean, head=heads, loss=InfoNCE(temperature=0.07))

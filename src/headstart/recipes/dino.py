@@ -4,7 +4,8 @@ Properties in Self-Supervised Vision Transformers", 2021).
 Mechanism: cross-entropy between softmax outputs over prototypes; the teacher is the student's moving average, centred
 against collapse to one code and sharpened against collapse to all.
 Differs from the paper in: crops jitter brightness and contrast but not hue, blur or solarisation, which exist only for
-RGB; the prototypes train from the first step (release: frozen for one epoch).
+RGB; the prototypes train from the first step (release: frozen for one epoch); small crops keep the patch coordinates of
+their own grid (release: interpolated to the big one's); no drop path.
 Command: headstart pretrain fashion-mnist recipe=dino
 """
 
@@ -30,4 +31,5 @@ def dino(data: Data, size: str | Model = "S", codes: int = 65_536, local: int = 
     agree = distill(student=seen, teacher=("big",), read=first, head=prototypes(enc.width, codes), loss=loss)
     views = dict.fromkeys(seen, clean)
     task = Objective(enc, views, terms={"agree": agree}, teacher=Ema(cosine(0.996, 1.0)))
-    return Recipe(task, data, AdamW(warmup_cosine(5e-4), weight_decay=cosine(0.04, 0.4)), steps=data.epochs(100))
+    optim = AdamW(warmup_cosine(5e-4), weight_decay=cosine(0.04, 0.4), betas=(0.9, 0.999))
+    return Recipe(task, data, optim, steps=data.epochs(100))

@@ -27,4 +27,5 @@ def gmml(data: Data, size: str | Model = "S", ratio: float = 0.5, alien: float =
     spoil = corrupt(groups, ratio, fill=one_of(noise, other_sample, p=(1 - alien, alien)))
     restore = masked(target=raw, head=at_hidden(Linear(enc.width, data.dim)), loss=l1)
     task = Objective(enc, views={"x": spoil}, terms={"restore": restore})
-    return Recipe(task, data, AdamW(lr=warmup_cosine(5e-4), weight_decay=cosine(0.04, 0.4)), steps=data.epochs(800))
+    optim = AdamW(lr=warmup_cosine(5e-4), weight_decay=cosine(0.04, 0.4), betas=(0.9, 0.999))
+    return Recipe(task, data, optim, steps=data.epochs(800))

@@ -2,8 +2,8 @@
 "Masked Autoencoders Are Scalable Vision Learners", 2022).
 
 Mechanism: reconstruction is hard because most is missing, and cheap because what is missing costs the encoder nothing.
-Differs from the paper in: nothing known; loss and gradients equal transformers.ViTMAEForPreTraining to 1e-5 (tests).
-Crops and mirroring (paper: random resized crops) are the data's choice.
+Differs from the paper in: a warm-up of 10 % of training (paper: 40 of 800 epochs); the learning rate is not scaled by
+batch / 256; no random crops. Loss and gradients equal transformers.ViTMAEForPreTraining to 1e-5 (tests).
 Command: headstart pretrain fashion-mnist recipe=mae
 """
 
