@@ -41,7 +41,9 @@ class Data:
     def pair(self) -> tuple[str, str]:
         """The names of the two kinds of paired data."""
         if len(self.tokenizers) != 2:
-            raise Mistake(f"this method takes pairs, two kinds of data at once, and here is {', '.join(self.tokenizers)}")
+            raise Mistake(
+                f"this method takes pairs, two kinds of data at once, and here is {', '.join(self.tokenizers)}"
+            )
         a, b = self.tokenizers
         return a, b
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..data.loader import as_array, rows
+from ..data.loader import as_array, by_form, rows
 from ..data.source import Source
 from ..nn.encoder import Encoder
 from ..nn.heads import Read, boxes, first, last, mean, mean_std
@@ -38,9 +38,10 @@ def encode(
     encoder.eval()
     for start in range(0, len(indices), batch):
         samples = [source[int(i)] for i in indices[start : start + batch]]
-        z = encoder(to(rows(samples, tokenizer, kind, encoder.shape.slots), device))
+        order = by_form(samples)
+        z = encoder(to(rows([samples[i] for i in order], tokenizer, kind, encoder.shape.slots, device), device))
         for name in reads:
-            out[name].append(READS[name](z).float().cpu().numpy())
+            out[name].append(READS[name](z).float().cpu().numpy()[np.argsort(order)])
         if progress:
             progress(min(start + batch, len(indices)), len(indices))
     encoder.train(was)
