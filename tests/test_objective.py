@@ -1,7 +1,9 @@
 """Every recipe, on a little data of every kind it is for: it learns, it is exact about samples, and it splits over ranks."""
 
 import inspect
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from tests.parts import EVERY, LENGTHS, TINY, batch_of, data, recipe, rows
@@ -128,11 +130,19 @@ def test_masks_hang_on_the_sample(kind):
     def hidden(at):
         batch = batch_of(made, STEP, torch.tensor(at).numpy())
         view = made.objective.views["x"](batch.tokens["x"], STEP.rng("x", batch.segment_keys("x")))
-        return dict(zip(at, view.hidden.mask.split(view.clean.layout.lengths), strict=True))
+        return dict(zip(batch.keys.tolist(), view.hidden.mask.split(view.clean.layout.lengths), strict=True))
 
     a, b = hidden([4, 0, 9, 7, 2, 11]), hidden([11, 4, 3, 9])
     for key in a.keys() & b.keys():
         assert torch.equal(a[key], b[key])
+
+
+def test_samples_of_one_shape_lie_together():
+    made = recipe("mae", "ragged")
+    batch = batch_of(made, STEP, np.array([0, 1, 2, 3, 4, 5, 6]))
+    lengths = batch.tokens["x"].layout.lengths
+    assert len(set(lengths)) == 3 and sum(a != b for a, b in pairwise(lengths)) == 2
+    assert sorted(batch.keys.tolist()) == [0, 1, 2, 3, 4, 5, 6]
 
 
 # the objective

@@ -68,7 +68,7 @@ class Log:
         def note(done: int, total: int) -> None:
             began.append(time.monotonic())
             took = max(began[-1] - began[0], 1e-9)
-            if 0 < done < total:
+            if 0 < done < total and took > 0.5:
                 self.live(f"{what} {done:,}/{total:,}  {span(took / done * (total - done))} left")
             del began[1:]
 

@@ -69,8 +69,8 @@ def _views(data: Any, samples: list[Any], step: Step, slots: int, keys: Tensor) 
 
 
 def by_form(samples: list[Any]) -> list[int]:
-    """The order in which samples of one shape lie together."""
-    return sorted(range(len(samples)), key=lambda i: form(as_array(samples[i])))
+    """The order in which samples of one shape lie together, and shapes that give equally many rows side by side."""
+    return sorted(range(len(samples)), key=lambda i: (as_array(samples[i]).size, form(as_array(samples[i]))))
 
 
 def form(sample: np.ndarray) -> tuple[Any, ...]:

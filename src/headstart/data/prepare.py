@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -104,8 +104,23 @@ def prepare(
         good, bad, _ = _read_all(source, fit, workers, progress, keep=False)
         return Prepared(source, fit, good, bad, None)
     good, bad, samples = _read_all(source, fit, workers, progress, keep=True)
-    alike = len({(sample.shape, sample.dtype) for sample in samples}) == 1
-    return Prepared(source, fit, good, bad, np.stack(samples) if alike else samples)
+    return Prepared(source, fit, good, bad, _gathered(samples))
+
+
+def _gathered(samples: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+    """The same samples, those of one form in one array; one array if all are alike.
+
+    Thousands of small blocks would lie all over the heap and slow down every allocation from then on (docs/log.md).
+    """
+    places: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for i, sample in enumerate(samples):
+        places[sample.shape, sample.dtype].append(i)
+    if len(places) == 1:
+        return np.stack(samples)
+    for at in places.values():
+        for i, sample in zip(at, np.stack([samples[i] for i in at]), strict=True):
+            samples[i] = sample
+    return samples
 
 
 def _needs_no_change(source: Source, area: int, multiple: int, channels: int | None) -> bool:
