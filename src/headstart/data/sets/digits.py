@@ -46,8 +46,8 @@ def _scans() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _canvas(scan: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """14 to 18 pixels a side, anywhere on the canvas."""
-    side = int(rng.integers(14, 19))
+    """17 to 21 pixels a side, anywhere on the canvas."""
+    side = int(rng.integers(17, 22))
     scaled = np.asarray(Image.fromarray(scan).resize((side, side), Image.Resampling.BICUBIC))
     canvas = np.zeros((SIDE, SIDE), dtype=np.uint8)
     top, left = rng.integers(0, SIDE + 1 - side, 2)
