@@ -15,7 +15,9 @@ from torch.nn import functional as F
 
 from ..tokens import Layout
 
-SHORT = 320  # rows below which softmax(q k) v written out beats the fused kernel on a CPU (benchmarks/attention.py)
+SHORT = (
+    512  # rows up to which softmax(q k) v written out beats the fused kernel on a CPU in bf16; in fp32 it never does
+)
 
 
 def attend(
@@ -48,7 +50,7 @@ def _core(
 ) -> Float[Tensor, "S N H D"]:
     n, m = q.shape[1], k.shape[1]
     q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-    if q.is_cuda or max(n, m) > SHORT:
+    if q.is_cuda or q.dtype == torch.float32 or max(n, m) > SHORT:
         return F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2)
     score = (q * (1 / math.sqrt(q.shape[-1]))) @ k.transpose(-1, -2)
     if causal:
