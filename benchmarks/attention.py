@@ -7,24 +7,21 @@ Prints the ratio fused / written out by length; `SHORT` in nn/attention.py is wh
 
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from headstart.nn import attention
-from headstart.tokens import layout
+from headstart.nn.attention import fused, written_out
 
 ROWS, HEADS, WIDTH = 8192, 6, 64
 
 
-def seconds(short: int, inputs: list[Tensor], length: int) -> float:
-    """One forward and backward with the written-out form used below `short` rows."""
-    before, attention.SHORT = attention.SHORT, short
-    spans = layout((length,) * (ROWS // length))
+def seconds(kernel: Callable[..., Tensor], inputs: list[Tensor]) -> float:
+    """One forward and backward."""
     tick = time.perf_counter()
-    out = attention.attend(*inputs, spans)
-    out.backward(torch.ones_like(out))
-    attention.SHORT = before
+    out = kernel(*inputs, causal=False)
+    out.backward(torch.ones_like(out), retain_graph=True)
     return time.perf_counter() - tick
 
 
@@ -33,10 +30,10 @@ def main() -> None:
         for length in (16, 32, 64, 128, 197, 256, 320, 512, 1024):
             rows = ROWS // length * length
             qkv = torch.randn(rows, 3, HEADS, WIDTH, dtype=dtype, requires_grad=True)
-            inputs = list(qkv.unbind(1))
-            took = [(seconds(10**9, inputs, length), seconds(0, inputs, length)) for _ in range(6)][1:]
-            plain, fused = (statistics.median(t) for t in zip(*took, strict=True))
-            times = f"written out {plain * 1e3:6.1f} ms, fused {fused * 1e3:6.1f} ms, ratio {fused / plain:.2f}"
+            inputs = [x.view(-1, length, HEADS, WIDTH).transpose(1, 2) for x in qkv.unbind(1)]
+            took = [(seconds(written_out, inputs), seconds(fused, inputs)) for _ in range(6)][1:]
+            plain, kernel = (statistics.median(t) for t in zip(*took, strict=True))
+            times = f"written out {plain * 1e3:6.1f} ms, fused {kernel * 1e3:6.1f} ms, ratio {kernel / plain:.2f}"
             print(f"{str(dtype)[6:]:9s} {length:5d} rows: {times}")
 
 

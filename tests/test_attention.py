@@ -7,7 +7,6 @@ from torch.testing import assert_close
 
 from headstart.nn import attention
 from headstart.nn.attention import SHORT, attend, by_length, dense, varlen
-from headstart.nn.heads import ends
 from headstart.nn.transformer import Block, Transformer
 from headstart.tokens import choose, layout
 
@@ -101,6 +100,14 @@ def test_both_sides_of_short(monkeypatch, causal):
     assert_close(attend(*x, spans, causal=causal), written, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize(("dtype", "plain"), [(torch.float32, False), (torch.bfloat16, True)])
+def test_what_is_written_out(monkeypatch, dtype, plain):
+    took, real = [], attention.written_out
+    monkeypatch.setattr(attention, "written_out", lambda *a, **k: took.append(1) or real(*a, **k))
+    attend(*(draw(40, i).to(dtype) for i in range(3)), layout((20, 20)))
+    assert bool(took) == plain
+
+
 @pytest.mark.parametrize("lengths", [RAGGED, UNIFORM])
 def test_segments_know_nothing_of_each_other(lengths):
     spans = layout(lengths)
@@ -136,7 +143,7 @@ def test_only_equals_forward_at_those_rows(lengths):
         rows = choose(mask, counts)
         if not len(rows):
             continue
-        some, every = block.only(x, spans, rows, ends(counts, "cpu")), block(x, spans)[mask]
+        some, every = block.only(x, spans, rows, layout(counts, 0, "cpu")), block(x, spans)[mask]
         assert_close(some, every, rtol=1e-10, atol=1e-12)
         a, b = (torch.autograd.grad(y.square().sum(), x)[0] for y in (some, every))
         assert_close(a, b, rtol=1e-9, atol=1e-11)
@@ -150,7 +157,7 @@ def test_refusals():
         attend(draw(5), draw(6), draw(6), spans, layout((2, 2, 2)))
     with pytest.raises(ValueError, match="causal row"):
         some = choose(torch.tensor([True, False, True, False, True]), (1, 2))
-        Block(16, 2, causal=True).only(torch.randn(5, 16), spans, some, ends(some.counts, "cpu"))
+        Block(16, 2, causal=True).only(torch.randn(5, 16), spans, some, layout(some.counts, 0, "cpu"))
     with pytest.raises(ValueError, match="does not divide"):
         Block(16, 3)
 

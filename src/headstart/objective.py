@@ -1,4 +1,4 @@
-"""Views of the samples, encoded once, judged by terms: the one module that DDP, FSDP2 and the loop see."""
+"""Views of the samples, encoded once, judged by terms: the one module that DDP and the loop see."""
 
 from collections.abc import Iterable, Mapping
 from typing import cast

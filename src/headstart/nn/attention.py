@@ -48,14 +48,24 @@ def attend(
 def _core(
     q: Float[Tensor, "S N H D"], k: Float[Tensor, "S M H D"], v: Float[Tensor, "S M H D"], causal: bool
 ) -> Float[Tensor, "S N H D"]:
-    n, m = q.shape[1], k.shape[1]
+    longest = max(q.shape[1], k.shape[1])
     q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-    if q.is_cuda or q.dtype == torch.float32 or max(n, m) > SHORT:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2)
+    plain = not q.is_cuda and q.dtype != torch.float32 and longest <= SHORT
+    return (written_out if plain else fused)(q, k, v, causal).transpose(1, 2)
+
+
+def written_out(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
+    """softmax(q k) v as three products, [S, H, N, D]."""
     score = (q * (1 / math.sqrt(q.shape[-1]))) @ k.transpose(-1, -2)
     if causal:
-        score = score.masked_fill(torch.ones(n, m, dtype=torch.bool, device=q.device).triu(1), -torch.inf)
-    return (score.softmax(-1) @ v).transpose(1, 2)
+        later = torch.ones(score.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
+        score = score.masked_fill(later, -torch.inf)
+    return score.softmax(-1) @ v
+
+
+def fused(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
+    """The same by PyTorch's kernel."""
+    return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
 
 
 def dense(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, causal: bool = False) -> Tensor:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..tokens import Layout, Tokens, View, layout, segment_mean
+from ..tokens import Tokens, View, layout, segment_mean
 from .linear import LayerNorm, Linear
 from .position import sincos
 from .transformer import Block, initialise
@@ -108,13 +108,8 @@ class decoder(nn.Module):
             return self.out(self.norm(x[hidden.index]))
         for block in self.blocks[:-1]:
             x = block(x, clean.layout)
-        x = cast(Block, self.blocks[-1]).only(x, clean.layout, hidden, ends(hidden.counts, str(x.device)))
+        x = cast(Block, self.blocks[-1]).only(x, clean.layout, hidden, layout(hidden.counts, 0, str(x.device)))
         return self.out(self.norm(x))
-
-
-def ends(counts: tuple[int, ...], device: str) -> Layout:
-    """The layout of chosen rows alone."""
-    return layout(counts, 0, device)
 
 
 class prototypes(nn.Module):
