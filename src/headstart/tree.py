@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import register_pytree_node, tree_map_only
 
-__all__ = ["map", "replace", "static", "to", "tree"]
+__all__ = ["map", "replace", "static", "to", "tree", "tuples"]
 
 T = TypeVar("T")
 
@@ -46,3 +46,8 @@ def map(change: Callable[[Tensor], Tensor], record: T) -> T:
 def to(record: T, device: torch.device | str) -> T:
     """The same record on `device`; copies from pinned memory do not wait."""
     return map(lambda tensor: tensor.to(device, non_blocking=True), record)
+
+
+def tuples(value: Any) -> Any:
+    """Lists, however deep, as tuples: JSON has only the former, frozen records only the latter."""
+    return tuple(tuples(v) for v in value) if isinstance(value, list) else value

@@ -8,19 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..errors import Mistake
+from ..errors import Mistake, Unreadable
 
 FORMS = {"image": "[n, H, W], [n, H, W, C] or [n, C, H, W]", "series": "[n, L] or [n, C, L]", "text": "[n]"}
 KINDS = tuple(FORMS)
-
-
-class Unreadable(Exception):
-    """One sample cannot be read; the others can."""
-
-    def __init__(self, where: str, reason: str):
-        super().__init__(f"{where}: {reason}" if where else reason)
-        self.where = where
-        self.reason = reason
 
 
 class DataError(Mistake):
@@ -31,14 +22,14 @@ class DataError(Mistake):
 class Source(Protocol):
     """Samples by number; reading is safe from several threads."""
 
-    kind: str  # "image" | "series" | "text": which tokenizer the samples call for
-    labels: np.ndarray | None  # int64 [n], -1 where unknown
-    classes: tuple[str, ...]  # names of the labels, () without labels
+    kind: str  # which tokenizer the samples call for: a file of tokenizers/
+    labels: np.ndarray | None  # [n]: classes, int64, -1 where unknown; or quantities, float32, NaN where unknown
+    classes: tuple[str, ...]  # names of the classes, () without
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Any:
-        """Image [C, H, W] of uint8, uint16 or float32, series [C, L] of float32, str; or Unreadable."""
+        """One sample in the form its tokenizer states; or Unreadable."""
         ...
 
     def name(self, index: int) -> str: ...  # relative path, or "title[17]"
@@ -124,6 +115,45 @@ class ArraySource:
         return (1, *shape) if len(shape) == (2 if self.kind == "image" else 1) else shape
 
 
+class ListSource:
+    """Samples in a list, each as its kind has it.
+
+    labels: class names or numbers (int, -1 unknown) or quantities (float, NaN unknown). groups: samples that belong together
+    (windows of one recording, pages of one book) share a number, and are never divided between training and judging.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Any],
+        kind: str,
+        labels: Any = None,
+        classes: Sequence[str] = (),
+        names: Sequence[str] | None = None,
+        title: str = "list",
+        groups: Sequence[int] | np.ndarray | None = None,
+    ):
+        if not len(samples):
+            raise DataError(f"{title} holds no samples")
+        self.samples, self.kind, self.title, self.names = samples, kind, title, names
+        self.labels: np.ndarray | None = None
+        self.classes: tuple[str, ...] = ()
+        if labels is not None:
+            self.labels, self.classes = as_labels(np.asarray(labels), len(samples), title, classes)
+        self.groups = None if groups is None else np.asarray(groups, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.samples[index]
+
+    def name(self, index: int) -> str:
+        return f"{self.title}[{index}]" if self.names is None else self.names[index]
+
+    def describe(self) -> str:
+        return f"{self.title}: {len(self):,} {self.kind} samples{said_of_labels(self)}"
+
+
 class Subset:
     """Some samples of a source, in the order of `indices`."""
 
@@ -134,6 +164,8 @@ class Subset:
             raise DataError(f"a subset asks for indices outside 0..{len(source) - 1}: choose among these")
         self.kind, self.classes = source.kind, source.classes
         self.labels = None if source.labels is None else source.labels[self.indices]
+        groups = getattr(source, "groups", None)
+        self.groups = None if groups is None else groups[self.indices]
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -219,10 +251,20 @@ def guess_kind(values: np.ndarray, title: str = "the array") -> str:
     )
 
 
+def said_of_labels(source: Any) -> str:
+    """What `describe` adds about labels."""
+    if source.labels is None:
+        return ""
+    return f", {len(source.classes)} classes" if source.classes else ", with a quantity for each"
+
+
 def as_labels(
     values: np.ndarray, n: int, title: str, classes: Sequence[str] = ()
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels as int64, -1 where unknown, and their names: as given, or the strings, or "0", "1", ..."""
+    """Labels as int64, -1 where unknown, and their names: as given, or the strings, or "0", "1", ...
+
+    Numbers that are not whole are quantities to be predicted: float32, NaN where unknown, and no names.
+    """
     values = np.asarray(values)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -231,6 +273,8 @@ def as_labels(
     if values.dtype.kind in "US":
         names, codes = np.unique(values.astype(str), return_inverse=True)
         return codes.astype(np.int64), tuple(names.tolist())
+    if values.dtype.kind == "f" and not np.array_equal(values[np.isfinite(values)], np.trunc(values[np.isfinite(values)])):
+        return values.astype(np.float32), ()
     if values.dtype.kind not in "iubf" or not np.array_equal(values, np.trunc(values)):
         raise DataError(f"the labels of {title} are not whole ({values.dtype}): number or name the classes")
     labels = values.astype(np.int64)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..tokens import Tokenizer, Tokens, pack, split
+from ..tree import tuples
 
 WIDTH = 16
 
@@ -22,6 +23,9 @@ def check_tokenizer(tokenizer: Tokenizer, samples: Sequence[Any]) -> None:
     assert tokenizer.kind.isidentifier(), f"kind {tokenizer.kind!r} should name the module of augment/ that fits"
     assert tokenizer.dim > 0, f"dim is {tokenizer.dim}"
     assert all(isinstance(axis, str) and axis for axis in tokenizer.axes), "every axis needs a name"
+    samples = [tokenizer.fitted(sample) for sample in samples]
+    for sample in samples:
+        _check_same(tokenizer.fitted(sample), sample, "a sample fitted twice differs from one fitted once")
     each = [tokenizer(sample) for sample in samples]
     for sample, tokens in zip(samples, each, strict=True):
         _check_rows(tokenizer, tokens)
@@ -32,6 +36,7 @@ def check_tokenizer(tokenizer: Tokenizer, samples: Sequence[Any]) -> None:
     _check_many(tokenizer, samples, each)
     _check_embed(tokenizer, each)
     _check_state(tokenizer, samples[0], each[0])
+    _check_raw(tokenizer, samples)
 
 
 def _check_rows(tokenizer: Tokenizer, tokens: Tokens) -> None:
@@ -55,22 +60,49 @@ def _check_equal(a: Tokens, b: Tokens, what: str) -> None:
 
 
 def _check_decoded(tokenizer: Tokenizer, sample: Any, tokens: Tokens) -> None:
-    back = tokenizer.decode(tokens)
-    if isinstance(sample, str):
-        assert back == sample, f"{sample!r} came back as {back!r}"
-        return
-    there = _numbers(sample)
+    kept = getattr(tokenizer, "kept", None)
+    _check_same(tokenizer.decode(tokens), kept(sample) if kept else sample, "a sample came back as another")
+
+
+def _check_same(back: Any, there: Any, what: str) -> None:
+    """Samples are arrays, strings, numbers, None, and lists or dicts of these; floats may be 1e-5 off."""
+    if isinstance(there, dict):
+        assert isinstance(back, dict) and set(back) == set(there), f"{what}: {list(back)}, not {list(there)}"
+        for key in there:
+            _check_same(back[key], there[key], f"{what}, in {key}")
+    elif isinstance(there, np.ndarray | Tensor):
+        _check_near(_numbers(back), _numbers(there), what)
+    elif isinstance(there, list | tuple):
+        assert len(back) == len(there), f"{what}: {len(back)} items, not {len(there)}"
+        for a, b in zip(back, there, strict=True):
+            _check_same(a, b, what)
+    elif isinstance(there, float) and not isinstance(back, str):
+        _check_near(_numbers(back), _numbers(there), what)
+    else:
+        assert back == there, f"{what}: {there!r} came back as {back!r}"
+
+
+def _check_near(back: Tensor, there: Tensor, what: str) -> None:
     covers = back.ndim == there.ndim and all(n >= m for n, m in zip(back.shape, there.shape, strict=True))
-    assert covers, f"a sample of {list(there.shape)} came back as {list(back.shape)}"
-    back = back[tuple(slice(n) for n in there.shape)].double()  # what filled the last patch is left out
-    off = float((back - there).abs().max()) / max(1.0, float(there.abs().max()))
-    assert off <= 1e-5, f"a sample came back {off:.2g} off"
+    assert covers, f"{what}: {list(there.shape)} came back as {list(back.shape)}"
+    back = back[tuple(slice(n) for n in there.shape)]  # what filled the last patch is left out
+    assert torch.equal(back.isnan(), there.isnan()), f"{what}: other values are missing"
+    if there.numel():
+        off = float((back - there).nan_to_num().abs().max()) / max(1.0, float(there.nan_to_num().abs().max()))
+        assert off <= 1e-5, f"{what}: {off:.2g} off"
 
 
 def _numbers(sample: Any) -> Tensor:
-    """A sample as its tokenizer means it: integers are shares of their range."""
+    """A sample as its tokenizer means it: unsigned integers are shares of their range."""
     x = np.asarray(sample)
     return torch.from_numpy(x.astype(np.float64) / (np.iinfo(x.dtype).max if x.dtype.kind == "u" else 1))
+
+
+def _check_raw(tokenizer: Any, samples: Sequence[Any]) -> None:
+    plain = [tokenizer.raw(sample) for sample in samples]
+    assert all(isinstance(x, np.ndarray) and x.dtype == np.float32 and x.ndim == 1 for x in plain), "raw is [F] of float32"
+    assert len({len(x) for x in plain}) == 1, f"raw vectors have different lengths: {[len(x) for x in plain]}"
+    assert all(np.isfinite(x).all() for x in plain), "raw vectors are finite"
 
 
 def _check_packed(tokenizer: Tokenizer, each: list[Tokens]) -> None:
@@ -80,15 +112,15 @@ def _check_packed(tokenizer: Tokenizer, each: list[Tokens]) -> None:
             content = ~part.slot
             assert torch.equal(part.values[content], alone.values), "packing changed a payload"
             assert torch.equal(part.coords[content], alone.coords), "packing changed a coordinate"
-            a, b = tokenizer.decode(alone), tokenizer.decode(part)
-            same = torch.equal(a, b) if isinstance(a, Tensor) else a == b
-            assert same, f"a sample packed with {slots} slots decodes to something else than alone"
+            what = f"a sample packed with {slots} slots decodes to something else than alone"
+            _check_same(tokenizer.decode(part), tokenizer.decode(alone), what)
 
 
 def _check_many(tokenizer: Tokenizer, samples: Sequence[Any], each: list[Tokens]) -> None:
     many = getattr(tokenizer, "many", None)
     if many is None:
         return
+    samples = [np.asarray(sample) for sample in samples]
     shape, dtype = samples[0].shape, samples[0].dtype
     at = [i for i, s in enumerate(samples) if s.shape == shape and s.dtype == dtype]
     together = many(torch.from_numpy(np.stack([samples[i] for i in at])))
@@ -107,6 +139,6 @@ def _check_embed(tokenizer: Tokenizer, each: list[Tokens]) -> None:
 
 def _check_state(tokenizer: Any, sample: Any, tokens: Tokens) -> None:
     state = json.loads(json.dumps(tokenizer.state()))
-    again = type(tokenizer)(**{k: tuple(v) if isinstance(v, list) else v for k, v in state.items()})
+    again = type(tokenizer)(**{k: tuples(v) for k, v in state.items()})
     assert again == tokenizer, f"state() makes {again}, not {tokenizer}"
     _check_equal(again(sample), tokens, "a tokenizer rebuilt from state() reads a sample differently")

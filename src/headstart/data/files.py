@@ -1,0 +1,59 @@
+"""Folders with one sample in a file, whatever the format: what a reader makes of each path."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import Unreadable
+from .folder import folder_labels
+from .source import said_of_labels
+
+Read = Callable[[Path], Any]
+
+
+class FileSource:
+    """The files of a folder, each one sample that `read` makes of its path; two or more first-level folders name the labels.
+
+    labels, classes: where they are known from elsewhere (a sidecar table).
+    """
+
+    groups: np.ndarray | None = None
+
+    def __init__(
+        self,
+        folder: str | Path,
+        files: Sequence[str],
+        read: Read,
+        kind: str,
+        labels: np.ndarray | None = None,
+        classes: tuple[str, ...] = (),
+    ):
+        self.folder, self.files, self.read, self.kind = Path(folder), files, read, kind
+        self.labels, self.classes = folder_labels(files) if labels is None else (labels, classes)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Any:
+        name = self.files[index]
+        try:
+            return self.read(self.folder / name)
+        except Unreadable as error:
+            raise Unreadable(name, error.reason) from error
+        except MemoryError as error:
+            raise Unreadable(name, "it does not fit in memory") from error
+        except OSError as error:
+            raise Unreadable(name, f"the file cannot be opened ({error.strerror or error})") from error
+
+    def name(self, index: int) -> str:
+        return self.files[index]
+
+    def describe(self) -> str:
+        formats = Counter(os.path.splitext(f)[1].lower().lstrip(".") or "no suffix" for f in self.files)
+        listed = ", ".join(f"{name} {count:,}" for name, count in formats.most_common(6))
+        folders = len({os.path.dirname(f) for f in self.files})
+        return f"{len(self):,} {self.kind} files in {folders:,} folders ({listed}){said_of_labels(self)}"
