@@ -8,7 +8,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from headstart import plan
+from headstart import planning as plan
 from headstart.data.loader import collate
 from headstart.data.order import samples
 from headstart.data.source import ArraySource
@@ -17,6 +17,7 @@ from headstart.nn.heads import prototypes
 from headstart.recipe import Data, Recipe
 from headstart.step import Step
 from headstart.tokenizers import ImageTokenizer, SeriesTokenizer, TextTokenizer
+from headstart.tokenizers.want import Want
 from headstart.tokens import Batch, Tokens, layout, reserve
 
 TINY = Model(width=16, depth=2, heads=2)
@@ -24,8 +25,8 @@ LENGTHS = (5, 1, 8, 5, 3)
 SMALLER = {"codes": 32, "local": 2, "depth": 1, "width": 8}  # recipe arguments that cost time
 narrow = partial(prototypes, hidden=32, bottleneck=16)  # DINO's head at its own width takes a second to make
 KINDS = {  # what each recipe is tried on
-    "gmml": ("image", "series", "ragged"),
-    "mae": ("image", "series", "ragged"),
+    "gmml": ("image", "series", "ragged", "text"),
+    "mae": ("image", "series", "ragged", "text"),
     "dino": ("image", "series", "text"),
     "gpt_series": ("series",),
     "clip": ("pairs",),
@@ -77,16 +78,16 @@ def data(kind: str, n: int = 12, batch: int = 6) -> Data:
     pictures = (ramp * 255 / 1.1).astype(np.uint8)
     if kind == "image":
         source = ArraySource(pictures, "image", labels=np.arange(n) % 3)
-        return Data(source, {"x": ImageTokenizer.fit([source[i] for i in range(n)], 2)}, batch)
+        return Data(source, {"x": ImageTokenizer.fit([source[i] for i in range(n)], Want(patch=2))}, batch)
     if kind == "ragged":
         sizes = [(8, 8), (4, 6), (8, 8), (6, 6)]
         items = [pictures[i][None, : sizes[i % 4][0], : sizes[i % 4][1]].copy() for i in range(n)]
-        return Data(Listed(items, "image", np.arange(n) % 3), {"x": ImageTokenizer.fit(items, 2)}, batch)
+        return Data(Listed(items, "image", np.arange(n) % 3), {"x": ImageTokenizer.fit(items, Want(patch=2))}, batch)
     if kind == "series":
         t = np.arange(24)
         waves = np.stack([np.stack([np.sin(t / (2 + i)), np.cos(t / (3 + i))]) for i in range(n)])
         source = ArraySource(waves + 0.1 * r.standard_normal(waves.shape), "series", labels=np.arange(n) % 3)
-        return Data(source, {"x": SeriesTokenizer.fit([source[i] for i in range(n)], 3)}, batch)
+        return Data(source, {"x": SeriesTokenizer.fit([source[i] for i in range(n)], Want(patch=3))}, batch)
     if kind == "text":
         return Data(Listed(words, "text", np.arange(n) % 3), {"x": TextTokenizer(longest=24)}, batch)
     if kind == "pairs":

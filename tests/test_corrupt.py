@@ -8,7 +8,6 @@ from tests.parts import LENGTHS, grid, rows
 from torch.testing import assert_close
 
 from headstart.corrupt import clean, corrupt, drop, groups, hide, noise, one_of, other_sample, random
-from headstart.errors import Mistake
 from headstart.step import Rng, Step
 from headstart.tokens import Tokens, layout, reserve
 
@@ -123,8 +122,15 @@ def test_noise_is_standard_normal():
     normal = 0.5 * (1 + torch.erf(x / math.sqrt(2)))
     assert (normal - (torch.arange(n) + 0.5) / n).abs().max() < 1.95 / math.sqrt(n)  # Kolmogorov-Smirnov, p = 0.001
     assert drawn.T.corrcoef().fill_diagonal_(0).abs().max() < 5 / math.sqrt(len(drawn))
-    with pytest.raises(Mistake, match="are ids"):
-        corrupt(random, 0.5, noise)(Tokens(torch.arange(4), torch.zeros(4, 1), layout((4,))), rng([0]))
+
+
+def test_noise_among_ids_is_the_samples_own():
+    """Frequent ids come often, and none comes that the sample does not have."""
+    ids = torch.cat([torch.tensor([1] * 900 + [2] * 100), torch.full((1000,), 7)])
+    view = corrupt(random, 0.5, noise)(Tokens(ids, torch.zeros(2000, 1), layout((1000, 1000))), rng([0, 1]))
+    drawn = view.seen.values[view.hidden.index[:500]]
+    assert set(drawn.tolist()) == {1, 2} and 0.85 < float((drawn == 1).float().mean()) < 0.95
+    assert (view.seen.values[1000:] == 7).all()
 
 
 @pytest.mark.parametrize("tokens", [grid(6, 4, 1), rows((5, 3, 8, 1, 5), slots=1), rows((4, 9))], ids=len)

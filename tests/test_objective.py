@@ -11,7 +11,7 @@ from tests.ranks import DISTRIBUTED, gradients, worker
 from torch import nn
 from torch.testing import assert_close
 
-from headstart import plan
+from headstart import planning as plan
 from headstart.corrupt import clean, corrupt, drop, noise, random
 from headstart.losses import CenteredCE, mse
 from headstart.nn.encoder import encoder

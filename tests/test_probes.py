@@ -11,7 +11,7 @@ from headstart.nn.encoder import encoder
 from headstart.probes import protocol
 from headstart.probes.features import READS, encode, raw
 from headstart.probes.protocol import few, knn, linear, standardise
-from headstart.probes.score import Labelled, choose_read, labelled, reads, score_encoder, score_raw, watcher
+from headstart.probes.score import Labelled, choose_read, labelled, reads, score, score_encoder, score_raw, watcher
 
 R = np.random.default_rng(0)
 
@@ -204,7 +204,7 @@ def test_an_encoder_is_scored_beside_the_raw_input():
     enc, tokenizer = tiny()
     source = pictures()
     split = labelled(source, source, np.arange(100), np.arange(100, 160))
-    for marks in (score_encoder(enc, tokenizer, split, "mean_std"), score_raw(split)):
+    for marks in (score_encoder(enc, tokenizer, split, "mean_std"), score_raw(tokenizer, split)["raw input"]):
         assert set(marks) == {"knn", "linear-100", "linear-100-std"} and marks["knn"] > 0.95
     assert split.chance == 0.5 and split.counts == (100,)
     health = []
@@ -244,7 +244,32 @@ def test_encode_does_not_hang_on_the_batch(kind):
 @pytest.mark.parametrize("kind", ["image", "ragged", "series", "text"])
 def test_raw_vectors(kind):
     given = data(kind)
-    z, one = raw((given.source, range(12)), (given.source, [3]))
+    z, one = raw(given.only, (given.source, range(12)), (given.source, [3]))
     assert z.shape[0] == 12 and z.ndim == 2 and z.dtype == np.float32 and np.isfinite(z).all()
     assert len({row.tobytes() for row in z}) == 12
     assert np.array_equal(one, z[3:4])  # in one form, though its own samples are of one size
+
+
+def test_quantities_are_scored_by_r2():
+    """A linear one is predicted, noise is not, and predicting the mean gives 0."""
+    x = R.standard_normal((400, 6)).astype(np.float32)
+    y = (x @ R.standard_normal(6) + 3).astype(np.float32)
+    noise = R.standard_normal(400).astype(np.float32)
+    assert min(linear(x[:300], y[:300], x[300:], y[300:], 100)) > 0.95
+    assert knn(x[:300], y[:300], x[300:], y[300:]) > 0.3
+    assert max(linear(x[:300], noise[:300], x[300:], noise[300:], 100)) < 0.2
+    assert protocol.agreement(np.full(5, 2.0), np.array([1.0, 3, 2, 0, 4])) == 0
+    source = Listed(list(x), "image", None)
+    source.labels, source.classes = y, ()
+    split = labelled(source, source, np.arange(300), np.arange(300, 400))
+    assert split.quantity and split.chance == 0
+    marks = dict(score(x[:300], x[300:], split))
+    assert set(marks) == {"knn-R2", "linear-100-R2", "linear-100-R2-std"} and marks["linear-100-R2"] > 0.95
+
+
+def test_boosted_trees_stand_beside_tables():
+    """A rule that no line can say: trees find it from all labels."""
+    x = R.uniform(-1, 1, (800, 2)).astype(np.float32)
+    y = ((x[:, 0] > 0) ^ (x[:, 1] > 0)).astype(np.int64)
+    assert next(iter(protocol.trees(x[:600], y[:600], x[600:], y[600:]))) > 0.9
+    assert len(list(protocol.trees(x[:600], y[:600], x[600:], y[600:], 100))) == protocol.DRAWS

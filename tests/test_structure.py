@@ -22,7 +22,7 @@ LEVELS = (
     "objective",
     "data optim recipe",
     "train checkpoint log health probes picture adapt compress curate tasks interop words",
-    "plan",  # decides a run, by timing a few steps of it
+    "planning",  # decides a run, by timing a few steps of it
     "encoded",  # a finished run: reads data as its plan did
     "report",
     "verbs",

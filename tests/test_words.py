@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headstart import plan
+from headstart import planning as plan
 from headstart.nn.encoder import Model
 from headstart.optim import AdamW
 from headstart.recipe import Input, Run

@@ -9,23 +9,31 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .encoded import Pretrained, load
     from .verbs.again import again
+    from .verbs.check import check
     from .verbs.demo import demo
     from .verbs.doctor import doctor
     from .verbs.embed import embed
+    from .verbs.plan import plan
     from .verbs.pretrain import pretrain
     from .verbs.probe import probe
+    from .verbs.sniff import sniff
 
 _PUBLIC = {  # name -> module; imported when first used, so that `headstart --help` does not wait for torch
     "Pretrained": "encoded",
     "again": "verbs.again",
+    "check": "verbs.check",
     "demo": "verbs.demo",
     "doctor": "verbs.doctor",
     "embed": "verbs.embed",
     "load": "encoded",
+    "plan": "verbs.plan",
     "pretrain": "verbs.pretrain",
     "probe": "verbs.probe",
+    "sniff": "verbs.sniff",
 }
-__all__ = ["Pretrained", "again", "demo", "doctor", "embed", "load", "pretrain", "probe", "recipes"]
+__all__ = [
+    *("Pretrained", "again", "check", "demo", "doctor", "embed", "load", "plan", "pretrain", "probe", "recipes", "sniff")
+]
 
 
 class _Shelf(ModuleType):

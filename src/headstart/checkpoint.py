@@ -13,11 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .nn.encoder import Encoder, Model
-from .tokenizers import ImageTokenizer, SeriesTokenizer, TextTokenizer
-from .tokens import Tokenizer
+from .tokenizers import tokenizer_of
 
 KEEP = 2  # checkpoints left on disk
-TOKENIZERS: dict[str, Any] = {t.kind: t for t in (ImageTokenizer, SeriesTokenizer, TextTokenizer)}
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -101,12 +99,6 @@ def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) 
         if name in moments:
             optimizer.state[p] = {k: v.to(p.device) for k, v in moments[name].items()}
     return json.loads((path / "state.json").read_text())
-
-
-def tokenizer_of(state: dict[str, Any]) -> Tokenizer:
-    """The tokenizer whose kind and arguments were written down as JSON."""
-    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in state.items() if k != "kind"}
-    return TOKENIZERS[state["kind"]](**plain)
 
 
 def save_encoder(folder: Path, encoder: Encoder, facts: dict[str, Any]) -> None:

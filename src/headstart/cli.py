@@ -18,7 +18,7 @@ Words = Annotated[
     typer.Argument(metavar="[NAME=VALUE]...", help="settings, such as recipe=gmml steps=2000 run.minutes=4"),
 ]
 Folder = Annotated[str, typer.Argument(metavar="RUN", help="the folder of a run, such as runs/mae-photos")]
-Where = Annotated[str, typer.Argument(metavar="PATH", help="a folder, a .npy, .npz or idx file, or the name of a set")]
+Where = Annotated[str, typer.Argument(metavar="PATH", help="a file or folder of data of any kind, or the name of a set")]
 
 Moved = Annotated[str | None, typer.Argument(metavar="[PATH]", help="the data, if it has moved")]
 
@@ -30,6 +30,31 @@ def demo(words: Words = None) -> None:
 
     if _run(lambda: verb(*(words or []))).outcome.interrupted:
         raise typer.Exit(130)
+
+
+@app.command(epilog="Example: headstart sniff photos/")
+def sniff(where: Where) -> None:
+    """Say what is at a path: kind, samples, shapes, rates, where labels might be."""
+    from .verbs.sniff import sniff as verb
+
+    _run(lambda: verb(where))
+
+
+@app.command(epilog="Example: headstart check photos/ labelled=mine/ out=check.json")
+def check(where: Where, words: Words = None) -> None:
+    """Find broken, constant and duplicate samples, odd sizes, and leakage; exit status 1 if there is anything."""
+    from .verbs.check import check as verb
+
+    if _run(lambda: verb(where, **_only(words, labelled=None, out=None))).problems:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: headstart plan photos/ run.minutes=30")
+def plan(where: Where, words: Words = None) -> None:
+    """Say what was found, what pretrain would do and why, what it would cost here, and every word that changes it."""
+    from .verbs.plan import plan as verb
+
+    _run(lambda: verb(where, *(words or [])))
 
 
 @app.command(epilog="Example: headstart pretrain photos/ recipe=gmml ratio=0.6 run.minutes=30 run.out=runs/a")

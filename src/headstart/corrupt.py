@@ -83,11 +83,15 @@ def drop(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
 
 
 def noise(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
-    """Standard normal noise; payloads are standardised by their tokenizer."""
+    """Standard normal noise where rows are numbers, which their tokenizer standardised; where they are ids, those of other rows
+    of the same sample, so that frequent ones come often (BERT's random replacement, within a sample)."""
     if not tokens.values.is_floating_point():
-        raise Mistake(
-            f"noise fills rows of numbers, but rows of kind '{tokens.kind}' are ids: use other_sample or drop"
-        )
+        at, spans = hidden.index, tokens.layout
+        seg = spans.seg[at]
+        drawn = rng.rows(seg, spans.place[at] - spans.slots)[:, 0]
+        content = spans.cu.diff()[seg] - spans.slots
+        source = spans.cu[:-1][seg] + spans.slots + (drawn * content).long()
+        return tokens.with_values(tokens.values.index_copy(0, at, tokens.values[source]))
     where, spans = hidden.index, tokens.layout
     drawn = rng.normal(spans.seg[where], spans.place[where] - spans.slots, tokens.values.shape[-1])
     return tokens.with_values(tokens.values.index_copy(0, where, drawn.to(tokens.values.dtype)))

@@ -1,6 +1,5 @@
 """A finished encoder, as other tools take it: data of the kind it was trained on in, vectors out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,12 @@ import torch
 
 from .checkpoint import load_encoder
 from .data.prepare import Prepared, Progress
-from .data.source import ArraySource, DataError, open_source
+from .data.source import ArraySource, DataError, ListSource, open_source
+from .data.windows import Windows
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
-from .plan import read_in
+from .planning import read_in
 from .probes.features import encode
-from .recipe import Input
 
 
 @dataclass
@@ -51,12 +50,15 @@ class Pretrained:
 
     def prepare(self, data: Any, progress: Progress | None = None) -> Prepared:
         """Samples read and sized as they were in training. data: a path, the name of a set, an array, a list of arrays."""
-        kind = self.tokenizer.kind
-        source = Given(data, kind) if isinstance(data, list | tuple) else open_source(data, kind)
+        kind, card = self.tokenizer.kind, self.card["input"]
+        listed = isinstance(data, list | tuple)
+        source = (
+            ListSource([_plain(x, kind) for x in data], kind) if listed else open_source(data, kind, card.get("label"))
+        )
         if source.kind != kind:
             raise DataError(f"this encoder reads {kind} data, and this is {source.kind}: {source.describe()}")
-        read = read_in(source, Input(**self.card["input"]), getattr(self.tokenizer, "channels", None), progress)
-        if isinstance(source, Given) and read.bad:  # one vector per item, or none at all
+        read = read_in(source, self.tokenizer, card.get("window"), progress)
+        if listed and read.bad:  # one vector per item, or none at all
             raise DataError(f"{read.bad[0]}: leave it out of the list")
         return read
 
@@ -70,36 +72,32 @@ class Pretrained:
         every = range(len(source))
         z = encode(self.module, self.tokenizer, source, every, (self.read,), progress=progress)[self.read]
         bad = [(b.where, b.reason) for b in source.bad]
-        return Encoded(z, [source.name(i) for i in every], source.labels, source.classes, bad)
+        names, labels = [source.name(i) for i in every], source.labels
+        if isinstance(source.source, Windows):  # one vector for each recording: the mean over its windows
+            whole = source.source
+            recording, first, at = np.unique(whole.recording[source.origin], return_index=True, return_inverse=True)
+            z = np.stack([np.bincount(at, weights=column) / np.bincount(at) for column in z.T], 1).astype(np.float32)
+            names = [whole.source.name(int(i)) for i in recording]
+            labels = None if labels is None else labels[first]
+        return Encoded(z, names, labels, source.classes, bad)
 
 
-class Given:
-    """Samples in a list."""
-
-    labels: np.ndarray | None = None
-    classes: tuple[str, ...] = ()
-
-    def __init__(self, samples: Sequence[Any], kind: str) -> None:
-        self.kind = kind
-        self.samples = samples if kind == "text" else [ArraySource(np.asarray(x)[None], kind)[0] for x in samples]
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> Any:
-        return self.samples[index]
-
-    def name(self, index: int) -> str:
-        return f"sample[{index}]"
-
-    def describe(self) -> str:
-        return f"a list of {len(self.samples):,} samples"
+def _plain(sample: Any, kind: str) -> Any:
+    """A sample of the user's as readers give it: pictures and series in any of the forms an array of them may have."""
+    return (
+        ArraySource(np.asarray(sample)[None], kind)[0]
+        if kind in ("image", "series") and not isinstance(sample, dict)
+        else sample
+    )
 
 
 def load(folder: str | Path, device: torch.device | str = "cpu") -> Pretrained:
     """The encoder that a run left in its folder."""
     folder = Path(folder)
     if not (folder / "encoder.json").exists():
+        parts = sorted(p.parent.name for p in folder.glob("*/encoder.json"))
+        if parts:
+            raise DataError(f"{folder} holds an encoder for each part of a pair: load one, such as {folder / parts[0]}")
         raise DataError(
             f"{folder} holds no finished encoder (encoder.json): "
             + (

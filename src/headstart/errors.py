@@ -1,8 +1,8 @@
 """What goes wrong in words: mistakes a user can mend, and single samples that cannot be read."""
 
 
-class Mistake(Exception):
-    """The user asked for something that cannot be; the message says what to do. Printed without a traceback."""
+class Mistake(ValueError):
+    """The user's mistake; the message is a sentence that says what to do, and the command line prints nothing else."""
 
 
 class Unreadable(Exception):

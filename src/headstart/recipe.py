@@ -1,6 +1,6 @@
 """What a method is: data, an objective and an optimizer. A recipe is a function that returns one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 
@@ -9,6 +9,7 @@ from .data.source import Source
 from .errors import Mistake
 from .objective import Objective
 from .optim import AdamW
+from .tokenizers.want import Want
 from .tokens import Tokenizer
 
 
@@ -29,6 +30,11 @@ class Data:
     def dim(self) -> int:
         """Payload width of a row, where there is one kind."""
         return self.only.dim
+
+    @property
+    def signal(self) -> bool:
+        """Rows are stretches of a signal, which may be normalised one by one; not features or ids."""
+        return self.only.signal
 
     @property
     def only(self) -> Tokenizer:
@@ -71,18 +77,29 @@ class Input:
     """How samples are read, before they are rows. `data.` words reach these; None is chosen from the data."""
 
     batch: int | None = None  # samples per step
+    kind: str | None = None  # what to read where a folder holds several kinds: image, audio, ...; or pair
+    label: str | None = None  # the column that holds the labels
+    window: int | None = (
+        None  # long recordings and texts are cut into windows of this many points, bytes, notes (sound: seconds)
+    )
     side: int | None = None  # pictures are brought to about side x side pixels, their aspect kept
-    patch: int | None = None  # pixels along an edge of a patch, or time points in a window
-    longest: int = 256  # bytes of a text that are read
+    patch: int | None = None  # pixels along an edge of a patch, time points or frames in a row, points in a group
+    longest: int | None = None  # bytes, residues, notes, events of a sample that are read
+    rate: int | None = None  # samples per second that sound and signals are brought to
+    vocab: int | None = None  # entries of a vocabulary trained on the texts; without it, bytes
     held: float = 0.1  # share of the labelled samples kept out of training to judge it by
 
     def __post_init__(self) -> None:
-        for name in ("batch", "side", "patch", "longest"):
+        for name in ("batch", "window", "side", "patch", "longest", "rate", "vocab"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise Mistake(f"data.{name}={value}: it is at least 1")
         if not 0 <= self.held < 1:
             raise Mistake(f"data.held={self.held}: it is a share, from 0 to below 1")
+
+    def want(self, rows: int) -> Want:
+        """What tokenizers are asked for: about `rows` rows a sample, unless a word says otherwise."""
+        return Want(rows, **{f.name: getattr(self, f.name) for f in fields(Want) if f.name != "rows"})
 
 
 @dataclass(frozen=True)

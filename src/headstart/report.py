@@ -38,7 +38,8 @@ class Story:
 
 def write_report(folder: Path, recipe: Recipe, source: Any, scores: dict[str, Any], log: Log) -> None:
     """`report.html`, `README.md` and, where rows of pictures are restored, `restored.png` in a run's folder."""
-    if recipe.data.only.kind == "image" and recipe.data.views is None:
+    kinds = [tokenizer.kind for tokenizer in recipe.data.tokenizers.values()]
+    if kinds == ["image"] and recipe.data.views is None:
         triples = restored(recipe.objective, recipe.data, np.unique(np.linspace(0, len(source) - 1, 10).astype(int)))
         if triples:
             sheet(triples, folder / "restored.png")
@@ -88,8 +89,14 @@ def _table(scores: dict[str, Any]) -> str:
 
 
 def _protocol(scores: dict[str, Any]) -> str:
+    judged = f"{scores['query']:,}"
+    if not scores["bank"]:
+        return (
+            f"Found the other part of a sample among {judged} pairs kept out of training; chance {scores['chance']:.3f}"
+        )
+    what = "R2" if columns(scores["table"])[0].endswith("R2") else "Accuracy"
     return (
-        f"Accuracy on {scores['query']:,} samples kept out of training, {scores['bank']:,} labelled samples to learn from; "
+        f"{what} on {judged} samples kept out of training, {scores['bank']:,} labelled samples to learn from; "
         f"chance {scores['chance']:.3f}; probe protocol {scores['protocol']}"
     )
 

@@ -13,18 +13,13 @@ Target = Callable[[View, Tensor, Any], Tensor]  # view, rows [K], scene -> [K, .
 
 
 def raw(view: View, rows: Int[Tensor, "K"], scene: Any) -> Tensor:
-    """The payload itself: numbers, to be met by a regression."""
-    return _numbers(view, rows)
+    """The payload itself: numbers, to be met by a regression, or ids, to be met by a cross-entropy."""
+    return view.clean.values[rows]
 
 
 def normalised(view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, "K D"]:
     """The payload with each row brought to mean 0 and variance 1 (MAE, section 4.1: "normalized pixels")."""
-    x = _numbers(view, rows)
+    x = view.clean.values[rows]
+    if not x.is_floating_point():
+        raise Mistake(f"rows of kind '{view.clean.kind}' are ids and cannot be normalised: use the target raw")
     return (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + 1e-6).sqrt()
-
-
-def _numbers(view: View, rows: Int[Tensor, "K"]) -> Float[Tensor, "K D"]:
-    values = view.clean.values
-    if not values.is_floating_point():
-        raise Mistake(f"rows of kind '{view.clean.kind}' are ids, and this method restores numbers: choose recipe=dino")
-    return values[rows]

@@ -8,6 +8,7 @@ reads beside what it came from, a `Batch` holds the samples of one step.
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -152,18 +153,26 @@ class Batch:
 
 @runtime_checkable
 class Tokenizer(Protocol):
-    """One kind of data, as rows."""
+    """One kind of data, as rows. The class method `fit(samples, want)` makes one to measure; `check_tokenizer` is the contract.
+
+    Array kinds also have `many`, [B, ...] fitted samples -> Tokens in one go, on any device; kinds whose rows cannot say all of
+    a sample have `kept`, what `decode` gives back of it.
+    """
 
     @property
-    def kind(self) -> str: ...  # which of `augment/` fits it
+    def kind(self) -> str: ...  # the name of its file, and of the one in `augment/`
     @property
     def dim(self) -> int: ...  # payload width of a row, or vocabulary size for ids
     @property
     def axes(self) -> tuple[str, ...]: ...  # what the coordinates mean, units included
+    @property
+    def signal(self) -> bool: ...  # a row is a stretch of a signal (pixels, samples), not features or an id
 
-    def __call__(self, sample: Any) -> Tokens: ...  # one sample, no slots, any length
+    def fitted(self, sample: Any) -> Any: ...  # a sample in this tokenizer's own form; Unreadable if it is none
+    def __call__(self, sample: Any) -> Tokens: ...  # one fitted sample, no slots, any length
     def embed(self, width: int) -> nn.Module: ...  # Tokens -> [T, width]; owns the parameters
-    def decode(self, tokens: Tokens) -> Any: ...  # the sample again
+    def decode(self, tokens: Tokens) -> Any: ...  # the fitted sample again
+    def raw(self, sample: Any) -> np.ndarray: ...  # a fitted sample as a plain vector [F]: what probes compare with
     def state(self) -> dict[str, Any]: ...  # constructor arguments, JSON
 
 

@@ -34,11 +34,13 @@ Watch = Callable[[int], dict[str, Any]]  # after this many steps -> what to log 
 
 @dataclass
 class Outcome:
-    """How training ended. losses: one per step taken (of an earlier part of a resumed run, those that were logged)."""
+    """How training ended. losses: one per step taken (of an earlier part of a resumed run, those that were logged). seconds:
+    what this call spent on steps."""
 
     step: int
     total: int
     losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
 
     @property
     def interrupted(self) -> bool:
@@ -140,7 +142,7 @@ def train(
                     raise TrainingStopped(explain_non_finite(step.index, what, lr, dtype_of(run, device), bool(saved)))
             optimizer.zero_grad(set_to_none=True)
             outcome.step += 1
-            pace.end()
+            outcome.seconds += pace.end()
             log.live(_line(outcome, value, data.batch, pace.seconds, shown))
             if outcome.step in probes:
                 observe()
@@ -160,9 +162,10 @@ class Pace:
     def begin(self) -> None:
         self._from = time.monotonic()
 
-    def end(self) -> None:
+    def end(self) -> float:
         took = time.monotonic() - self._from
         self.seconds = took if not self.seconds else 0.95 * self.seconds + 0.05 * took
+        return took
 
 
 def _marks(total: int, every: float) -> set[int]:

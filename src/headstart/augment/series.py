@@ -1,4 +1,4 @@
-"""Signals seen differently: another stretch of time, another gain, a little noise."""
+"""Signals seen differently: another stretch of time, another gain. What is missing stays missing."""
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,8 @@ from ..step import Rng
 def crop(series: Tensor, rng: Rng, scale: tuple[float, float], shrink: float, multiple: int) -> Float[Tensor, "B C l"]:
     """A random stretch of each of [B, C, L] signals, a share in `scale` of its length, resampled to `shrink` * L.
 
-    The amplitude changes by up to 20 %. Linear interpolation; the result is a multiple of `multiple` long.
+    The amplitude changes by up to 20 % around each channel's own level, which stays.
+    Linear interpolation, next to a gap (NaN) the nearest value; the result is a multiple of `multiple` long.
     """
     x = series.to(torch.float32)
     length = x.shape[-1]
@@ -22,6 +23,9 @@ def crop(series: Tensor, rng: Rng, scale: tuple[float, float], shrink: float, mu
     left = at.long().clamp(max=length - 1)
     right = (left + 1).clamp(max=length - 1)
     part = (at - left)[:, None]
-    pick = [x.gather(2, i[:, None].expand(-1, x.shape[1], -1)) for i in (left, right)]
+    before, after = (x.gather(2, i[:, None].expand(-1, x.shape[1], -1)) for i in (left, right))
+    x = torch.lerp(before, after, part)
+    x = torch.where(x.isnan(), torch.where(part < 0.5, before, after), x)
+    level = x.nanmean(2, keepdim=True)
     gain = 1 + 0.2 * (2 * u[:, 2:, None] - 1)
-    return (pick[0] * (1 - part) + pick[1] * part) * gain
+    return torch.lerp(level, x, gain)

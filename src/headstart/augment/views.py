@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
-
-from torch import Tensor
 
 from ..step import Rng
 
-Views = Callable[[Any, str, int, Rng], dict[str, list[Any]]]
+Crop = Callable[[Rng, tuple[float, float], float], Any]  # rng, scale, shrink -> a part of every sample of a batch
+Views = Callable[[Crop, Rng], dict[str, list[Any]]]
 
 
 @dataclass(frozen=True)
@@ -26,11 +24,8 @@ class multicrop:
     small_scale: tuple[float, float] = (0.05, 0.4)
     shrink: float = 0.5
 
-    def __call__(self, samples: Tensor | Any, kind: str, multiple: int, rng: Rng) -> dict[str, list[Any]]:
-        """A list of crops per view; `samples` are stacked [B, ...] and so is every crop."""
-        crop = import_module(f"{__package__}.{kind}").crop
-        big = [crop(samples, rng.fold("big").fold(i), self.big_scale, 1.0, multiple) for i in range(self.big)]
-        small = [
-            crop(samples, rng.fold("small").fold(i), self.small_scale, self.shrink, multiple) for i in range(self.small)
-        ]
+    def __call__(self, crop: Crop, rng: Rng) -> dict[str, list[Any]]:
+        """A list of crops per view, each of all samples of the batch."""
+        big = [crop(rng.fold("big").fold(i), self.big_scale, 1.0) for i in range(self.big)]
+        small = [crop(rng.fold("small").fold(i), self.small_scale, self.shrink) for i in range(self.small)]
         return {"big": big, "small": small} if small else {"big": big}

@@ -6,40 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .source import DataError, Unreadable
+from .source import DataError
 
 SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})
-
-
-class TextFolder:
-    """Every .txt file under a folder is one text; folders name the labels as they do for images."""
-
-    kind = "text"
-
-    def __init__(self, folder: str | Path, files: Sequence[str] | None = None):
-        self.folder = Path(folder)
-        every = walk(folder) if files is None else files
-        self.files = sorted(name for name in every if name.lower().endswith(".txt"))
-        if not self.files:
-            raise DataError(f"no .txt files under {folder}: give a folder that holds them")
-        self.labels, self.classes = folder_labels(self.files)
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> str:
-        try:
-            return (self.folder / self.files[index]).read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise Unreadable(self.name(index), "the text is not UTF-8: convert it") from error
-        except OSError as error:
-            raise Unreadable(self.name(index), f"the file cannot be opened ({error.strerror})") from error
-
-    def name(self, index: int) -> str:
-        return self.files[index]
-
-    def describe(self) -> str:
-        return f"{len(self):,} text files in {len({os.path.dirname(f) for f in self.files}):,} folders"
 
 
 def walk(folder: str | Path) -> Iterator[str]:
@@ -48,10 +17,19 @@ def walk(folder: str | Path) -> Iterator[str]:
     Every real file and folder counts once: links are followed, after everything that is no link, unless what
     they lead to was seen. So a cycle ends, and a picture filed under two names is one sample.
     """
+    for prefix, entry in listing(folder):
+        yield prefix + entry.name
+
+
+def listing(folder: str | Path, times: dict[str, int] | None = None) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """The same files, each as (its folder's relative name with a slash, "" for the root; its entry).
+
+    times: filled with the real path of every folder that was looked into, and when it had last changed [ns].
+    """
     root = os.path.realpath(folder)
     folders, seen = [(root, "")], {root}
     linked_folders: list[tuple[str, str]] = []
-    linked_files: list[tuple[str, str]] = []
+    linked_files: list[tuple[str, str, str, os.DirEntry[str]]] = []
     while folders or linked_folders:
         if not folders:
             linked_folders.sort()
@@ -62,6 +40,8 @@ def walk(folder: str | Path) -> Iterator[str]:
             folders.append((real, name + "/"))
         here, prefix = folders.pop()
         try:
+            if times is not None:
+                times[here] = os.stat(here).st_mtime_ns  # before the look inside: what comes later changes it again
             entries = os.scandir(here)
         except OSError as error:
             raise DataError(f"{here} cannot be listed ({error.strerror}): check its permissions") from error
@@ -70,25 +50,24 @@ def walk(folder: str | Path) -> Iterator[str]:
             if here != root and any(entry.name == "run.json" for entry in inside):
                 continue  # what an earlier run left behind is not data
             for entry in inside:
-                name = prefix + entry.name
                 if entry.name.startswith("."):
                     continue
                 if entry.is_file(follow_symlinks=False):
-                    yield name
+                    yield prefix, entry
                 elif entry.is_dir(follow_symlinks=False):
                     if entry.path not in seen:
                         seen.add(entry.path)
-                        folders.append((entry.path, name + "/"))
+                        folders.append((entry.path, prefix + entry.name + "/"))
                 elif entry.is_dir():
-                    linked_folders.append((name, os.path.realpath(entry.path)))
+                    linked_folders.append((prefix + entry.name, os.path.realpath(entry.path)))
                 elif entry.is_file():
-                    linked_files.append((name, os.path.realpath(entry.path)))
+                    linked_files.append((prefix + entry.name, os.path.realpath(entry.path), prefix, entry))
     taken: set[str] = set()
-    for name, real in sorted(linked_files):
+    for _, real, prefix, entry in sorted(linked_files, key=lambda linked: linked[:2]):
         parent, base = os.path.split(real)
         if real not in taken and (parent not in seen or base.startswith(".")):
             taken.add(real)
-            yield name
+            yield prefix, entry
 
 
 def folder_labels(files: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
@@ -96,11 +75,23 @@ def folder_labels(files: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, .
 
     Where the first folders are only splits (train, val, test), the folders below them name the classes.
     """
-    parts = [name.split("/")[:-1] for name in files]
+    folders, at = by_folder(files)
+    parts = [name.split("/")[:-1] for name in folders]
     first = {p[0].lower() for p in parts if p}
     level = 1 if first and first <= SPLITS else 0
     classes = sorted({p[level] for p in parts if len(p) > level})
     if len(classes) < 2:
         return None, ()
     code = {name: i for i, name in enumerate(classes)}
-    return np.array([code[p[level]] if len(p) > level else -1 for p in parts], dtype=np.int64), tuple(classes)
+    codes = np.array([code[p[level]] if len(p) > level else -1 for p in parts], dtype=np.int64)
+    return codes[at], tuple(classes)
+
+
+def by_folder(files: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """The folders that hold files, each with a slash at its end ("" for the root), and int64 [n]: which of them each is in."""
+    own = getattr(files, "by_folder", None)  # an Index knows
+    if own is not None:
+        return own()
+    number: dict[str, int] = {}
+    at = [number.setdefault(name[: name.rfind("/") + 1], len(number)) for name in files]
+    return list(number), np.array(at, dtype=np.int64)

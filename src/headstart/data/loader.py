@@ -1,5 +1,7 @@
-"""Samples of a step, read, seen from several sides, turned into rows and packed."""
+"""Samples of a step, seen from several sides, turned into rows and packed."""
 
+from dataclasses import dataclass
+from importlib import import_module
 from itertools import groupby
 from typing import Any
 
@@ -7,28 +9,43 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..step import Step
-from ..tokens import Batch, Tokenizer, Tokens, pack, reserve
+from .. import augment
+from ..errors import Mistake, Unreadable
+from ..step import Rng, Step
+from ..tokens import Batch, Tokenizer, Tokens, layout, pack, reserve
 from ..tree import replace, to
+from .source import Subset
 
 
 def rows(samples: list[Any], tokenizer: Tokenizer, kind: str, slots: int, device: torch.device | str = "cpu") -> Tokens:
-    """Packed tokens of samples, in their order; neighbours of one shape go through the tokenizer together."""
-    return packed([group.to(device) for group in groups(samples)], tokenizer, kind, slots)
+    """Packed tokens of fitted samples (or of their rows, made before), in their order; neighbours of one shape go
+    through an array kind's tokenizer together. A missing sample (None) is a segment without rows."""
+    if all(_stackable(sample, tokenizer) for sample in samples):
+        return packed([group.to(device) for group in groups(samples)], tokenizer, kind, slots)
+    made = [sample if isinstance(sample, Tokens) else _made(sample, tokenizer) for sample in samples]
+    there = next((tokens for tokens in made if tokens is not None), None)
+    if there is None:
+        raise Mistake(
+            f"no sample of this batch has its part {kind!r}: raise data.batch, or leave out samples without it"
+        )
+    empty = replace(there, values=there.values[:0], coords=there.coords[:0], layout=layout((0,)))
+    together = pack([empty if tokens is None else tokens for tokens in made])
+    return replace(reserve(to(together, device), slots), kind=kind)
+
+
+def _made(sample: Any, tokenizer: Tokenizer) -> Tokens | None:
+    return None if sample is None else tokenizer(sample)
 
 
 def groups(samples: list[Any]) -> list[Tensor]:
     """[b, ...] for every run of samples of one shape."""
-    alike = groupby(map(as_array, samples), key=form)
-    return [torch.from_numpy(np.stack(list(same))) for _, same in alike]
+    return [torch.from_numpy(np.stack(list(same))) for _, same in groupby(samples, key=form)]
 
 
-def packed(parts: list[Tensor], tokenizer: Tokenizer, kind: str, slots: int) -> Tokens:
-    """Packed tokens of groups of samples; neighbouring groups of one shape are joined first."""
+def packed(parts: list[Tensor], tokenizer: Any, kind: str, slots: int) -> Tokens:
+    """Packed tokens of stacked samples; neighbouring stacks of one shape are joined first."""
     joined = [torch.cat(list(same)) for _, same in groupby(parts, key=lambda part: part.shape[1:])]
-    many = getattr(tokenizer, "many", None)
-    tokens = [many(part) for part in joined] if many else [tokenizer(sample) for part in joined for sample in part]
-    return replace(reserve(pack(tokens), slots), kind=kind)
+    return replace(reserve(pack([tokenizer.many(part) for part in joined]), slots), kind=kind)
 
 
 def collate(data: Any, indices: np.ndarray, step: Step, slots: int, device: torch.device | str = "cpu") -> Batch:
@@ -37,47 +54,93 @@ def collate(data: Any, indices: np.ndarray, step: Step, slots: int, device: torc
     Samples of one shape lie together, whatever the order of `indices`: chance hangs on the sample, not on its place, and
     long runs of one shape are fast.
     """
-    samples, indices = [data.source[int(i)] for i in indices], np.asarray(indices, np.int64)
+    indices = np.asarray(indices, np.int64)
     if len(data.tokenizers) == 1:
+        kind, tokenizer = next(iter(data.tokenizers.items()))
+        samples = [ready(data.source, int(i), tokenizer) for i in indices]
         order = by_form(samples)
-        samples, indices = [samples[i] for i in order], indices[order]
+        parts, indices = {kind: [samples[i] for i in order]}, indices[order]
+    else:
+        samples = [ready(data.source, int(i), Parts(data.tokenizers)) for i in indices]
+        parts = {kind: [sample[kind] for sample in samples] for kind in data.tokenizers}
     keys = torch.from_numpy(indices).to(device)
     if data.views is not None:
-        tokens = _views(data, samples, step, slots, keys)
-    elif len(data.tokenizers) == 1:
-        tokens = {kind: rows(samples, t, kind, slots, device) for kind, t in data.tokenizers.items()}
+        tokens = _views(data, parts, step, slots, keys)
     else:
-        tokens = {kind: rows([s[kind] for s in samples], t, kind, slots, device) for kind, t in data.tokenizers.items()}
-    return Batch(to(tokens, device), keys, len(samples))
+        tokens = {kind: rows(parts[kind], t, kind, slots, device) for kind, t in data.tokenizers.items()}
+    return Batch(to(tokens, device), keys, len(indices))
 
 
-def _views(data: Any, samples: list[Any], step: Step, slots: int, keys: Tensor) -> dict[str, Tokens]:
-    """Crops are made on the device, all samples of one shape together."""
-    kind, tokenizer = next(iter(data.tokenizers.items()))
-    multiple, longest = getattr(tokenizer, "patch", 1), getattr(tokenizer, "longest", None)
-    parts = [group[..., :longest].to(keys.device) for group in groups(samples)]
-    if not hasattr(tokenizer, "many"):  # crops of one text are as long as chance has it: no two make an array
-        parts = [sample[None] for part in parts for sample in part]
-    crops = [
-        data.views(part, tokenizer.kind, multiple, step.rng("views", key))
-        for part, key in zip(parts, keys.split([len(part) for part in parts]), strict=True)
-    ]
+def ready(source: Any, index: int, tokenizer: Any) -> Any:
+    """One sample as `rows` takes it: an array, or else its rows, which a prepared source makes once and keeps."""
+    while isinstance(source, Subset):
+        source, index = source.source, int(source.indices[index])
+    kept = getattr(source, "ready", None)
+    return form_for(source[index], tokenizer) if kept is None else kept(index)
+
+
+def form_for(sample: Any, tokenizer: Any) -> Any:
+    """A fitted sample as an array where its kind is cut in stacks, else its rows; None stays."""
+    if isinstance(tokenizer, Parts):
+        return {name: form_for(sample[name], part) for name, part in tokenizer.parts.items()}
+    return sample if sample is None or _stackable(sample, tokenizer) else tokenizer(sample)
+
+
+def _stackable(sample: Any, tokenizer: Any) -> bool:
+    return isinstance(sample, np.ndarray) and hasattr(tokenizer, "many")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The tokenizers of paired data, for what reads samples: a part that cannot be read is missing, a sample without parts
+    cannot be read."""
+
+    parts: dict[str, Tokenizer]
+    kind = "pair"
+
+    def fitted(self, sample: dict[str, Any]) -> dict[str, Any]:
+        out: dict[str, Any] = dict.fromkeys(self.parts)
+        reasons = []
+        for name, tokenizer in self.parts.items():
+            try:
+                out[name] = None if sample.get(name) is None else tokenizer.fitted(sample[name])
+            except Unreadable as error:
+                reasons.append(f"{name}: {error.reason}")
+        if all(part is None for part in out.values()):
+            raise Unreadable("", "; ".join(reasons) or "no part of it is there")
+        return out
+
+
+def _views(data: Any, parts: dict[str, list[Any]], step: Step, slots: int, keys: Tensor) -> dict[str, Tokens]:
+    """Several looks at each sample, made on the device: of arrays before they are rows, all of one shape together; of other
+    kinds as a choice of their rows, the whole batch together."""
+    (kind, samples), tokenizer = next(iter(parts.items())), data.only
+    way = import_module(f"{augment.__name__}.{tokenizer.kind}")
+    if not isinstance(samples[0], np.ndarray):
+        batch = rows(samples, tokenizer, kind, 0, keys.device)
+        looks = data.views(lambda rng, scale, shrink: way.crop_rows(batch, rng, scale, shrink), step.rng("views", keys))
+        return {view: replace(reserve(pack(crops), slots), kind=kind) for view, crops in looks.items()}
+    multiple = getattr(tokenizer, "patch", 1)
+    stacks = [group.to(keys.device) for group in groups(samples)]
+    chances = [step.rng("views", key) for key in keys.split([len(stack) for stack in stacks])]
+    crops = [_looks(data.views, way, stack, multiple, rng) for stack, rng in zip(stacks, chances, strict=True)]
     return {
         view: packed([crop[view][i] for i in range(len(crops[0][view])) for crop in crops], tokenizer, kind, slots)
         for view in crops[0]
     }
 
 
+def _looks(views: Any, way: Any, stack: Tensor, multiple: int, rng: Rng) -> dict[str, list[Tensor]]:
+    return views(lambda rng, scale, shrink: way.crop(stack, rng, scale, shrink, multiple), rng)
+
+
 def by_form(samples: list[Any]) -> list[int]:
     """The order in which samples of one shape lie together, and shapes that give equally many rows side by side."""
-    return sorted(range(len(samples)), key=lambda i: (as_array(samples[i]).size, form(as_array(samples[i]))))
+    return sorted(range(len(samples)), key=lambda i: form(samples[i]))
 
 
-def form(sample: np.ndarray) -> tuple[Any, ...]:
-    """What samples must share to be one array."""
-    return (sample.shape, sample.dtype.str)
-
-
-def as_array(sample: Any) -> np.ndarray:
-    """A sample as numbers: text as its bytes."""
-    return np.frombuffer(sample.encode(), np.uint8).copy() if isinstance(sample, str) else np.asarray(sample)
+def form(sample: Any) -> tuple[Any, ...]:
+    """What samples must share to be one array; smaller ones sort first."""
+    if isinstance(sample, Tokens):
+        return (len(sample),)
+    return (sample.size, sample.shape, sample.dtype.str)

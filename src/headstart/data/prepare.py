@@ -1,28 +1,31 @@
-"""Read every sample once: images to one channel count and near one area, what cannot be read named."""
+"""Read every sample once, in the form its tokenizer wants; what cannot be read is named."""
 
 import json
-import math
 import os
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .images import FolderSource, grid, resize, to_channels
-from .source import ArraySource, DataError, Source, Subset, Unreadable
+from ..errors import Unreadable
+from ..tokens import Tokenizer
+from .images import FolderSource
+from .loader import Parts, form_for
+from .source import ArraySource, DataError, Source, Subset
 
 CHUNK = 16  # samples per task: small ones are read faster than a task is handed over
+LOOK = 64  # samples that say how much room one takes
 Read = Callable[[int], Any]
 Progress = Callable[[int, int], None]
 
 
 class Prepared:
-    """The readable samples of a source, ready to be cut into tokens.
+    """The readable samples of a source, fitted, ready to be cut into tokens.
 
     `samples` are at hand, unless it is None: then there was no room to keep them, and each is read when asked for.
     """
@@ -34,13 +37,18 @@ class Prepared:
         origin: np.ndarray,
         bad: list[Unreadable],
         samples: Source | np.ndarray | list[Any] | None,
+        tokenizer: Any,
     ):
         self.source, self.kind, self.classes = source, source.kind, source.classes
         self.origin = origin  # int64 [n]: where each sample stands in the source
         self.bad = bad
         self.labels = None if source.labels is None else source.labels[origin]
+        groups = getattr(source, "groups", None)
+        self.groups = None if groups is None else groups[origin]
         self.samples = samples
+        self.tokenizer = tokenizer
         self._read = read
+        self._made: dict[int, Any] = {}
 
     @property
     def lazy(self) -> bool:
@@ -51,6 +59,15 @@ class Prepared:
 
     def __getitem__(self, index: int) -> Any:
         return self._read(int(self.origin[index])) if self.samples is None else self.samples[index]
+
+    def ready(self, index: int) -> Any:
+        """The sample as the loader takes it; rows of a sample that is no array are made once and kept."""
+        made = self._made.get(index)
+        if made is None:
+            made = form_for(self[index], self.tokenizer)
+            if not isinstance(made, np.ndarray) and not self.lazy:
+                self._made[index] = made
+        return made
 
     def name(self, index: int) -> str:
         return self.source.name(int(self.origin[index]))
@@ -70,52 +87,95 @@ class Prepared:
 
 def prepare(
     source: Source,
-    area: int,
-    multiple: int,
-    channels: int | None = None,
+    tokenizer: Tokenizer | Parts,
     workers: int = 2,
     memory: int | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
-    """Images near `area` = H*W, with sides that are multiples of `multiple`; series and texts checked only.
+    """Every sample as `tokenizer.fitted` has it.
 
-    Without `channels`, 64 samples spread over the source decide: 3 if any has 3, else the count that most
-    have. Samples that would take more than `memory` bytes (a quarter of what is free) are read when asked for
-    instead.
+    Samples that would take more than `memory` bytes (a quarter of what is free) are read when asked for instead.
     """
-    if source.kind == "image" and (multiple < 1 or area < multiple**2):
-        raise DataError(f"an area of {area} holds no {multiple}x{multiple} patch: raise the area or lower the multiple")
     if len(source) == 0:
         raise DataError(f"{source.describe()}: there is nothing to prepare")
-    unchanged = _needs_no_change(source, area, multiple, channels)
-    if unchanged or source.kind != "image":
-        good = np.arange(len(source), dtype=np.int64)
-        bad: list[Unreadable] = []
-        if not (isinstance(source, ArraySource) and source.dtype in (np.uint8, np.uint16)):
-            good, bad, _ = _read_all(source, partial(_checked, source), workers, progress, keep=False)
-        elif progress is not None:
+    if _stays(source, tokenizer):
+        if progress is not None:
             progress(len(source), len(source))  # whole numbers need no look: none of them can be wrong
-        return Prepared(source, source.__getitem__, good, bad, Subset(source, good) if bad else source)
-    smaller = _reduced(source, area)
-    count, bytes_each = _look(source, smaller, area, multiple, channels)
-    fit = partial(_fitted, source, smaller, area, multiple, count)
-    if bytes_each * len(source) > (_free_memory() // 4 if memory is None else memory):
-        # read once all the same: which samples are good must be known before any is set aside, and not change later
-        good, bad, _ = _read_all(source, fit, workers, progress, keep=False)
-        return Prepared(source, fit, good, bad, None)
-    good, bad, samples = _read_all(source, fit, workers, progress, keep=True)
-    return Prepared(source, fit, good, bad, _gathered(samples))
+        return Prepared(source, source.__getitem__, np.arange(len(source), dtype=np.int64), [], source, tokenizer)
+    fit = partial(fitted, source, reduced(source, getattr(tokenizer, "area", None)), tokenizer)
+    room = _free_memory() // 4 if memory is None else memory
+    # read once all the same: which samples are good must be known before any is set aside, and not change later
+    keep = _bytes_each(source, fit) * len(source) <= room
+    good, bad, samples = _read_all(source, fit, workers, progress, keep)
+    return Prepared(source, fit, good, bad, _gathered(samples) if keep else None, tokenizer)
 
 
-def _gathered(samples: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
-    """The same samples, those of one form in one array; one array if all are alike.
+def fitted(source: Source, smaller: Source, tokenizer: Tokenizer | Parts, index: int) -> Any:
+    """One sample as its tokenizer has it, or Unreadable with its name."""
+    try:
+        return tokenizer.fitted(smaller[index])
+    except Unreadable as error:
+        raise Unreadable(source.name(index), error.reason) from error
+
+
+def few(source: Source, count: int, smaller: int | None = None) -> list[Any]:
+    """Up to `count` readable samples spread over the source, as they are read; the first readable ones if none of these is."""
+    out: list[Any] = []
+    bad: list[Unreadable] = []
+    view = reduced(source, smaller)
+    spread = np.unique(np.linspace(0, len(source) - 1, count).astype(int)).tolist()
+    seen = set(spread)
+    for index in [*spread, *(i for i in range(len(source)) if i not in seen)]:
+        if out and index not in seen:
+            break
+        try:
+            out.append(view[int(index)])
+        except Unreadable as error:
+            bad.append(error)
+    if not out:
+        raise none_usable(source, bad)
+    return out
+
+
+def reduced(source: Source, area: int | None) -> Source:
+    """The same samples, decoded no larger than `area` needs where the format allows it."""
+    if area is None:
+        return source
+    if isinstance(source, Subset):
+        return Subset(reduced(source.source, area), source.indices)
+    return source.reduced(area) if isinstance(source, FolderSource) else source
+
+
+def nbytes(sample: Any) -> int:
+    """What a sample takes in memory, about."""
+    if isinstance(sample, dict):
+        return 200 + sum(nbytes(part) for part in sample.values())
+    if isinstance(sample, list | tuple):
+        return 60 + 8 * len(sample) + sum(nbytes(part) for part in sample)
+    return int(getattr(sample, "nbytes", 0)) or 60 + len(sample if isinstance(sample, str | bytes) else "")
+
+
+def _stays(source: Source, tokenizer: Tokenizer | Parts) -> bool:
+    """An array of whole numbers whose samples are in form already: nothing to read, change or refuse."""
+    if not isinstance(source, ArraySource) or source.dtype not in (np.uint8, np.uint16):
+        return False
+    first = source[0]
+    try:
+        return tokenizer.fitted(first) is first
+    except Unreadable:
+        return False
+
+
+def _gathered(samples: list[Any]) -> np.ndarray | list[Any]:
+    """The same samples, arrays of one form in one array; one array if all are alike.
 
     Thousands of small blocks would lie all over the heap and slow down every allocation from then on (docs/log.md).
     """
     places: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for i, sample in enumerate(samples):
-        places[sample.shape, sample.dtype].append(i)
-    if len(places) == 1:
+        if isinstance(sample, np.ndarray):
+            places[sample.shape, sample.dtype].append(i)
+    if len(places) == 1 and sum(map(len, places.values())) == len(samples):
         return np.stack(samples)
     for at in places.values():
         for i, sample in zip(at, np.stack([samples[i] for i in at]), strict=True):
@@ -123,66 +183,15 @@ def _gathered(samples: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
     return samples
 
 
-def _needs_no_change(source: Source, area: int, multiple: int, channels: int | None) -> bool:
-    if not isinstance(source, ArraySource) or source.kind != "image":
-        return False
-    count, height, width = source.shape
-    return channels in (None, count) and grid(height, width, area, multiple) == (height, width)
-
-
-def _reduced(source: Source, area: int) -> Source:
-    if isinstance(source, Subset):
-        return Subset(_reduced(source.source, area), source.indices)
-    return source.reduced(area) if isinstance(source, FolderSource) else source
-
-
-def _checked(source: Source, index: int) -> Any:
-    sample = source[index]
-    what = f"{getattr(sample, 'dtype', type(sample).__name__)} of shape {list(np.shape(sample))}"
-    reason = None
-    if source.kind == "text":
-        if not isinstance(sample, str) or not sample.strip():
-            reason = "the text is empty"
-    elif source.kind == "image":
-        if sample.ndim != 3 or 0 in sample.shape or sample.dtype not in (np.uint8, np.uint16, np.float32):
-            reason = f"the image is {what}, not uint8, uint16 or float32 of shape [C, H, W]"
-    elif sample.ndim != 2 or 0 in sample.shape or sample.dtype != np.float32:
-        reason = f"the series is {what}, not float32 of shape [C, L]"
-    if reason is None and source.kind != "text" and not np.isfinite(sample).all():
-        reason = f"the {source.kind} holds NaN or infinite values"
-    if reason is not None:
-        raise Unreadable(source.name(index), reason)
-    return sample
-
-
-def _fitted(source: Source, smaller: Source, area: int, multiple: int, channels: int, index: int) -> np.ndarray:
-    try:
-        return to_channels(resize(_checked(smaller, index), area, multiple), channels)
-    except Unreadable as error:
-        raise Unreadable(source.name(index), error.reason) from error
-
-
-def _look(source: Source, smaller: Source, area: int, multiple: int, channels: int | None) -> tuple[int, float]:
-    """The channel count to bring all images to, and the bytes one of them takes, judged by a few."""
-    spread = set(np.linspace(0, len(source) - 1, 64).astype(int).tolist())
-    counts: Counter[int] = Counter()
-    sizes: list[int] = []
-    bad: list[Unreadable] = []
-    for index in chain(sorted(spread), (i for i in range(len(source)) if i not in spread)):
-        if sizes and len(sizes) + len(bad) >= len(spread):
-            break  # the rest is looked at only until one can be read
+def _bytes_each(source: Source, fit: Read) -> float:
+    """The bytes a fitted sample takes, judged by a few."""
+    sizes = []
+    for index in np.unique(np.linspace(0, len(source) - 1, LOOK).astype(int)):
         try:
-            sample = _checked(smaller, index)
-        except Unreadable as error:
-            bad.append(Unreadable(source.name(index), error.reason))
+            sizes.append(nbytes(fit(int(index))))
+        except Unreadable:
             continue
-        counts[len(sample)] += 1
-        sizes.append(math.prod(grid(sample.shape[1], sample.shape[2], area, multiple)) * sample.dtype.itemsize)
-    if not sizes:
-        raise _none_usable(source, bad)
-    if channels is None:
-        channels = 3 if 3 in counts else counts.most_common(1)[0][0]
-    return channels, channels * float(np.mean(sizes))
+    return float(np.mean(sizes)) if sizes else 0.0
 
 
 def _read_all(
@@ -222,11 +231,11 @@ def _read_all(
     finally:
         pool.shutdown(cancel_futures=True)
     if not good:
-        raise _none_usable(source, bad)
+        raise none_usable(source, bad)
     return np.array(good, dtype=np.int64), bad, samples
 
 
-def _none_usable(source: Source, bad: list[Unreadable]) -> DataError:
+def none_usable(source: Source, bad: list[Unreadable]) -> DataError:
     reasons = "; ".join(str(error) for error in bad[:3])
     more = f" (and {len(bad) - 3:,} more)" if len(bad) > 3 else ""
     return DataError(f"no usable {source.kind} in {source.describe()}: {reasons}{more}. Mend them or give other data")

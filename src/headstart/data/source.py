@@ -1,9 +1,6 @@
 """Samples by number: whatever the user points at becomes one small protocol that all else reads."""
 
-import difflib
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -48,7 +45,7 @@ class ArraySource:
 
     def __init__(
         self,
-        values: np.ndarray,
+        values: Any,  # an array, or what is indexed like one
         kind: str,
         labels: np.ndarray | None = None,
         classes: Sequence[str] = (),
@@ -180,52 +177,11 @@ class Subset:
         return f"{len(self):,} of {self.source.describe()}"
 
 
-def open_source(where: Any, kind: str | None = None) -> Source:
-    """Find out what `where` is and open it: array, folder, .npy, .npz or idx file, or the name of a set.
+def open_source(where: Any, kind: str | None = None, label: str | None = None) -> Source:
+    """Find out what `where` is and open it: array, file, folder, or the name of a set (data/open.py)."""
+    from . import open as opening  # which builds on this module
 
-    Files are recognised by content. A path that exists wins over a set of the same name.
-    """
-    # imported here because these modules build on this one
-    from . import idx, images, npz, sets
-
-    if kind is not None and kind not in KINDS:
-        raise DataError(f"kind is {kind!r} but must be one of {', '.join(KINDS)}")
-    if hasattr(where, "describe"):
-        return where  # a Source of the user's own
-    if hasattr(where, "__array__"):
-        values = np.asarray(where)
-        return ArraySource(values, kind or guess_kind(values))
-    if not isinstance(where, str | Path):
-        raise DataError(
-            f"a {type(where).__name__} is not data: give a path, a name or an array, for instance np.stack(samples)"
-        )
-    path = Path(where).expanduser()
-    if path.is_dir():
-        return _open_folder(path, kind)
-    if not path.exists():
-        if isinstance(where, str) and where.partition(":")[0] in sets.names():
-            return _as_kind(sets.load(where), kind)
-        raise _no_such(str(where), sets.names())
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except OSError as error:
-        raise DataError(f"{path} cannot be opened ({error.strerror}): check its permissions") from error
-    if not start:
-        raise DataError(f"{path} is empty: give a file that holds samples")
-    if start.startswith(b"\x93NUMPY"):
-        values = npz.load_array(path, path, mmap_mode="r")
-        return ArraySource(values, kind or guess_kind(values, path.name), title=path.stem)
-    if start.startswith(b"PK\x03\x04") and path.suffix.lower() != ".zip":
-        return npz.open_npz(path, kind)
-    if idx.is_idx(path):
-        values, labels = idx.read_idx(path), idx.labels_beside(path)
-        if values.ndim == 1:
-            raise DataError(f"{path} holds labels, not samples: give the images file; its labels are found beside it")
-        return ArraySource(values, kind or guess_kind(values, path.name), labels, title=path.name)
-    if images.is_image(start):
-        raise DataError(f"{path} is a single image: give the folder it lies in, {path.parent}")
-    raise DataError(f"{path} is not readable here: give a folder of images or .txt files, or a .npy, .npz or idx file")
+    return opening.open_source(where, kind, label)
 
 
 def guess_kind(values: np.ndarray, title: str = "the array") -> str:
@@ -273,7 +229,9 @@ def as_labels(
     if values.dtype.kind in "US":
         names, codes = np.unique(values.astype(str), return_inverse=True)
         return codes.astype(np.int64), tuple(names.tolist())
-    if values.dtype.kind == "f" and not np.array_equal(values[np.isfinite(values)], np.trunc(values[np.isfinite(values)])):
+    if values.dtype.kind == "f" and not np.array_equal(
+        values[np.isfinite(values)], np.trunc(values[np.isfinite(values)])
+    ):
         return values.astype(np.float32), ()
     if values.dtype.kind not in "iubf" or not np.array_equal(values, np.trunc(values)):
         raise DataError(f"the labels of {title} are not whole ({values.dtype}): number or name the classes")
@@ -283,25 +241,6 @@ def as_labels(
     if classes and labels.max() >= len(classes):
         raise DataError(f"{title} has label {labels.max()} but {len(classes)} class names: name every class")
     return labels, tuple(classes) or tuple(str(i) for i in range(int(labels.max()) + 1))
-
-
-def _open_folder(folder: Path, kind: str | None) -> Source:
-    from . import folder as folders
-    from . import images
-
-    if kind == "series":
-        raise DataError(f"{folder} is a folder, and series are read from arrays: save them as .npy or .npz")
-    files = list(folders.walk(folder))
-    found = [] if kind == "text" else images.only_images(folder, files)
-    if found:
-        return images.FolderSource(folder, found)
-    if kind != "image" and any(f.lower().endswith(".txt") for f in files):
-        return folders.TextFolder(folder, files)
-    arrays = sorted(f for f in files if re.search(r"\.(npy|npz)$|idx\d", f.lower()))
-    if arrays:
-        raise DataError(f"{folder} holds array files: give one of them, such as {folder / arrays[0]}")
-    what = {"image": "images", "text": ".txt files"}.get(kind or "", "images or .txt files")
-    raise DataError(f"there are no {what} among the {len(files):,} files under {folder}: give another folder")
 
 
 PICKLED = "{title} holds Python objects, which are never unpickled: save one array of numbers or strings"
@@ -324,7 +263,7 @@ def _channels_last(shape: tuple[int, ...], title: str) -> bool:
     return c <= 16 and (a > 16 or stretch(a, b) <= stretch(b, c))
 
 
-def _served(values: np.ndarray, kind: str) -> np.dtype:
+def _served(values: Any, kind: str) -> np.dtype:
     """uint8 and uint16 images stay; wider integers become the smaller of these that holds them all."""
     if kind == "image" and _is_pixels(values.dtype):
         return np.dtype(np.uint8) if values.dtype == bool else values.dtype.newbyteorder("=")
@@ -337,15 +276,3 @@ def _served(values: np.ndarray, kind: str) -> np.dtype:
 
 def _is_pixels(dtype: np.dtype) -> bool:
     return dtype.newbyteorder("=") in (np.bool_, np.uint8, np.uint16)
-
-
-def _as_kind(source: Source, kind: str | None) -> Source:
-    if kind not in (None, source.kind):
-        raise DataError(f"this set holds {source.kind} samples: leave kind={kind} out")
-    return source
-
-
-def _no_such(where: str, names: list[str]) -> DataError:
-    near = difflib.get_close_matches(where.partition(":")[0].lower().replace("_", "-"), names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? Give" if near else "give"
-    return DataError(f"there is no file or folder {where}: {hint} an existing path, or one of {', '.join(names)}")

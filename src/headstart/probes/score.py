@@ -1,6 +1,6 @@
 """Scoring an encoder beside what it must beat: the raw input, and itself before training, under one protocol."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..nn.encoder import Encoder
 from ..tokens import Tokenizer
 from . import protocol
 from .features import encode, raw
+from .table import Table
 
 LABELS = (100, 600)  # label counts of the linear probe, as far as a data set has them
 BANK, QUERY = 20_000, 10_000  # at most
@@ -30,7 +31,7 @@ class Labelled:
     @property
     def counts(self) -> tuple[int, ...]:
         """Label counts for the linear probe: at least two per class, and no more than there are."""
-        classes = len(np.unique(self.labels("bank")))
+        classes = 0 if self.quantity else len(np.unique(self.labels("bank")))
         wanted = tuple(c for c in LABELS if 2 * classes <= c <= len(self.bank_at))
         return wanted or (len(self.bank_at),)
 
@@ -40,8 +41,25 @@ class Labelled:
         return source.labels[at]
 
     @property
+    def quantity(self) -> bool:
+        """Labels are quantities, not classes: scores are R2, not accuracies."""
+        return self.labels("bank").dtype.kind == "f"
+
+    def measure(self, name: str) -> str:
+        """What a score is called: quantities are scored by R2."""
+        return f"{name}-R2" if self.quantity else name
+
+    def spread(self, count: int, draws: Iterable[float]) -> Iterator[tuple[str, float]]:
+        """Mean and deviation of a probe from `count` labels over draws of labels."""
+        name, each = self.measure(f"linear-{count}"), list(draws)
+        yield name, float(np.mean(each))
+        yield f"{name}-std", float(np.std(each))
+
+    @property
     def chance(self) -> float:
-        """The share of the commonest class among the queries."""
+        """The share of the commonest class among the queries; 0 for R2."""
+        if self.quantity:
+            return 0.0
         return float(np.bincount(self.labels("query")).max() / len(self.query_at))
 
 
@@ -49,32 +67,39 @@ def labelled(bank: Source, query: Source, bank_at: np.ndarray, query_at: np.ndar
     """Those of the given samples that have labels of classes that both sides have; None where that is too few."""
     if bank.labels is None or query.labels is None:
         return None
+    quantity = bank.labels.dtype.kind == "f"
     common = np.intersect1d(bank.labels[bank_at], query.labels[query_at])
     common = common[common >= 0]
     parts = []
     for source, at, most in ((bank, bank_at, BANK), (query, query_at, QUERY)):
         assert source.labels is not None
-        at = at[np.isin(source.labels[at], common)]
+        at = at[np.isfinite(source.labels[at]) if quantity else np.isin(source.labels[at], common)]
         parts.append(np.sort(np.random.default_rng(seed).permutation(at)[:most]))
-    if len(common) < 2 or len(parts[0]) < 20 or len(parts[1]) < 10:
+    if (len(common) < 2 and not quantity) or len(parts[0]) < 20 or len(parts[1]) < 10:
         return None
     return Labelled(bank, query, parts[0], parts[1])
 
 
 def score(bank: np.ndarray, query: np.ndarray, data: Labelled) -> Iterator[tuple[str, float]]:
-    """(name, value): knn, then linear-<n> and its deviation linear-<n>-std for each label count."""
+    """(name, value): knn, then linear-<n> and its deviation linear-<n>-std for each label count; knn-R2 ... for quantities."""
     have, want = data.labels("bank"), data.labels("query")
-    yield "knn", protocol.knn(bank, have, query, want)
+    yield data.measure("knn"), protocol.knn(bank, have, query, want)
     for count in data.counts:
-        draws = list(protocol.linear(bank, have, query, want, count))
-        yield f"linear-{count}", float(np.mean(draws))
-        yield f"linear-{count}-std", float(np.std(draws))
+        yield from data.spread(count, protocol.linear(bank, have, query, want, count))
 
 
-def score_raw(data: Labelled) -> dict[str, float]:
-    """The raw input's scores."""
-    bank, query = raw((data.bank, data.bank_at), (data.query, data.query_at))
-    return dict(score(bank, query, data))
+def score_raw(tokenizer: Tokenizer, data: Labelled) -> Table:
+    """The rows of a table that know no encoder: the raw input, and for tables boosted trees on it. The trees' mark from all
+    labels stands in kNN's column, which has them all, too."""
+    bank, query = raw(tokenizer, (data.bank, data.bank_at), (data.query, data.query_at))
+    table = {"raw input": dict(score(bank, query, data))}
+    if tokenizer.kind == "table":
+        have, want = data.labels("bank"), data.labels("query")
+        marks = {data.measure("knn"): next(iter(protocol.trees(bank, have, query, want)))}
+        for count in data.counts:
+            marks |= dict(data.spread(count, protocol.trees(bank, have, query, want, count)))
+        table["boosted trees"] = marks
+    return table
 
 
 def score_encoder(encoder: Encoder, tokenizer: Tokenizer, data: Labelled, read: str) -> dict[str, float]:
@@ -86,7 +111,8 @@ def score_encoder(encoder: Encoder, tokenizer: Tokenizer, data: Labelled, read: 
 
 def reads(encoder: Encoder) -> tuple[str, ...]:
     """Ways to read an encoder; the class token of a causal one has seen nothing, its last row everything."""
-    return ("mean_std", "boxes", "mean", "last" if encoder.causal else "first")
+    axes = len(next(iter(encoder.tokenizers.values())).axes)
+    return ("mean_std", *(["boxes"] if 1 <= axes <= 3 else []), "mean", "last" if encoder.causal else "first")
 
 
 def choose_read(encoder: Encoder, tokenizer: Tokenizer, data: Labelled) -> tuple[str, dict[str, float]]:

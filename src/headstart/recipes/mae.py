@@ -3,7 +3,8 @@
 
 Mechanism: reconstruction is hard because most is missing, and cheap because what is missing costs the encoder nothing.
 Differs from the paper in: a warm-up of 10 % of training (paper: 40 of 800 epochs); the learning rate is not scaled by
-batch / 256; no random crops. Loss and gradients equal transformers.ViTMAEForPreTraining to 1e-5 (tests).
+batch / 256; no random crops; rows that are no signal are restored as they are, ids by cross-entropy. Loss and gradients
+equal transformers.ViTMAEForPreTraining to 1e-5 (tests).
 Command: headstart pretrain fashion-mnist recipe=mae
 """
 
@@ -15,13 +16,14 @@ from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
 from ..step import warmup_cosine
-from ..targets import normalised
+from ..targets import normalised, raw
 from ..terms import masked
 
 
 def mae(data: Data, size: str | Model = "B", ratio: float = 0.75, depth: int = 8) -> Recipe:
-    """Drop `ratio` of the rows at random and restore them, normalised row by row, with a decoder of `depth` blocks."""
+    """Drop `ratio` of the rows at random and restore them, signals normalised row by row, with a decoder of `depth` blocks."""
     enc = encoder(data.tokenizers, size)
-    pixels = masked(target=normalised, head=decoder(enc.width, data.dim, depth), loss=mse)
+    target = normalised if data.signal else raw
+    pixels = masked(target=target, head=decoder(enc.width, data.dim, depth), loss=mse)
     task = Objective(enc, views={"x": corrupt(random, ratio, fill=drop)}, terms={"pixels": pixels})
     return Recipe(task, data, AdamW(lr=warmup_cosine(1.5e-4), weight_decay=0.05), steps=data.epochs(800))

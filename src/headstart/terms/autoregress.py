@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..losses import mse
 from ..targets import Target, raw
-from .term import Scene, Term, average
+from .term import Scene, Term, average, row_losses
 
 
 class autoregress(Term):
@@ -38,5 +38,5 @@ class autoregress(Term):
         speaks = (spans.place >= before) & (spans.place + self.shift < spans.cu.diff()[spans.seg])
         rows = torch.nonzero_static(speaks, size=sum(counts))[:, 0]
         ahead = rows + self.shift
-        losses = self.loss(self.head(z.values[rows]), self.target(view, ahead, scene))
+        losses = row_losses(self.loss, self.head(z.values[rows]), self.target(view, ahead, scene))
         return average(losses, None if view.weight is None else view.weight[ahead])

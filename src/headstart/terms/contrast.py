@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from ..nn.heads import Read, mean
@@ -10,7 +11,10 @@ from .term import Scene, Term
 
 
 class contrast(Term):
-    """Two views of the same samples, each read off as one vector and projected by its own head, meet in a loss."""
+    """Two views of the same samples, each read off as one vector and projected by its own head, meet in a loss.
+
+    Samples without one of the parts are left out.
+    """
 
     def __init__(
         self, a: str, b: str, head: Mapping[str, nn.Module], loss: Callable[[Tensor, Tensor], Tensor], read: Read = mean
@@ -23,5 +27,10 @@ class contrast(Term):
 
     def forward(self, scene: Scene) -> Tensor:
         heads = cast(nn.ModuleDict, self.head)
-        a, b = (heads[name](self.read(scene.student.z[name])) for name in (self.a, self.b))
+        sides = [scene.student.z[name] for name in (self.a, self.b)]
+        a, b = (heads[name](self.read(z)) for name, z in zip((self.a, self.b), sides, strict=True))
+        whole = [i for i, counts in enumerate(zip(*(z.content for z in sides), strict=True)) if all(counts)]
+        if len(whole) < len(a):  # a part is missing here and there: those samples have nobody to find
+            rows = torch.tensor(whole, device=a.device)
+            a, b = a[rows], b[rows]
         return self.loss(a, b)

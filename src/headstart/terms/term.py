@@ -1,10 +1,11 @@
 """The contract of a term, and the scene it is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from ..losses import cross_entropy
 from ..step import Step
 from ..tokens import Batch, Tokens, View
 
@@ -48,6 +49,11 @@ class Term(nn.Module):
             move = getattr(part, "after_step", None)
             if move is not None:
                 move(step)
+
+
+def row_losses(loss: Callable[[Tensor, Tensor], Tensor], said: Tensor, target: Tensor) -> Tensor:
+    """What is wrong at each row: by `loss` where the target is numbers, by cross-entropy where it is an id."""
+    return loss(said, target) if target.is_floating_point() else cross_entropy(said, target)
 
 
 def average(losses: Tensor, weight: Tensor | None) -> Tensor:

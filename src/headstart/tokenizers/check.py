@@ -100,7 +100,9 @@ def _numbers(sample: Any) -> Tensor:
 
 def _check_raw(tokenizer: Any, samples: Sequence[Any]) -> None:
     plain = [tokenizer.raw(sample) for sample in samples]
-    assert all(isinstance(x, np.ndarray) and x.dtype == np.float32 and x.ndim == 1 for x in plain), "raw is [F] of float32"
+    assert all(isinstance(x, np.ndarray) and x.dtype == np.float32 and x.ndim == 1 for x in plain), (
+        "raw is [F] of float32"
+    )
     assert len({len(x) for x in plain}) == 1, f"raw vectors have different lengths: {[len(x) for x in plain]}"
     assert all(np.isfinite(x).all() for x in plain), "raw vectors are finite"
 

@@ -1,5 +1,6 @@
 """Pictures as rows of patches: any channel count, any size, 8-bit, 16-bit or float."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,9 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import Mistake, Unreadable
 from ..tokens import Tokens, layout
 from .payload import Numbers
+from .resize import resize, to_channels
+from .want import Want
 
+RAW_SIDE, RAW_MOST = 32, 3 * 32 * 32  # pixels along a side, and numbers, of a raw vector
 RANGE = {torch.uint8: 255.0, torch.uint16: 65_535.0}  # integers are shares of their range; floats are taken as they are
 
 
@@ -19,26 +24,64 @@ RANGE = {torch.uint8: 255.0, torch.uint16: 65_535.0}  # integers are shares of t
 class ImageTokenizer:
     """Square patches in reading order; a row is [patch * patch * channels], pixel by pixel, standardised per channel.
 
-    Sides that are no multiple of `patch` are continued by repeating the last row or column.
+    Pictures are brought near side * side pixels, aspect kept, both sides multiples of `patch`; without `side` they stay as they
+    are, and sides that are no multiple of `patch` are continued by repeating the last row or column.
     """
 
     patch: int = 8
     channels: int = 3
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.25,)
+    side: int | None = None
 
     kind = "image"
     axes = ("y [patches]", "x [patches]")
+    signal = True
 
     @classmethod
-    def fit(cls, images: list[np.ndarray], patch: int) -> "ImageTokenizer":
-        """Mean and spread per channel of these [C, H, W] pictures."""
-        flat = [to_float(torch.as_tensor(x)).flatten(1).double() for x in images]
+    def fit(cls, samples: list[np.ndarray], want: Want = Want()) -> "ImageTokenizer":
+        """Side and patch by the median area; 3 channels if any picture has 3, else what most have; mean and spread of each."""
+        images = [x for x in samples if _wrong(x) is None]
+        if not images:
+            raise Mistake(
+                f"none of {len(samples)} samples is a picture: {_wrong(samples[0]) if samples else 'there are none'}"
+            )
+        side = want.side or min(
+            64 if want.rows < 100 else 224, max(4, round(math.sqrt(np.median([x[0].size for x in images]))))
+        )
+        patch = want.patch or max(1, 2 ** round(math.log2(side / math.sqrt(want.rows))))
+        if patch > side:
+            raise Mistake(
+                f"data.patch={patch} is larger than the pictures' side of {side}: choose a smaller patch or a larger data.side"
+            )
+        counts = [len(x) for x in images]
+        channels = 3 if 3 in counts else max(set(counts), key=counts.count)
+        plain = cls(patch, channels, side=max(patch, round(side / patch) * patch))
+        flat = []
+        for x in images:
+            try:
+                flat.append(to_float(torch.as_tensor(plain.fitted(x))).flatten(1).double())
+            except Unreadable:  # of another channel count
+                continue
         n = sum(x.shape[1] for x in flat)
         mean = torch.stack([x.sum(1) for x in flat]).sum(0) / n
         var = torch.stack([((x - mean[:, None]) ** 2).sum(1) for x in flat]).sum(0) / n
         std = torch.where(var > 0, var.sqrt(), 1.0)  # a channel that never changes stays as it is
-        return cls(patch, len(mean), tuple(mean.tolist()), tuple(std.tolist()))
+        return cls(patch, channels, tuple(mean.tolist()), tuple(std.tolist()), plain.side)
+
+    @property
+    def area(self) -> int | None:
+        """Pixels that are left of a picture: what a reader may decode less for."""
+        return None if self.side is None else self.side**2
+
+    def fitted(self, sample: np.ndarray) -> np.ndarray:
+        """[channels, H, W] of uint8, uint16 or float32, near the tokenizer's area."""
+        reason = _wrong(sample)
+        if reason is not None:
+            raise Unreadable("", reason)
+        if self.area is not None:
+            sample = resize(sample, self.area, self.patch)
+        return to_channels(sample, self.channels)
 
     @property
     def dim(self) -> int:
@@ -76,8 +119,34 @@ class ImageTokenizer:
         x = tokens.values[rows].float().view(h, w, p, p, self.channels).permute(4, 0, 2, 1, 3).reshape(-1, h * p, w * p)
         return x * torch.tensor(self.std).view(-1, 1, 1) + torch.tensor(self.mean).view(-1, 1, 1)
 
+    def raw(self, sample: np.ndarray) -> np.ndarray:
+        """Pixels, as shares of their range, at one size for all."""
+        side = min(RAW_SIDE, self.side or RAW_SIDE, math.isqrt(RAW_MOST // self.channels))
+        x = to_float(torch.as_tensor(sample))
+        if x.shape[1:] != (side, side):
+            x = F.interpolate(x[None], (side, side), mode="area")[0]
+        return x.numpy().ravel()
+
     def state(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _wrong(sample: Any) -> str | None:
+    what = (
+        f"{getattr(sample, 'dtype', type(sample).__name__)} of shape {list(np.shape(sample))}"
+        if not isinstance(sample, dict)
+        else "a dict"
+    )
+    if (
+        not isinstance(sample, np.ndarray)
+        or sample.ndim != 3
+        or 0 in sample.shape
+        or sample.dtype not in (np.uint8, np.uint16, np.float32)
+    ):
+        return f"the image is {what}, not uint8, uint16 or float32 of shape [C, H, W]"
+    if sample.dtype == np.float32 and not np.isfinite(sample).all():
+        return "the image holds NaN or infinite values"
+    return None
 
 
 def to_float(images: Tensor) -> Tensor:

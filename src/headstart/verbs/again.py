@@ -7,7 +7,7 @@ from typing import Any
 
 from ..data.source import DataError, open_source
 from ..log import Log
-from ..plan import Plan, build
+from ..planning import Plan, build, reader_of
 from ..recipe import Input, Run
 from ..train import EXACT, train
 from .finish import ARRAY
@@ -35,7 +35,9 @@ def again(folder: str | Path, where: Any = None, log: Log | None = None) -> list
     if where is None and plan.where == ARRAY:
         raise DataError("this run was given an array, which only Python has: headstart.again(folder, array)")
     data = plan.where if where is None else where
-    material = gather(data, open_source(data), Input(**plan.input), run, Log(quiet=True))
+    given = Input(**plan.input)
+    source = open_source(data, given.kind, given.label)
+    material = gather(data, source, reader_of(plan.tokenizer), given, run, Log(quiet=True))
     with tempfile.TemporaryDirectory() as place:
         notes = Log(Path(place) / "log.jsonl", quiet=True)
         train(build(plan, material.training), run, log=notes, until=max(then) + 1)

@@ -8,7 +8,7 @@ from .. import __version__, checkpoint
 from ..encoded import load
 from ..log import Log
 from ..nn.encoder import Encoder
-from ..plan import Plan
+from ..planning import Plan
 from ..probes.features import encode
 from ..probes.protocol import VERSION
 from ..probes.score import Labelled, choose_read, score_encoder, score_raw
@@ -33,7 +33,7 @@ def baselines(encoder: Encoder, tokenizer: Tokenizer, probe: Labelled | None, fo
     if not path.exists():
         log.say("probe     scoring the raw input and the untrained encoder first: the bar to beat")
         read, _ = choose_read(encoder, tokenizer, probe)
-        rows = {"raw input": score_raw(probe), "random encoder": score_encoder(encoder, tokenizer, probe, read)}
+        rows = {**score_raw(tokenizer, probe), "random encoder": score_encoder(encoder, tokenizer, probe, read)}
         checkpoint.write_json(path, {"read": read, "table": rows})
     table: Table = json.loads(path.read_text())["table"]
     for row, marks in table.items():

@@ -1,75 +1,109 @@
 """What there is to learn from, and what is set aside to be judged by."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data.loader import as_array
 from ..data.prepare import Prepared
 from ..data.sets import names as set_names
 from ..data.source import DataError, Source, Subset, open_source
+from ..data.windows import Windows
 from ..log import Log
-from ..plan import read_in
+from ..planning import read_in
 from ..probes.score import Labelled, labelled
 from ..recipe import Input, Run
 
 HELD_MOST = 10_000  # samples kept out of training, at most
+RIVALS = 1_000  # pairs among which the other part is looked for: more of them would be harder
 
 
 @dataclass(frozen=True)
 class Material:
-    """everything: all readable samples. training: those that are learnt from. probe: labelled ones, if there are any."""
+    """everything: all readable samples. training: those that are learnt from. probe: labelled ones, if there are any. held:
+    numbers, in `everything`, of the pairs kept out of training."""
 
     everything: Prepared
     training: Source
     probe: Labelled | None
     said: str
+    held: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
 
-def gather(where: Any, source: Source, given: Input, run: Run, log: Log) -> Material:
+def gather(where: Any, source: Source, tokenizer: Any, given: Input, run: Run, log: Log) -> Material:
     """Read the samples and divide them; the same call divides them in the same way."""
-    everything = read_in(source, given, progress=log.progress("reading"))
+    everything = read_in(source, tokenizer, given.window, log.progress("reading"))
     if everything.bad:
         first = everything.bad[0]
         log.say(
             f"skipped   {len(everything.bad):,} that cannot be read, listed in bad_files.jsonl; the first is {first}"
         )
-    splits = _splits(where, given, everything)
+    splits = _splits(where, tokenizer, given, everything)
     if splits is not None:
         bank, query = splits
         probe = labelled(bank, query, np.arange(len(bank)), np.arange(len(query)), run.seed)
         return Material(everything, everything, probe, f"judged on the set's own test split, {len(query):,} samples")
+    if everything.kind == "pair":
+        count = min(RIVALS, round(given.held * len(everything)))
+        held = np.sort(np.random.default_rng(run.seed).permutation(len(everything))[:count])
+        rest = Subset(everything, np.setdiff1d(np.arange(len(everything)), held))
+        return Material(
+            everything, rest, None, f"{count:,} pairs are kept out of training to judge it (data.held)", held
+        )
     if everything.labels is None:
         hint = "no labels were found, so nothing is probed; a folder for each class, or labels in the file, would do"
         return Material(everything, everything, None, hint)
-    known = np.flatnonzero(everything.labels >= 0)
-    count = min(HELD_MOST, round(given.held * len(known)))
-    held = np.sort(np.random.default_rng(run.seed).permutation(known)[:count])
-    rest = np.setdiff1d(np.arange(len(everything)), held)
+    held, rest, known = divide(everything.labels, everything.groups, given.held, run.seed)
     probe = labelled(everything, everything, np.intersect1d(known, rest), held, run.seed)
     if probe is None:
         return Material(everything, everything, None, "too few labels to probe with, so all samples train")
-    said = f"labels ({len(everything.classes)} classes) only probe; {len(held):,} samples are kept out of training to judge it"
+    what = f"{len(everything.classes)} classes" if everything.classes else "quantities"
+    said = f"labels ({what}) only probe; {len(held):,} samples are kept out of training to judge it"
     return Material(everything, Subset(everything, rest), probe, said + " (data.held)")
 
 
-def _splits(where: Any, given: Input, everything: Prepared) -> tuple[Source, Source] | None:
+def divide(
+    labels: np.ndarray, groups: np.ndarray | None, share: float, seed: int, most: int = HELD_MOST
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(held, rest, known): about `share` of the labelled samples, all others, and which have labels.
+
+    Samples of one group fall on one side.
+    """
+    known = np.flatnonzero(np.isfinite(labels) if labels.dtype.kind == "f" else labels >= 0)
+    count = min(most, round(share * len(known)))
+    order = np.random.default_rng(seed).permutation(known)
+    if groups is None:
+        held = np.sort(order[:count])
+    else:
+        turns = list(dict.fromkeys(groups[order].tolist()))  # groups as chance has their first samples
+        numbers, counts = np.unique(groups[known], return_counts=True)
+        sizes = np.cumsum(counts[np.searchsorted(numbers, turns)])
+        taken = turns[: int(np.searchsorted(sizes, count)) + 1] if count and len(turns) > 1 else []
+        held = known[np.isin(groups[known], taken[: len(turns) - 1])]
+    rest = np.arange(len(labels)) if groups is None else np.flatnonzero(~np.isin(groups, groups[held]))
+    return held, np.setdiff1d(rest, held), known
+
+
+def _splits(where: Any, tokenizer: Any, given: Input, everything: Prepared) -> tuple[Source, Source] | None:
     """(bank, query) of a named set with a test split of its own."""
     if not isinstance(where, str) or where not in set_names() or Path(where).exists():
         return None
-    channels = len(everything[0]) if everything.kind == "image" else None
     try:
-        query = read_in(open_source(f"{where}:test"), given, channels)
+        query = read_in(open_source(f"{where}:test"), tokenizer, given.window)
     except DataError:
         return None
     try:
         bank = open_source(f"{where}:train")
     except DataError:
         return everything, query
-    return (everything if bank.describe() == everything.source.describe() else read_in(bank, given, channels)), query
+    same = bank.describe() == _whole(everything.source).describe()
+    return (everything if same else read_in(bank, tokenizer, given.window)), query
+
+
+def _whole(source: Any) -> Source:
+    return source.source if isinstance(source, Windows) else source
 
 
 def fingerprint(material: Material) -> str:
@@ -79,5 +113,14 @@ def fingerprint(material: Material) -> str:
     for i in range(len(data)):
         said.update(data.name(i).encode())
     for i in np.unique(np.linspace(0, len(data) - 1, 16).astype(int)):
-        said.update(as_array(data[int(i)]).tobytes())
+        said.update(content(data[int(i)]))
     return said.hexdigest()[:16]
+
+
+def content(sample: Any) -> bytes:
+    """What a sample holds, as bytes: equal samples give equal ones."""
+    if isinstance(sample, dict):
+        return b"".join(key.encode() + content(sample[key]) for key in sorted(sample))
+    if isinstance(sample, list | tuple):
+        return b"[" + b",".join(map(content, sample)) + b"]"
+    return sample.tobytes() if isinstance(sample, np.ndarray) else repr(sample).encode()

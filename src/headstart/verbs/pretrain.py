@@ -16,12 +16,13 @@ from .. import __version__, checkpoint, dist, health
 from ..data.source import open_source
 from ..encoded import Pretrained, load
 from ..log import Log, span
-from ..plan import DEFAULT, Plan, build, choose, default_folder, find, shape_input, sort_words
+from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, reader_of, sort_words
 from ..probes.score import QUICK, watcher
 from ..probes.table import Table, lines
 from ..recipe import Input, Run
 from ..train import Outcome, device_of, dtype_of, train
 from ..words import WordError, changed, parse
+from . import paired
 from .finish import ARRAY, READ, baselines, finish, snippet
 from .material import Material, fingerprint, gather
 
@@ -49,11 +50,11 @@ def pretrain(where: Any, *words: str, log: Log | None = None, **named: Any) -> F
     log = log or Log()
     asked = parse(words, named)
     run = changed(Run(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
-    source = open_source(where)
+    given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
+    source = open_source(where, given.kind, given.label)
     log.say(f"found     {source.describe()}")
-    name = str(asked.get("recipe", DEFAULT[source.kind]))
+    name = str(asked.get("recipe", default_recipe(source.kind)))
     groups = sort_words(asked, find(name))
-    given = changed(Input(), groups["data"], "data")
     title = _title(where)
     folder = Path(run.out) if run.out else default_folder(title, name)
     dist.start(device_of(run))
@@ -63,18 +64,19 @@ def pretrain(where: Any, *words: str, log: Log | None = None, **named: Any) -> F
             return _already(folder, Plan(**kept["plan"]), log)
         if kept:
             plan, run = Plan(**kept["plan"]), Run(**kept["plan"]["run"])
-            material = gather(where, source, Input(**plan.input), run, log)
+            material = gather(where, source, reader_of(plan.tokenizer), Input(**plan.input), run, log)
             if fingerprint(material) != kept["fingerprint"]:
                 raise WordError(
                     f"{folder} was begun on other data than {title} holds now: give this run its own run.out="
                 )
         else:
-            given, why = shape_input(source, given, device_of(run))
-            material = gather(where, source, given, run, log)
+            found = source.describe()
+            source, tokenizer, given, why = look(source, given, device_of(run))
+            material = gather(where, source, tokenizer, given, run, log)
             settled: Plan | None = None
             if dist.rank() == 0:  # one rank times the steps, so that all take the same number
-                settled = choose(title, material.training, given, groups, run, [*why, material.said])
-                settled = dataclasses.replace(settled, found=source.describe())
+                settled = choose(title, material.training, tokenizer, given, groups, run, [*why, material.said])
+                settled = dataclasses.replace(settled, found=found)
                 _begin(folder, settled, asked, fingerprint(material))
             plan = dist.agree(settled)
         return _go(plan, material, folder, run, log)
@@ -152,21 +154,26 @@ def _go(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Fin
     )
     log.say(f"plan      training takes {needs}, reading and scoring come on top; the run is kept in {folder}")
     recipe = build(plan, material.training)
-    encoder, tokenizer = recipe.objective.to(device_of(run)).encoder, recipe.data.only
+    objective, pairs = recipe.objective.to(device), len(recipe.data.tokenizers) > 1
     table: Table = {}
     watch = None
     noted: list[health.Health] = []
     if first:
         material.everything.write_bad(folder / "bad_files.jsonl")
-        table = baselines(encoder, tokenizer, material.probe, folder, log)
-        watch = watcher(encoder, tokenizer, material.training, material.probe, READ, noted.append)
+        if pairs:
+            whole = dataclasses.replace(recipe.data, source=material.everything)
+            table = paired.baseline(objective, whole, material.held, folder, log)
+            watch = paired.watcher(objective, whole, material.held, noted.append)
+        else:
+            table = baselines(objective.encoder, recipe.data.only, material.probe, folder, log)
+            watch = watcher(objective.encoder, recipe.data.only, material.training, material.probe, READ, noted.append)
     outcome = train(recipe, run, folder, log, watch)
     if not first:
         return Finished(folder, table, "", outcome)
     if watch is not None and not noted:
         watch(outcome.step)
-    scores = [row["knn"] for row in log.latest("probe") if "knn" in row]
-    queries = 0 if material.probe is None else min(QUICK[1], len(material.probe.query_at))
+    scores = [row[name] for row in log.latest("probe") for name in ("knn", "recall") if name in row]
+    queries = len(material.held) if material.probe is None else min(QUICK[1], len(material.probe.query_at))
     rows = log.latest("step")
     verdict = health.verdict(noted[-1], [row["loss"] for row in rows], scores, queries)
     facts = {
@@ -180,6 +187,9 @@ def _go(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Fin
         log.say(
             f"stopped   at step {outcome.step:,} of {outcome.total:,}, and saved; the same command goes on from here"
         )
+    elif pairs:
+        judged = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, source=material.everything))
+        paired.finish(plan, judged, material, folder, table, verdict, log)
     else:
         finish(plan, recipe, material, folder, table, verdict, log)
     return Finished(folder, table, verdict, outcome)
@@ -191,6 +201,7 @@ def _already(folder: Path, plan: Plan, log: Log) -> Finished:
     log.say(f"finished  already; delete {folder} to begin anew, or give another run its own folder with run.out=\n")
     if kept["table"]:
         log.say("\n".join(lines(kept["table"], kept["chance"])) + "\n")
-    log.say(snippet(folder, plan.where))
+    parts = list(plan.tokenizer.get("parts", ()))
+    log.say(paired.snippet(folder, parts) if parts else snippet(folder, plan.where))
     verdict = json.loads((folder / "health.json").read_text())["verdict"]
     return Finished(folder, kept["table"], verdict, Outcome(plan.steps, plan.steps))

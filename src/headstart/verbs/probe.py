@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..data.source import DataError
-from ..encoded import Given, load
+from ..data.source import DataError, ListSource
+from ..encoded import load
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..nn.linear import fastest_dtype
-from ..plan import Plan, build
+from ..planning import Plan, build
 from ..probes.score import choose_read, labelled, score_encoder, score_raw
 from ..probes.table import Table, lines, summary
+from .material import divide
 
 TEST = 0.3  # share of the labelled samples that judges
 
@@ -33,18 +34,19 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
             f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "
             "or an idx file with its labels beside it"
         )
-    order = np.random.default_rng(0).permutation(np.flatnonzero(source.labels >= 0))
-    cut = round(TEST * len(order))
-    data = labelled(source, source, order[cut:], order[:cut])
+    held, rest, known = divide(source.labels, source.groups, TEST, 0, most=len(source))
+    data = labelled(source, source, np.intersect1d(rest, known), held)
     if data is None:
         raise DataError(
             f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"
         )
     tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module)
     sides = f"{len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by"
-    log.say(f"probe     {sides}, {len(source.classes)} classes; pre-training may have seen them, without labels")
+    log.say(
+        f"probe     {sides}, {len(source.classes) or 'no'} classes; pre-training may have seen them, without labels"
+    )
     table = {
-        "raw input": score_raw(data),
+        **score_raw(tokenizer, data),
         "random encoder": score_encoder(fresh, tokenizer, data, choose_read(fresh, tokenizer, data)[0]),
         "pre-trained": score_encoder(encoder.module, tokenizer, data, encoder.read),
     }
@@ -57,7 +59,7 @@ def untrained(folder: Path, trained: Encoder) -> Encoder:
     if (folder / "run.json").exists():
         plan = Plan(**json.loads((folder / "run.json").read_text())["plan"])
 
-        fresh = build(plan, Given([], plan.tokenizer["kind"])).objective.encoder
+        fresh = build(plan, ListSource([None], plan.tokenizer["kind"])).objective.encoder
     else:
         torch.manual_seed(0)
         fresh = Encoder(trained.tokenizers, trained.shape, trained.causal)

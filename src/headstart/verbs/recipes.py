@@ -2,7 +2,7 @@
 
 import inspect
 
-from ..plan import DEFAULT, SMALL, find, names
+from ..planning import DEFAULT, SMALL, find, names
 from ..words import arguments
 
 

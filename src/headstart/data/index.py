@@ -1,0 +1,200 @@
+"""Every file under a folder, listed once: a million names in tens of megabytes, and remembered for the next start."""
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from .folder import listing
+
+FORMAT = "headstart index 1"
+PACKED = (".gz", ".bz2", ".xz", ".zst")  # a suffix that says nothing without the one before it
+WORTH = 2_000  # files: fewer are listed faster than a list is kept
+RACY = 2_000_000_000  # [ns] some file systems keep times in steps of two seconds
+
+
+class Index(Sequence[str]):
+    """Relative names of files, sorted; each is made into a str when asked for.
+
+    folders, suffixes: the distinct ones. folder, suffix: int32 [n], which of them. sizes: int64 [n] bytes, as they were when
+    the folder was listed. The last parts of the names lie in `blob`, at `start` int64 [n], `length` int32 [n] bytes long.
+    """
+
+    def __init__(
+        self,
+        blob: bytes,
+        start: np.ndarray,
+        length: np.ndarray,
+        folders: list[str],
+        folder: np.ndarray,
+        suffixes: list[str],
+        suffix: np.ndarray,
+        sizes: np.ndarray,
+    ):
+        self.blob, self.start, self.length, self.sizes = blob, start, length, sizes
+        self.folders, self.folder, self.suffixes, self.suffix = folders, folder, suffixes, suffix
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Index": ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
+        at = int(self.start[index])
+        return self.folders[self.folder[index]] + os.fsdecode(self.blob[at : at + int(self.length[index])])
+
+    def __iter__(self) -> Iterator[str]:
+        ends = (self.start + self.length).tolist()
+        for at, end, folder in zip(self.start.tolist(), ends, self.folder.tolist(), strict=True):
+            yield self.folders[folder] + os.fsdecode(self.blob[at:end])
+
+    def take(self, rows: np.ndarray) -> "Index":
+        """Some of the names, by number or by a mask; the text stays where it is."""
+        here = (self.start[rows], self.length[rows])
+        return Index(
+            self.blob, *here, self.folders, self.folder[rows], self.suffixes, self.suffix[rows], self.sizes[rows]
+        )
+
+    def counts(self) -> dict[str, int]:
+        """How many files have each suffix: lower case with its dot, ".nii.gz" in one; "" for none. Most frequent first."""
+        counted = np.bincount(self.suffix, minlength=len(self.suffixes))
+        return {self.suffixes[i]: int(counted[i]) for i in np.argsort(-counted, kind="stable") if counted[i]}
+
+    def by_suffix(self, suffix: str) -> np.ndarray:
+        """int64 [k]: the numbers of the files with this suffix."""
+        code = self.suffixes.index(suffix) if suffix in self.suffixes else -1
+        return np.flatnonzero(self.suffix == code)
+
+    def by_folder(self) -> tuple[list[str], np.ndarray]:
+        """The folders that hold some of these files, "" for the root, and int64 [n]: which of them each is in."""
+        held, at = np.unique(self.folder, return_inverse=True)
+        return [self.folders[i] for i in held], at.astype(np.int64)
+
+
+def index(folder: str | Path, refresh: bool = False) -> Index:
+    """Every real file under a folder once, hidden files and the folders of runs left out (`folder.listing`).
+
+    The list is kept in the cache ($HEADSTART_CACHE, or .cache/headstart in the home folder) and taken from there while no
+    folder has changed. A file that is rewritten in place keeps its folder's time, so sizes may be older than the
+    files; `refresh` lists everything anew. Raises DataError where a folder cannot be listed.
+    """
+    root = os.path.realpath(folder)
+    manifest = _manifest(root)
+    kept = None if refresh else _read(manifest, root)
+    if kept is not None:
+        return kept
+    times: dict[str, int] = {}
+    began = time.time_ns()
+    found = _list(root, times)
+    # a folder that changed just before it was listed may change again within the same tick: that list is not kept
+    if len(found) >= WORTH and max(times.values()) < began - RACY:
+        _write(manifest, root, found, times)
+    return found
+
+
+def suffix_of(name: str) -> str:
+    """Lower case, with its dot; ".nii.gz" in one; "" for none."""
+    stem, suffix = os.path.splitext(name)
+    suffix = suffix.lower()
+    if suffix in PACKED:
+        inner = os.path.splitext(stem)[1].lower()
+        return inner + suffix if 1 < len(inner) <= 8 and inner[1:].isalnum() else suffix
+    return suffix
+
+
+def _list(root: str, times: dict[str, int]) -> Index:
+    names: list[str] = []
+    columns: tuple[list[int], ...] = ([], [], [])
+    folders: dict[str, int] = {}
+    suffixes: dict[str, int] = {}
+    for prefix, entry in listing(root, times):
+        try:
+            size = entry.stat().st_size
+        except OSError:  # gone since
+            continue
+        names.append(prefix + entry.name)
+        columns[0].append(folders.setdefault(prefix, len(folders)))
+        columns[1].append(suffixes.setdefault(suffix_of(entry.name), len(suffixes)))
+        columns[2].append(size)
+    order = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
+    folder, suffix = (np.array(c, np.int32)[order] for c in columns[:2])
+    parts = [os.fsencode(names[i][names[i].rfind("/") + 1 :]) for i in order.tolist()]
+    del names
+    length = np.fromiter(map(len, parts), np.int32, len(parts))
+    start = np.cumsum(length, dtype=np.int64) - length
+    sizes = np.array(columns[2], np.int64)[order]
+    return Index(b"".join(parts), start, length, list(folders), folder, list(suffixes), suffix, sizes)
+
+
+def _manifest(root: str) -> Path:
+    cache = Path(os.environ.get("HEADSTART_CACHE") or Path.home() / ".cache" / "headstart")
+    return cache / "index" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}.npz"
+
+
+def _read(manifest: Path, root: str) -> Index | None:
+    """What was kept, if it is whole, of this folder, and no folder has changed since."""
+    try:
+        # opened here because numpy leaves the file of a damaged archive open
+        with manifest.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            if str(file["format"]) != FORMAT or _text(file["root"]) != [root]:
+                return None
+            watched, times = _text(file["watched"]), file["times"].tolist()
+            if any(os.stat(w).st_mtime_ns != t for w, t in zip(watched, times, strict=True)):
+                return None
+            names = ("start", "length", "folder", "suffix", "sizes")
+            start, length, folder, suffix, sizes = (file[name] for name in names)
+            blob, folders, suffixes = file["blob"].tobytes(), _text(file["folders"]), _text(file["suffixes"])
+    except Exception:  # a damaged archive raises anything; the folder itself is still there
+        return None
+    n = len(start)
+    fits = (
+        {len(length), len(folder), len(suffix), len(sizes)} == {n}
+        and all(a.min() >= 0 for a in (start, length, folder, suffix) if n)
+        and (not n or (folder.max() < len(folders) and suffix.max() < len(suffixes)))
+        and (not n or (start + length).max() <= len(blob))
+    )
+    return Index(blob, start, length, folders, folder, suffixes, suffix, sizes) if fits else None
+
+
+def _write(manifest: Path, root: str, found: Index, times: dict[str, int]) -> None:
+    """Whole or not at all; a cache that cannot be written only costs time at the next start."""
+    part = None
+    try:
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        fd, part = tempfile.mkstemp(dir=manifest.parent, prefix=".part-")
+        with os.fdopen(fd, "wb") as file:
+            np.savez(
+                file,
+                format=np.array(FORMAT),
+                root=_packed([root]),
+                watched=_packed(list(times)),
+                times=np.array(list(times.values()), np.int64),
+                blob=np.frombuffer(found.blob, np.uint8),
+                folders=_packed(found.folders),
+                suffixes=_packed(found.suffixes),
+                **{k: getattr(found, k) for k in ("start", "length", "folder", "suffix", "sizes")},
+            )
+        os.replace(part, manifest)
+    except OSError:
+        if part is not None:
+            with suppress(OSError):
+                os.unlink(part)
+
+
+def _packed(texts: list[str]) -> np.ndarray:
+    """Names as bytes with a zero after each: what no name can hold."""
+    return np.frombuffer(b"".join(os.fsencode(t) + b"\0" for t in texts), np.uint8)
+
+
+def _text(packed: np.ndarray) -> list[str]:
+    return [os.fsdecode(t) for t in packed.tobytes().split(b"\0")[:-1]]

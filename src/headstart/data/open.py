@@ -1,0 +1,131 @@
+"""Whatever the user points at, opened: arrays, lists, files, folders and named sets become samples by number."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import Unreadable
+from . import pairs, sets
+from .files import FileSource
+from .index import suffix_of
+from .readers import Claim, accepted, arrays, claims, reading
+from .source import FORMS, ArraySource, DataError, ListSource, Source, guess_kind
+from .survey import choose, open_survey, survey
+
+KINDS = (
+    *("image", "multispectral", "video", "volume", "audio", "series", "text", "code", "table", "events"),
+    *(
+        "protein",
+        "molecule",
+        "graph",
+        "points",
+        "splats",
+        "field",
+        "trajectory",
+        "packets",
+        "music",
+        "document",
+        "pair",
+    ),
+)
+
+
+def open_source(where: Any, kind: str | None = None, label: str | None = None) -> Source:
+    """Find out what `where` is and open it: an array, a file, a folder, the name of a set, or a Source as it is.
+
+    Files are recognised by content (data/readers). A path that exists wins over a set of the same name. kind: what the data is,
+    where that is not plain. label: the column of a table that names the classes ("folders": the folders do). A file that is
+    one sample becomes a source of one. DataError says what to give instead.
+    """
+    if kind is not None and kind not in KINDS:
+        raise DataError(f"kind is {kind!r} but must be one of {', '.join(KINDS)}")
+    if hasattr(where, "describe"):
+        return where  # a Source of the user's own
+    if hasattr(where, "__array__"):
+        return _open_array(np.asarray(where), kind)
+    if isinstance(where, list | tuple) and kind is not None:
+        return ListSource(where, kind)
+    if not isinstance(where, str | Path):
+        raise DataError(
+            f"a {type(where).__name__} is not data: give a path, a name or an array, for instance np.stack(samples)"
+        )
+    path = Path(where).expanduser()
+    if path.is_dir():
+        if arrays.is_zarr(path):
+            return arrays.open_zarr(path, kind)
+        found = survey(path, None if kind == "pair" else kind)
+        return open_survey(found, choose(found, kind), label)
+    if not path.exists():
+        if isinstance(where, str) and where.partition(":")[0] in sets.names():
+            return _as_kind(sets.load(where), kind)
+        raise _no_such(str(where), sets.names())
+    return open_file(path, kind, label)
+
+
+def open_file(path: Path, kind: str | None = None, label: str | None = None) -> Source:
+    """One file: of many samples, of one, or a table or tar of pairs."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError as error:
+        raise DataError(f"{path} cannot be opened ({error.strerror}): check its permissions") from error
+    if not start:
+        raise DataError(f"{path} is empty: give a file that holds samples")
+    if kind in (None, "pair"):
+        paired = pairs.open_file(path, start, label, required=kind == "pair")
+        if paired is not None:
+            return paired
+    found = claims(path, kind)
+    if not found and kind is not None and (others := claims(path)):
+        raise DataError(f"{path} holds {others[0].kind} data, not {kind}: leave kind={kind} out")
+    if not found:
+        raise DataError(
+            f"{path} is not readable here: give a folder of images or .txt files, a .npy, .npz or idx file, "
+            f"or a file of another kind ({', '.join(KINDS[:-1])}) in one of its usual formats"
+        )
+    if found[0].kind == "image" and not getattr(found[0].reader, "GENERAL", False):
+        raise DataError(f"{path} is a single image: give the folder it lies in, {path.parent}")
+    return _open_claimed(path, found[0], kind, label)
+
+
+def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None) -> Source:
+    reader = claim.reader
+    one = FileSource(path.parent, [path.name], reading({suffix_of(path.name): reader}, claim.kind), claim.kind)
+    if not hasattr(reader, "open"):
+        return one
+    try:
+        return reader.open(path, **accepted(reader.open, kind=kind, label=label))
+    except DataError:
+        if not hasattr(reader, "read"):
+            raise
+        try:
+            one[0]
+        except Unreadable:
+            pass
+        else:
+            return one
+        raise
+
+
+def _open_array(values: np.ndarray, kind: str | None) -> Source:
+    kind = kind or guess_kind(values)
+    if kind in FORMS:
+        return ArraySource(values, kind)
+    if values.ndim == 0 or values.dtype.kind not in "biufUS":
+        raise DataError(f"an array of {values.dtype}, shape {list(values.shape)}, holds no {kind} samples: give a list")
+    samples: Any = [str(v) for v in values] if values.dtype.kind in "US" else values
+    return ListSource(samples, kind, title="array")
+
+
+def _as_kind(source: Source, kind: str | None) -> Source:
+    if kind not in (None, source.kind):
+        raise DataError(f"this set holds {source.kind} samples: leave kind={kind} out")
+    return source
+
+
+def _no_such(where: str, names: list[str]) -> DataError:
+    near = difflib.get_close_matches(where.partition(":")[0].lower().replace("_", "-"), names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}? Give" if near else "give"
+    return DataError(f"there is no file or folder {where}: {hint} an existing path, or one of {', '.join(names)}")

@@ -1,0 +1,287 @@
+"""Arrays in files: .npy, .npz and idx; HDF5 and Zarr, which stay on disk. Nothing is unpickled.
+
+`open` takes the first axis as the samples, and chooses keys as npz.choose does. `read` takes the whole file as one sample.
+"""
+
+import io
+import math
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import Mistake, Unreadable
+from .. import idx
+from ..extras import need
+from ..npz import Shapes, choose, headers, load_array, open_npz, read_header
+from ..source import ArraySource, DataError, Source, guess_kind
+
+SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
+EXTRA = "arrays"
+GENERAL = True  # arrays may be of any kind: data.kind= has the last word
+LIMIT = 2**31  # bytes of one sample
+SETS = 10_000  # arrays that are looked at in one HDF5 file or Zarr store
+HDF5 = b"\x89HDF\r\n\x1a\n"
+# a .npz that is one sample: the keys it must hold, and the axes that the first of them has at most
+KEYS = {
+    "audio": ("wave", 2),
+    "multispectral": ("bands", 3),
+    "video": ("frames", 4),
+    "volume": ("values spacing", 4),
+    "graph": ("nodes edges", 2),
+    "trajectory": ("state action", 2),
+    "music": ("onset pitch", 1),
+    "events": ("code time", 1),
+    "series": ("values time", 2),
+}
+
+
+def kind(start: bytes, path: Path) -> str | None:
+    """What the file is as one sample (.npy, a .npz with the keys of a kind), or what its samples are.
+
+    "series" where that cannot be told: `open` and `read` say what is wrong.
+    """
+    packed = start.startswith(b"PK\x03\x04") and (path.suffix.lower() == ".npz" or b".npy" in start[30:300])
+    try:
+        if start.startswith(b"\x93NUMPY"):
+            return kind_of(*_header(start)) or "series"
+        if packed:
+            shapes = _npz_shapes(path)
+            return kind_by_keys(shapes) or _many(shapes, path)
+        if start.startswith(HDF5):
+            with _hdf5(path) as file:
+                return _many(_inside(file), path)
+    except Mistake:
+        return "series"
+    plain = start[:2] == b"\0\0" and len(start) > 4
+    return "image" if (plain or start.startswith(idx.GZIP)) and idx.is_idx(path) else None
+
+
+def open(path: Path, kind: str | None = None) -> Source:
+    """The samples along the first axis; those of HDF5 are read when asked for."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(b"\x93NUMPY"):
+        values = load_array(path, path, mmap_mode="r")
+        return ArraySource(values, kind or guess_kind(values, path.name), title=path.stem)
+    if start.startswith(b"PK\x03\x04"):
+        if one := kind_by_keys(_npz_shapes(path)):
+            raise DataError(f"{path} is one sample ({one}): give the folder it lies in, {path.parent}")
+        return open_npz(path, kind)
+    if start.startswith(HDF5):
+        return _stored(_hdf5(path), path, kind)
+    values, labels = idx.read_idx(path), idx.labels_beside(path)
+    if values.ndim == 1:
+        raise DataError(f"{path} holds labels, not samples: give the images file; its labels are found beside it")
+    return ArraySource(values, kind or guess_kind(values, path.name), labels, title=path.name)
+
+
+def read(path: Path, kind: str | None = None) -> Any:
+    """A .npy, or a .npz with the keys of a kind, as one sample of at most 2 GiB. Pictures come as [C, H, W]."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+        if magic == b"\x93NUM":
+            return as_sample(load_array(path, path, mmap_mode="r"), kind)
+        if magic == b"PK\x03\x04":
+            return _dict(path)
+    except DataError as error:
+        raise Unreadable("", str(error).removeprefix(f"{path} ")) from error
+    except OSError as error:
+        raise Unreadable("", f"the file cannot be opened ({error.strerror or error})") from error
+    raise Unreadable("", "it is no .npy file, and no .npz file of one sample")
+
+
+def is_zarr(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+
+
+def open_zarr(folder: Path, kind: str | None = None) -> Source:
+    """The samples of a Zarr store: an array, or a group of arrays."""
+    zarr = need("zarr", EXTRA, f"reading {folder.name}")
+    try:
+        store = zarr.open(str(folder), mode="r")
+    except Exception as error:  # damaged JSON, an unknown codec, a missing file
+        raise DataError(f"{folder} is no Zarr store that can be read ({error}): save or copy it again") from error
+    return _stored(store, folder, kind)
+
+
+def kind_of(shape: tuple[int, ...], dtype: np.dtype) -> str | None:
+    """What one sample of this shape is: series [L], [C, L] or [L, C]; image; video; volume; text of one string."""
+    if dtype.kind in "US":
+        return "text" if math.prod(shape) == 1 else None
+    if dtype.kind not in "biuf" or 0 in shape or not 1 <= len(shape) <= 4:
+        return None
+    if len(shape) == 1:
+        return "series"
+    if len(shape) == 2:
+        return guess_kind(np.broadcast_to(np.zeros((), dtype), (1, *shape)))
+    pixels = min(shape[0], shape[-1]) <= 16
+    if len(shape) == 3:
+        return "image" if pixels else "volume"
+    return "video" if dtype == np.uint8 and (shape[1] in (1, 3) or shape[-1] in (1, 3)) else "volume"
+
+
+def kind_by_keys(shapes: Shapes) -> str | None:
+    """The kind of which these arrays are one sample."""
+    for kind, (keys, axes) in KEYS.items():
+        needed = keys.split()
+        if set(needed) <= set(shapes) and 1 <= len(shapes[needed[0]][0]) <= axes:
+            return kind
+    return None
+
+
+def as_sample(values: np.ndarray, kind: str | None) -> Any:
+    """An array as one sample in the form of its kind; DataError in words."""
+    kind = kind or kind_of(values.shape, values.dtype)
+    if kind is None or values.dtype.kind == "O":
+        raise DataError(f"holds {values.dtype} of shape {list(values.shape)}, which is no sample of a known kind")
+    if values.nbytes > LIMIT:
+        raise DataError(f"is a sample of {values.nbytes / 2**30:.1f} GiB, and {LIMIT >> 30} are read at most: cut it")
+    if values.dtype.kind in "US":
+        return str(values.reshape(-1)[0])
+    if kind == "image":
+        return ArraySource(values[None], "image")[0]
+    if kind == "series":
+        tall = values.ndim == 2 and values.shape[1] <= 64 and values.shape[0] >= 8 * values.shape[1]
+        return ArraySource((values.T if tall else values)[None], "series")[0]
+    if kind == "video" and values.ndim == 4 and values.shape[-1] in (1, 3) and values.shape[1] not in (1, 3):
+        values = np.moveaxis(values, -1, 1)
+    return np.array(values)
+
+
+class Stored:
+    """An array on disk that is read by sample; h5py and zarr are asked by one thread at a time."""
+
+    def __init__(self, array: Any, title: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.array, self.title, self.shape, self.dtype = array, title, shape, dtype
+        self.ndim, self._lock = len(shape), threading.Lock()
+        each = math.prod(shape[1:]) * dtype.itemsize
+        chunk = math.prod(getattr(array, "chunks", None) or (0,)) * dtype.itemsize
+        if max(each, chunk) > LIMIT:
+            raise DataError(
+                f"{title} holds samples of {max(each, chunk) / 2**30:.1f} GiB: store them in smaller chunks"
+            )
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        try:
+            with self._lock:
+                return np.asarray(self.array[int(index)])
+        except Exception as error:  # a damaged chunk: each library and codec raises its own
+            raise Unreadable(f"{self.title}[{index}]", f"the stored array is damaged ({error})") from error
+
+    def min(self) -> float:
+        return min(float(self[i].min()) for i in range(len(self)))
+
+    def max(self) -> float:
+        return max(float(self[i].max()) for i in range(len(self)))
+
+
+def _hdf5(path: Path) -> Any:
+    try:
+        return need("h5py", EXTRA, f"reading {path.name}").File(path, "r")
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, Mistake):
+            raise
+        raise DataError(f"{path} is damaged ({error}): save or copy it again") from error
+
+
+def _stored(store: Any, path: Path, kind: str | None) -> Source:
+    arrays = {"": store} if hasattr(store, "shape") else _arrays(store)
+    shapes = _inside(store)
+    chosen, beside = choose(shapes, str(path))
+    shape, dtype = shapes[chosen]
+    labels = None if beside is None else _whole(arrays[beside], shapes[beside][1])
+    title = path.stem + (f"/{chosen}" if chosen and len(arrays) > 1 else "")
+    values: Any = _whole(arrays[chosen], dtype) if dtype.kind in "US" else Stored(arrays[chosen], title, shape, dtype)
+    if kind is None:
+        kind = guess_kind(np.broadcast_to(np.zeros((), dtype), shape), path.name)
+    return ArraySource(values, kind, labels, title=title)
+
+
+def _inside(store: Any) -> Shapes:
+    """Shape and dtype of the arrays; strings of any length count as strings."""
+    arrays = {"": store} if hasattr(store, "shape") else _arrays(store)
+    return {key: (tuple(a.shape), _plain(a.dtype)) for key, a in arrays.items()}
+
+
+def _plain(dtype: Any) -> np.dtype:
+    try:
+        dtype = np.dtype(dtype)
+    except TypeError:
+        return np.dtype("U1")  # zarr's own strings
+    text = dtype.kind == "T" or (dtype.kind == "O" and (dtype.metadata or {}).get("vlen") in (str, bytes))
+    return np.dtype("U1") if text else dtype
+
+
+def _whole(array: Any, dtype: np.dtype) -> np.ndarray:
+    try:
+        if dtype.kind == "U":
+            return np.asarray((array.asstr() if hasattr(array, "asstr") else array)[...]).astype(str)
+        return np.asarray(array[...])
+    except Exception as error:
+        raise DataError(f"the array {array.name} is damaged ({error}): save the file again") from error
+
+
+def _arrays(store: Any) -> dict[str, Any]:
+    """The arrays by path, in order of their names. What lies in other files (links, external storage) is left out."""
+    found: dict[str, Any] = {}
+    groups: list[tuple[str, Any, int]] = [("", store, 0)]
+    while groups and len(found) < SETS:
+        prefix, group, depth = groups.pop()
+        for name in sorted(group):
+            if hasattr(group, "visititems") and type(group.get(name, getlink=True)).__name__ != "HardLink":
+                continue
+            inside = group[name]
+            if hasattr(inside, "shape"):
+                if not getattr(inside, "external", None) and not getattr(inside, "is_virtual", False):
+                    found[prefix + name] = inside
+            elif depth < 8:
+                groups.append((f"{prefix}{name}/", inside, depth + 1))
+    return found
+
+
+def _header(start: bytes) -> tuple[tuple[int, ...], np.dtype]:
+    try:
+        return read_header(io.BytesIO(start))
+    except Exception as error:
+        raise DataError(f"the header is damaged ({error})") from error
+
+
+def _npz_shapes(path: Path) -> Shapes:
+    with path.open("rb") as file, load_array(file, path) as archive:
+        return headers(archive, path)
+
+
+def _many(shapes: Shapes, path: Path) -> str | None:
+    """The kind of the samples along the first axis of the chosen array."""
+    shape, dtype = shapes[choose(shapes, str(path))[0]]
+    return guess_kind(np.broadcast_to(np.zeros((), dtype), shape), path.name)
+
+
+def _dict(path: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise DataError(f"is damaged ({error})") from error
+    if size > LIMIT:
+        raise DataError(f"unpacks to {size / 2**30:.1f} GiB, and {LIMIT >> 30} are read at most")
+    with path.open("rb") as file, load_array(file, path) as archive:
+        shapes = headers(archive, path)
+        if kind_by_keys(shapes) is None:
+            raise DataError(f"holds {', '.join(shapes)}, which are not the keys of one sample")
+        try:
+            found = {key: archive[key] for key in archive.files}
+        except Exception as error:
+            raise DataError(f"is damaged ({error})") from error
+    return {key: _plainly(value) for key, value in found.items()}
+
+
+def _plainly(value: np.ndarray) -> Any:
+    return value.tolist() if value.ndim == 0 or value.dtype.kind in "US" else value

@@ -1,0 +1,189 @@
+"""Tables that are a list of something else: the events of many patients, or the time steps of one recording."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import Unreadable
+from .cells import Column
+from .source import DataError, said_of_labels
+from .table import Table, labels_of, named
+
+SUBJECT = (
+    "subject_id",
+    "patient_id",
+    "person_id",
+    "subject",
+    "patient",
+    "person",
+    "pid",
+    "mrn",
+    "patientid",
+    "subjectid",
+    "id",
+)
+TIME = (
+    "time",
+    "datetime",
+    "timestamp",
+    "date",
+    "charttime",
+    "day",
+    "days",
+    "hour",
+    "hours",
+    "minute",
+    "minutes",
+    "seconds",
+)
+CODE = ("code", "event", "concept", "concept_id", "itemid", "item", "test", "diagnosis", "event_type")
+VALUE = ("value", "numeric_value", "valuenum", "result", "value_as_number")
+PER_DAY = {"hour": 24, "minute": 1440, "second": 86_400}  # by the beginning of the column's name
+
+
+class EventColumns(NamedTuple):
+    """Which columns of a long table say who, when, what and how much."""
+
+    subject: str
+    time: str
+    code: str
+    value: str | None
+
+
+def event_columns(names: tuple[str, ...]) -> EventColumns | None:
+    """The columns of a table with one event per line, by their names; None for other tables. MEDS files are such tables."""
+
+    def of(wanted: tuple[str, ...]) -> str | None:
+        plain = {n.strip().lower().replace(" ", "_"): n for n in reversed(names)}
+        return next((plain[w] for w in wanted if w in plain), None)
+
+    subject, time, code = of(SUBJECT), of(TIME), of(CODE)
+    value = of(VALUE)
+    if not (subject and time and code) or (subject.strip().lower() == "id" and value is None):
+        return None  # "id, time, event" without a value is a table of survival times
+    return EventColumns(subject, time, code, value)
+
+
+class EventsSource:
+    """One record {"code", "value", "time" in days} per subject of a long table, in the order of the subjects' names.
+
+    What happened without a time is put at the record's beginning. A value that is text becomes part of the code ("smoker=yes").
+    label: a column whose first value for a subject is the subject's label.
+    """
+
+    kind = "events"
+    groups: np.ndarray | None = None
+
+    def __init__(self, table: Table, label: str | None = None):
+        columns = event_columns(table.names)
+        if columns is None:
+            raise DataError(
+                f"{table.title} is no list of events: it needs columns such as subject_id, time and code, but has "
+                f"{', '.join(table.names[:6])}"
+            )
+        self.table, self.title = table, table.title
+        subject = table.column(columns.subject)
+        there = np.flatnonzero(subject.values >= 0 if subject.form == "text" else ~np.isnan(subject.values))
+        if not len(there):
+            raise DataError(f"{table.title} names no subject in column {columns.subject!r}")
+        keys, inverse = np.unique(_sortable(subject)[there], return_inverse=True)
+        time = _days(table.column(columns.time))[there]
+        order = np.lexsort((np.arange(len(there)), np.nan_to_num(time, nan=-np.inf), inverse))
+        self.rows = there[order]  # of the table, subject by subject and by time
+        self.time = time[order]
+        self.starts = np.searchsorted(inverse[order], np.arange(len(keys) + 1))
+        self.names = [str(k) if subject.form == "text" else f"{k:.0f}" for k in keys]
+        self.code = table.column(columns.code)
+        self.value = table.column(columns.value) if columns.value else None
+        self.labels: np.ndarray | None = None
+        self.classes: tuple[str, ...] = ()
+        if label is not None:
+            labels, self.classes = labels_of(table.column(named(table, label)), self.title)
+            self.labels = np.array([self._first(labels, i) for i in range(len(self))], labels.dtype)
+
+    def _first(self, labels: np.ndarray, index: int) -> Any:
+        some = labels[self.rows[self.starts[index] : self.starts[index + 1]]]
+        known = some[some >= 0] if self.classes else some[~np.isnan(some)]
+        return known[0] if len(known) else some[0]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        index = range(len(self))[index]
+        some = slice(self.starts[index], self.starts[index + 1])
+        time = self.time[some]
+        known = time[~np.isnan(time)]
+        codes, values = [], []
+        for row in self.rows[some].tolist():
+            value = _as_number(self.value.cell(row)) if self.value is not None else None
+            codes.append(f"{self.code.cell(row)}={value}" if isinstance(value, str) else str(self.code.cell(row)))
+            values.append(value if isinstance(value, float) else np.nan)
+        keep = [i for i, row in enumerate(self.rows[some].tolist()) if self.code.cell(row) is not None]
+        if not keep:
+            raise Unreadable(self.name(index), "none of the subject's events has a code")
+        days = np.where(np.isnan(time), known.min() if len(known) else 0.0, time)
+        return {"code": [codes[i] for i in keep], "value": np.array(values)[keep], "time": days[keep]}
+
+    def name(self, index: int) -> str:
+        return f"{self.title}:{self.names[index]}"
+
+    def describe(self) -> str:
+        return f"{self.title}: {len(self.rows):,} events of {len(self):,} subjects{said_of_labels(self)}{self.table.remarks()}"
+
+
+def as_series(table: Table) -> dict[str, Any]:
+    """A table with a line per time step as one recording: {"values": [C, L] float32, "channels", "time": [L] seconds}.
+
+    Its time column, if it has one, is found by name ("time", "date", "seconds", ...); the other columns of numbers are channels.
+    """
+    plain = {n.strip().lower(): n for n in reversed(table.names)}
+    when = next((plain[t] for t in TIME if t in plain), None)
+    columns = [table.column(n) for n in table.names if n != when]
+    channels = [c for c in columns if c.form in ("number", "whole")]
+    if not channels:
+        raise DataError(f"{table.title} has no column of numbers: it is no recording")
+    out: dict[str, Any] = {
+        "values": np.stack([c.values for c in channels]).astype(np.float32),
+        "channels": [c.name for c in channels],
+    }
+    if when is not None:
+        column = table.column(when)
+        if column.form == "text":
+            raise DataError(f"column {when!r} of {table.title} holds no times: rename it, or write dates as 2024-03-01")
+        time = column.values - np.nanmin(column.values) if np.isfinite(column.values).any() else column.values
+        if column.form in ("number", "whole"):
+            time = time * 86_400 / _per_day(column.name, "second")
+        if not np.isfinite(time).all():
+            raise DataError(f"column {when!r} of {table.title} lacks times: fill them in, or leave the column out")
+        order = np.argsort(time, kind="stable")
+        out |= {"values": out["values"][:, order], "time": time[order]}
+    return out
+
+
+def _days(column: Column) -> np.ndarray:
+    if column.form == "text":
+        raise DataError(f"column {column.name!r} holds no times: write days as numbers, or dates as 2024-03-01")
+    if column.form in ("date", "clock"):
+        return column.values / 86_400
+    return column.values / _per_day(column.name, "day")
+
+
+def _as_number(cell: Any) -> float | str | None:
+    """A value as a number if it is one, though its column may hold texts as well."""
+    try:
+        return None if cell is None else float(cell)
+    except (ValueError, TypeError):
+        return str(cell)
+
+
+def _per_day(name: str, else_: str) -> int:
+    """How many of a column's units make a day, by its name; a column called "time" is in `else_`."""
+    stem = next((unit for unit in (*PER_DAY, "day") if name.strip().lower().startswith(unit)), else_)
+    return PER_DAY.get(stem, 1)
+
+
+def _sortable(column: Column) -> np.ndarray:
+    if column.form != "text":
+        return column.values
+    return np.array([*column.words, ""], object)[column.values].astype(str)

@@ -1,0 +1,256 @@
+"""What is at a path, in words: the kind of data, how much, of which shapes, and where its labels may be."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import Mistake, Unreadable
+from . import sidecar
+from .folder import folder_labels
+from .joined import Joined
+from .open import open_source
+from .readers import claims
+from .readers.arrays import is_zarr
+from .source import DataError, Source
+from .survey import Survey, choose, open_survey, survey, tables_beside
+
+LOOK = 16  # samples that are read
+# what a sample's size is judged by, where it has several arrays; the last axis is the length, the first the channels
+MAIN = ("wave", "values", "frames", "bands", "nodes", "state", "onset", "words", "code", "bytes", "page")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Labels that there may be. where: "folders", "column species", "sidecar labels.csv, column age", or "in the file".
+
+    classes: how many; 0 for quantities. known: share of the samples that have one.
+    """
+
+    where: str
+    classes: int
+    known: float
+
+    def __str__(self) -> str:
+        what = f"{self.classes:,} classes" if self.classes else "a quantity"
+        return f"{self.where}: {what}, known for {100 * self.known:.0f} %"
+
+
+@dataclass(frozen=True)
+class Found:
+    """kind: "" where the user has to choose. sure: 0..1. shapes, channels, rates: those of a few samples, most frequent first.
+
+    parts: what else is there, and how many files. labels: the first is what `open_source` takes. why: sentences.
+    """
+
+    path: str
+    kind: str
+    sure: float
+    count: int
+    shapes: tuple[tuple[int, ...], ...] = ()
+    channels: tuple[int, ...] = ()
+    rates: tuple[float, ...] = ()
+    labels: tuple[Candidate, ...] = ()
+    parts: Mapping[str, int] | None = None
+    why: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """For people."""
+        what = f"{self.kind}, {100 * self.sure:.0f} % sure" if self.kind else "several kinds of data: choose one"
+        out = [f"found     {what}", f"path      {self.path}", f"count     {self.count:,}"]
+        if self.shapes:
+            out.append(f"shapes    {', '.join('x'.join(map(str, s)) or '1' for s in self.shapes[:4])}")
+        if self.channels:
+            out.append(f"channels  {' or '.join(map(str, self.channels[:4]))}")
+        if self.rates:
+            out.append(f"rates     {', '.join(f'{r:g} per second' for r in self.rates[:4])}")
+        out += [f"labels    {c}" for c in self.labels] or ["labels    none found"]
+        if self.parts:
+            out.append(f"beside    {', '.join(f'{n:,} {kind}' for kind, n in self.parts.items())}")
+        return out + [f"because   {reason}" for reason in self.why]
+
+
+def sniff(where: Any) -> Found:
+    """Find out what is at `where` (a path, an array, the name of a set), reading no more than a few samples."""
+    path = Path(where).expanduser() if isinstance(where, str | Path) else None
+    if path is None or not path.exists():
+        source = open_source(where)
+        title = str(where) if isinstance(where, str) else type(where).__name__
+        return _of(source, title, 1.0 if path else 0.7, _in_source(source), {}, [source.describe()])
+    if path.is_dir() and not is_zarr(path):
+        return _folder(path)
+    source = open_source(path)
+    told = claims(path) if path.is_file() else []
+    kinds = list(dict.fromkeys(c.kind for c in told))
+    why = [source.describe()]
+    if len(kinds) > 1 and source.kind in kinds:
+        why.append(f"it may also be read as {' or '.join(k for k in kinds if k != source.kind)}: data.kind= chooses")
+    guessed = bool(told) and getattr(told[0].reader, "GENERAL", False)
+    if guessed:
+        why.append("arrays do not say what they hold: the kind is judged by the shape, and data.kind= overrides it")
+    sure = 0.7 if guessed else 1 / max(1, len(kinds))
+    if told and not hasattr(told[0].reader, "open"):
+        why.append("the file is one sample: a recording, which is cut into windows if it is long")
+    return _of(source, str(path), sure, _in_source(source), {}, why)
+
+
+def size_of(sample: Any) -> tuple[int, ...]:
+    """The shape that a sample's size is judged by: of its main array, or how many items it has."""
+    if isinstance(sample, np.ndarray):
+        return sample.shape
+    if isinstance(sample, dict):
+        main = main_of(sample)
+        return main.shape if isinstance(main, np.ndarray) else (len(main if isinstance(main, Sequence) else sample),)
+    return (len(sample),) if isinstance(sample, str | Sequence) else ()
+
+
+def main_of(sample: Any) -> Any:
+    """The array (or list) that holds most of a sample; the sample itself where it is one."""
+    if not isinstance(sample, dict):
+        return sample
+    for name in MAIN:
+        if isinstance(sample.get(name), np.ndarray | list):
+            return sample[name]
+    return max((v for v in sample.values() if isinstance(v, np.ndarray)), key=lambda a: a.size, default=sample)
+
+
+def rate_of(sample: Any) -> float | None:
+    """Samples (frames) per second, where the sample says so."""
+    value = next((sample[k] for k in ("rate", "fps") if k in sample), None) if isinstance(sample, dict) else None
+    return float(value) if isinstance(value, int | float | np.number) and np.isfinite(value) else None
+
+
+def channels_of(sample: Any, kind: str) -> int | None:
+    """The first axis of kinds that have channels there; the second of video."""
+    main = main_of(sample)
+    if not isinstance(main, np.ndarray) or main.ndim < 2:
+        return None
+    if kind in ("image", "multispectral", "audio", "series", "field") or (kind == "volume" and main.ndim == 4):
+        return int(main.shape[0])
+    return int(main.shape[1]) if kind == "video" and main.ndim == 4 else None
+
+
+def _folder(path: Path) -> Found:
+    found = survey(path)
+    parts = {k: len(rows) for k, rows in found.kinds.items()}
+    beside = {"notes and tables about the files": len(found.notes), "files of no known kind": found.unknown}
+    try:
+        kind = choose(found, None)
+        source = open_survey(found, kind)
+    except DataError as error:
+        if len(found.kinds) < 2:
+            raise
+        rest = {k: n for k, n in (parts | beside).items() if n}
+        return Found(str(path), "", 0.0, len(found.files), parts=rest, why=(str(error),))
+    taken = found.kinds if kind == "pair" else (kind,)
+    rest = {k: n for k, n in (parts | beside).items() if n and k not in taken}
+    sure = min(found.sure.get(k, 0.0) for k in taken)
+    why = [*_because(found, taken), *found.why]
+    if kind == "pair":
+        why.append("their names agree but for suffix or folder, so that each name is one sample of several parts")
+    why += [f"{name} cannot be opened: {reason}" for name, reason in getattr(source, "bad", [])[:3]]
+    labels = _in_source(source) if kind == "pair" else _candidates(found, kind, source)
+    return _of(source, str(path), sure, labels, rest, why)
+
+
+def _because(found: Survey, kinds: Any) -> list[str]:
+    out = []
+    for kind in kinds:
+        files = found.names(kind)
+        endings = ", ".join(f"{n:,} {s or 'without a suffix'}" for s, n in list(files.counts().items())[:6])
+        agree = found.sure.get(kind, 0.0)
+        out.append(
+            f"{len(files):,} files are taken for {kind} ({endings}); {100 * agree:.0f} % of those looked into are"
+        )
+    return out
+
+
+def _candidates(found: Survey, kind: str, source: Source) -> list[Candidate]:
+    files, out = found.names(kind), []
+    if len(source) == len(files):
+        beside = sidecar.find(found.folder, files, tables_beside(found, kind))
+        for column in beside.candidates() if beside else []:
+            labels, classes = beside.labels(column)  # type: ignore[union-attr]
+            out.append(_candidate(f"sidecar {beside.name}, column {column}", labels, classes))  # type: ignore[union-attr]
+        first = beside.chosen() if beside else None
+        folders, classes = folder_labels(files)
+        if folders is not None:
+            out.insert(0 if first is None else len(out), _candidate("folders", folders, classes))
+        return out
+    folders, classes = folder_labels(files)
+    if isinstance(source, Joined) and folders is not None:
+        each = np.repeat(folders, [len(s) for s in source.sources])
+        if np.array_equal(each, source.labels if source.labels is not None else ()):
+            return [_candidate("folders", each, classes)]
+        return [*_in_source(source), _candidate("folders", each, classes)]
+    return _in_source(source)
+
+
+def _in_source(source: Source) -> list[Candidate]:
+    """The labels of an opened source, and the columns of a table that could be others."""
+    out = []
+    chosen = getattr(source, "label", None)
+    if source.labels is not None:
+        out.append(_candidate(f"column {chosen}" if chosen else "in the file", source.labels, source.classes))
+    table = getattr(source, "table", None)
+    for name in getattr(source, "candidates", ()):
+        if name != chosen and table is not None:
+            from .table import labels_of
+
+            try:
+                out.append(_candidate(f"column {name}", *labels_of(table.column(name), source.describe())))
+            except Mistake:
+                continue
+    return out
+
+
+def _candidate(where: str, labels: np.ndarray, classes: tuple[str, ...]) -> Candidate:
+    known = np.isfinite(labels) if labels.dtype.kind == "f" else labels >= 0
+    return Candidate(where, len(classes), float(known.mean()))
+
+
+def _of(
+    source: Source, title: str, sure: float, labels: list[Candidate], parts: Mapping[str, int], why: list[str]
+) -> Found:
+    shapes: Counter[tuple[int, ...]] = Counter()
+    channels: Counter[int] = Counter()
+    rates: Counter[float] = Counter()
+    bad: list[str] = []
+    every = np.unique(np.linspace(0, len(source) - 1, LOOK).astype(int)).tolist() if len(source) else []
+    for i in every:
+        try:
+            sample = source[i]
+        except Unreadable as error:
+            bad.append(str(error))
+            continue
+        values = sample.values() if source.kind == "pair" else [sample]
+        kinds = getattr(source, "kinds", {}).values() if source.kind == "pair" else [source.kind]
+        for kind, value in zip(kinds, values, strict=True):
+            if value is not None:
+                shapes[size_of(value)] += 1
+                if (count := channels_of(value, kind)) is not None:
+                    channels[count] += 1
+                if (rate := rate_of(value)) is not None:
+                    rates[rate] += 1
+    if bad:
+        why = [*why, f"{len(bad)} of the {len(every)} samples looked at cannot be read, such as {bad[0]}"]
+        sure *= 1 - len(bad) / len(every) / 2
+
+    def most(counted: Counter[Any]) -> tuple[Any, ...]:
+        return tuple(value for value, _ in counted.most_common())
+
+    return Found(
+        title,
+        source.kind,
+        round(sure, 3),
+        len(source),
+        most(shapes),
+        most(channels),
+        most(rates),
+        tuple(labels),
+        parts,
+        tuple(why),
+    )

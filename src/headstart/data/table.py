@@ -1,0 +1,250 @@
+"""Tables as samples: a row is a sample, and one column may be the label."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from ..errors import Unreadable
+from .cells import Column
+from .source import DataError, Source, said_of_labels
+
+LABELS = ("label", "labels", "class", "target", "y", "species", "category", "outcome")  # names that say so
+FEW = 20  # different values of a last column that may be a label
+CLASSES, NUMBERED = 1000, 50  # classes; different whole numbers that are classes rather than a quantity
+CELLS = 200_000_000  # cells of a table that is kept in memory: 8 bytes each
+COLUMNS = 4096
+
+
+@runtime_checkable
+class Table(Protocol):
+    """Rows by number and columns by name."""
+
+    title: str
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    def __len__(self) -> int: ...
+    def row(self, i: int) -> dict[str, Any]: ...
+    def column(self, name: str) -> Column: ...
+    def remarks(self) -> str: ...  # what was left out, for `describe`; "" if nothing
+
+
+@dataclass
+class Columns:
+    """A table in memory. bad: (line, reason) of lines that could not be read, the first thousand of `bad_lines`."""
+
+    title: str
+    columns: list[Column]
+    bad: list[tuple[int, str]] = field(default_factory=list)
+    bad_lines: int = 0
+    left_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.columns or not len(self):
+            raise DataError(f"{self.title} holds no rows: give a table with a line of names and at least one row")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns[0].values)
+
+    def row(self, i: int) -> dict[str, Any]:
+        return {c.name: c.cell(i) for c in self.columns}
+
+    def column(self, name: str) -> Column:
+        return self.columns[self.names.index(name)]
+
+    def remarks(self) -> str:
+        lines = f", {self.bad_lines:,} bad lines left out (line {self.bad[0][0]}: {self.bad[0][1]})" if self.bad else ""
+        return lines + (f", without {', '.join(self.left_out[:5])}" if self.left_out else "")
+
+
+class TableSource:
+    """The rows of one table as {column: cell}, without the label column.
+
+    label: a column's name. By default the first column whose name says so ("label", "class", "target", "species", ...).
+    candidates: columns that may be meant, those named so first, then a last column of few different values.
+    """
+
+    kind = "table"
+    groups: np.ndarray | None = None
+
+    def __init__(self, table: Table, label: str | None = None):
+        self.table, self.title = table, table.title
+        self.candidates = candidates(table)
+        self.labels: np.ndarray | None = None
+        self.classes: tuple[str, ...] = ()
+        self.label = self._choose(label)
+        if self.label is not None and len(table.names) == 1:
+            raise DataError(
+                f"{self.title} has one column, {self.label!r}, and nothing to learn from: give another table"
+            )
+
+    def _choose(self, label: str | None) -> str | None:
+        if label is not None:
+            self.labels, self.classes = labels_of(self.table.column(named(self.table, label)), self.title)
+            return named(self.table, label)
+        for name in self.candidates:
+            if says_label(name, self.table.names):
+                try:
+                    self.labels, self.classes = labels_of(self.table.column(name), self.title)
+                    return name
+                except DataError:
+                    continue  # it is called a class, and holds none
+        return None
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = self.table.row(index)
+        if self.label is not None:
+            del row[self.label]
+        if all(cell is None for cell in row.values()):
+            raise Unreadable(self.name(index), "every cell of the row is missing")
+        return row
+
+    def name(self, index: int) -> str:
+        return f"{self.title}[{index}]"
+
+    def describe(self) -> str:
+        columns = len(self.table.names) - (self.label is not None)
+        by = f" by {self.label!r}" if self.label else ""
+        if self.label is None and self.candidates:
+            by = f" (labels may be in {' or '.join(map(repr, self.candidates[:3]))})"
+        return f"{self.title}: {len(self):,} rows of {columns} columns{said_of_labels(self)}{by}{self.table.remarks()}"
+
+
+class TablesSource:
+    """The rows of several tables, of whatever columns; each row says under the key "" which table it is from.
+
+    groups: the number of the table. label: a column that every table has; its classes are those of all. Without it no column
+    is taken out.
+    """
+
+    kind = "table"
+
+    def __init__(self, tables: Sequence[Table], label: str | None = None):
+        if not tables:
+            raise DataError("there are no tables: give at least one")
+        self.tables, self.label = tables, label
+        self.starts = np.cumsum([0, *map(len, tables)])
+        self.groups = np.repeat(np.arange(len(tables)), np.diff(self.starts))
+        self.labels: np.ndarray | None = None
+        self.classes: tuple[str, ...] = ()
+        self.candidates = tuple(n for n in candidates(tables[0]) if all(n in t.names for t in tables))
+        if label is not None:
+            each = [labels_of(t.column(named(t, label)), t.title) for t in tables]
+            if len({bool(classes) for _, classes in each}) > 1:
+                raise DataError(
+                    f"column {label!r} holds classes in some tables and quantities in others: choose another"
+                )
+            self.classes = tuple(sorted({c for _, classes in each for c in classes}))
+            at = [np.array([self.classes.index(c) for c in classes] + [-1]) for _, classes in each]
+            self.labels = np.concatenate([a[x] if self.classes else x for a, (x, _) in zip(at, each, strict=True)])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        table, i = self._at(index)
+        row = {name: cell for name, cell in table.row(i).items() if name != self.label}
+        if all(cell is None for cell in row.values()):
+            raise Unreadable(self.name(index), "every cell of the row is missing")
+        return {"": table.title} | row
+
+    def name(self, index: int) -> str:
+        table, i = self._at(index)
+        return f"{table.title}[{i}]"
+
+    def describe(self) -> str:
+        names = {name for t in self.tables for name in t.names}
+        return f"{len(self.tables):,} tables of {len(self):,} rows and {len(names):,} columns{said_of_labels(self)}"
+
+    def _at(self, index: int) -> tuple[Table, int]:
+        index = range(len(self))[index]
+        t = int(np.searchsorted(self.starts, index, side="right")) - 1
+        return self.tables[t], index - int(self.starts[t])
+
+
+def opened(table: Table, label: str | None = None) -> Source:
+    """The table's rows; or the records of its patients, if it is a list of events."""
+    from .reshaped import EventsSource, event_columns  # which builds on this module
+
+    return EventsSource(table, label) if event_columns(table.names) else TableSource(table, label)
+
+
+def candidates(table: Table) -> tuple[str, ...]:
+    """Columns that may hold labels, the likeliest first."""
+    by_name = [n for n in table.names if says_label(n, table.names)]
+    by_name.sort(key=lambda n: LABELS.index(n.lower()))
+    last = table.names[-1]
+    if last not in by_name and len(table.names) > 1:
+        column = table.column(last)
+        if column.form in ("text", "whole", "truth") and 2 <= len(_different(column)) <= FEW:
+            by_name.append(last)
+    return tuple(by_name)
+
+
+def says_label(name: str, names: Sequence[str]) -> bool:
+    """A column's name says that it is the label; "y" does not beside "x" or "z"."""
+    near = {n.lower() for n in names} & {"x", "z"}
+    return name.lower() in LABELS and not (name.lower() == "y" and near)
+
+
+def named(table: Table, name: str) -> str:
+    """A column of this name, if need be in other letter case."""
+    if name in table.names:
+        return name
+    same = [n for n in table.names if n.lower() == name.lower()]
+    if len(same) == 1:
+        return same[0]
+    near = difflib.get_close_matches(name, table.names, n=1) or list(table.names[:5])
+    raise DataError(f"{table.title} has no column {name!r}: did you mean {' or '.join(map(repr, near))}?")
+
+
+def labels_of(column: Column, title: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Classes (int64, -1 missing) and their names; or quantities (float32, NaN missing) and no names.
+
+    Texts and truths are classes. So are whole numbers with at most 50 different values, or at most 1,000 from 0 or 1 on
+    without a gap, twenty rows for each. Other numbers are quantities, and so are dates (days since 1970).
+    """
+    values, odd = column.values, column.odd
+    if column.form == "text":
+        used = np.unique(values[values >= 0])
+        words = np.array([column.words[i] for i in used])
+        if not 1 <= len(used) <= min(CLASSES, max(1, len(values) // 2)):
+            raise DataError(
+                f"column {column.name!r} of {title} has {len(used):,} different texts: these are no classes"
+            )
+        order = np.argsort(words)
+        of = np.full(len(column.words) + 1, -1)
+        of[used[order]] = np.arange(len(used))
+        return of[values].astype(np.int64), tuple(words[order].tolist())
+    there = ~np.isnan(values)
+    different = np.unique(values[there])
+    if not len(different):
+        raise DataError(f"column {column.name!r} of {title} holds no label: every cell is missing")
+    if column.form == "truth" or (column.form == "whole" and not odd and _numbered(different, len(values))):
+        labels = np.where(there, np.searchsorted(different, values), -1)
+        names = (
+            ["true" if v else "false" for v in different] if column.form == "truth" else [f"{v:.0f}" for v in different]
+        )
+        return labels.astype(np.int64), tuple(names)
+    return (values / (86_400 if column.form in ("date", "clock") else 1)).astype(np.float32), ()
+
+
+def _numbered(different: np.ndarray, n: int) -> bool:
+    k = len(different)
+    gapless = different[0] in (0, 1) and different[-1] - different[0] == k - 1
+    return k <= NUMBERED or (gapless and k <= CLASSES and n >= 20 * k)
+
+
+def _different(column: Column) -> np.ndarray:
+    values = column.values
+    return np.unique(values[values >= 0] if column.form == "text" else values[~np.isnan(values)])

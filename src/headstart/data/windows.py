@@ -1,0 +1,112 @@
+"""Long recordings, texts and scores cut into windows that a transformer can read at once: each is a sample of its own.
+
+Windows of one recording share a group, so they are never divided between training and judging, and their vectors are
+averaged where one vector for each recording is wanted.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..errors import Unreadable
+from .source import Source
+
+WINDOW = {  # items along time: bytes, points, seconds, notes, steps, frames, packets
+    "text": 256,
+    "code": 256,
+    "series": 2048,
+    "audio": 5,
+    "music": 64,
+    "trajectory": 256,
+    "events": 256,
+    "video": 64,
+}
+MANY = {"text": 2.0, "code": 2.0, "music": 1.5}  # windows in a typical sample from which on it is cut unasked; else 8
+FEW = 64  # samples below which 2 windows suffice
+
+
+class Windows:
+    """The windows of every sample of a source, `length` items each (audio: seconds), one after another."""
+
+    def __init__(self, source: Source, length: int):
+        self.source, self.kind, self.length, self.classes = source, source.kind, length, source.classes
+        self.whole = lru_cache(maxsize=4)(source.__getitem__)
+        counts, self.unreadable = [], {}
+        for i in range(len(source)):
+            try:
+                counts.append(max(1, round(extent(source[i], self.kind) / length)))
+            except Unreadable as error:
+                counts.append(1)  # still there, to be named when it is read
+                self.unreadable[i] = error.reason
+        self.groups = np.repeat(np.arange(len(source)), counts)
+        self.place = np.concatenate([np.arange(n) for n in counts])
+        self.counts = np.array(counts)
+        outer = getattr(source, "groups", None)
+        if outer is not None:
+            self.recording, self.groups = self.groups, outer[self.groups]
+        else:
+            self.recording = self.groups
+        self.labels = None if source.labels is None else source.labels[self.recording]
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __getitem__(self, index: int) -> Any:
+        at, place = int(self.recording[index]), int(self.place[index])
+        if at in self.unreadable:
+            raise Unreadable(self.source.name(at), self.unreadable[at])
+        sample = self.whole(at)
+        count, whole = int(self.counts[at]), extent(sample, self.kind)
+        start = place * self.length
+        return cut(sample, self.kind, start, whole if place == count - 1 else start + self.length)
+
+    def name(self, index: int) -> str:
+        at = int(self.recording[index])
+        name = self.source.name(at)
+        return name if self.counts[at] == 1 else f"{name}#{int(self.place[index])}"
+
+    def describe(self) -> str:
+        unit = {"text": "bytes", "code": "bytes", "audio": "seconds", "music": "notes"}.get(self.kind, "items")
+        return f"{self.source.describe()}, cut into {len(self):,} windows of {self.length} {unit}"
+
+
+def windowed(source: Source, asked: int | None, samples: list[Any]) -> Source:
+    """`source` in windows, where that was asked for or its samples (judged by these) are long enough to need it."""
+    if source.kind not in WINDOW:
+        return source
+    length = asked or WINDOW[source.kind]
+    typical = float(np.median([extent(sample, source.kind) for sample in samples]))
+    needed = 2.0 if len(source) < FEW else MANY.get(source.kind, 8.0)
+    return Windows(source, length) if (asked and typical > asked) or typical >= needed * length else source
+
+
+def extent(sample: Any, kind: str) -> float:
+    """How long a sample is, in the unit of its kind."""
+    if kind in ("text", "code"):
+        return len(sample.encode(errors="replace"))
+    if kind == "audio":
+        return sample["wave"].shape[-1] / sample["rate"] if isinstance(sample, dict) else sample.shape[-1] / 16_000
+    if isinstance(sample, dict):
+        key = {"series": "values", "music": "onset", "trajectory": "state", "events": "time", "video": "frames"}[kind]
+        return np.shape(sample[key])[-1 if kind == "series" else 0]
+    return sample.shape[-1 if kind == "series" else 0]
+
+
+def cut(sample: Any, kind: str, start: float, stop: float) -> Any:
+    """A stretch of a sample, in the form of the whole."""
+    if kind in ("text", "code"):
+        return sample.encode(errors="replace")[int(start) : int(stop)].decode(errors="ignore")
+    if kind == "audio":
+        rate = sample["rate"] if isinstance(sample, dict) else 16_000
+        a, b = round(start * rate), round(stop * rate)
+        return {**sample, "wave": sample["wave"][..., a:b]} if isinstance(sample, dict) else sample[..., a:b]
+    a, b = int(start), int(stop)
+    if not isinstance(sample, dict):
+        return sample[..., a:b] if kind == "series" else sample[a:b]
+    if kind == "series":
+        timed = {key: np.asarray(sample[key])[a:b] for key in ("time",) if key in sample}
+        return {**sample, "values": sample["values"][..., a:b], **timed}
+    if kind == "video":
+        return {**sample, "frames": sample["frames"][a:b]}
+    return {key: value[a:b] for key, value in sample.items()}

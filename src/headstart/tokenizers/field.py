@@ -1,0 +1,118 @@
+"""Radiance fields on a grid as rows of small cubes of colour and density (as Nerf-MAE reads them, Irshad et al. 2024)."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..errors import Unreadable
+from ..tokens import Tokens, layout
+from .grid import checked, column, cut, finite, join, moments, near, places, resize, sizes, usable
+from .payload import Numbers
+from .want import Want
+
+RAW_SIDE = 9  # 4 * 9^3 = 2,916 numbers
+DENSEST = 1e6
+
+
+@dataclass(frozen=True)
+class FieldTokenizer:
+    """[4, D, H, W] (r g b density) -> rows of [patch^3 * 4], standardised per channel over the data set.
+
+    Density, which spans decades, goes through log(1 + density), and back exactly. The longest side becomes `side`, the
+    others keep the proportion; where cells are merged, their colours weigh as much as their density, as they do in an
+    image of them. Density is 0 or more, and what is beyond 1e6 counts as 1e6; integer colours are shares of their range.
+    At most 2^27 values.
+    """
+
+    patch: int = 8
+    side: int = 32
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5, 0.0)
+    std: tuple[float, ...] = (0.25, 0.25, 0.25, 1.0)
+
+    kind = "field"
+    axes = ("z [patches]", "y [patches]", "x [patches]")
+    signal = True
+
+    @classmethod
+    def fit(cls, samples: list[Any], want: Want = Want()) -> "FieldTokenizer":
+        """Sizes for about want.rows rows."""
+        there = usable(samples, _field, "field")
+        native = float(np.median([max(x.shape[1:]) for x in there]))
+        share = float(np.median([x[0].size / max(x.shape[1:]) ** 3 for x in there]))
+        side, patch = sizes(native, 3, share, want, (2, 4, 8))
+        plain = cls(patch, side)
+        return cls(patch, side, *moments([_logs(torch.from_numpy(plain.fitted(x))[None])[0] for x in there]))
+
+    @property
+    def dim(self) -> int:
+        return 4 * self.patch**3
+
+    def fitted(self, sample: Any) -> np.ndarray:
+        """[4, d, h, w] float32 in this size."""
+        field = _field(sample)
+        sides = near(field.shape[1:], self.side, self.patch)
+        return field if sides == field.shape[1:] else _resized(torch.from_numpy(field), sides).numpy()
+
+    def __call__(self, sample: np.ndarray | Tensor) -> Tokens:
+        return self.many(torch.as_tensor(sample)[None])
+
+    def many(self, fields: Tensor) -> Tokens:
+        """[B, 4, D, H, W] fields of one size."""
+        if fields.ndim != 5 or fields.shape[1] != 4:
+            raise ValueError(f"expected fields [4, D, H, W], not {list(fields.shape[1:])}")
+        x = self._standardised(fields)
+        rows = cut(x, (self.patch,) * 3)
+        counts = [-(-n // self.patch) for n in x.shape[2:]]
+        spans = layout((len(rows) // len(x),) * len(x), 0, str(rows.device))
+        return Tokens(rows, places(len(x), counts, rows.device), spans, self.kind)
+
+    def embed(self, width: int) -> nn.Module:
+        return Numbers(self.dim, width)
+
+    def decode(self, tokens: Tokens) -> np.ndarray:
+        """[4, D, H, W]; cubes that no row tells of are empty."""
+        content = ~tokens.slot.cpu()
+        rows, coords = tokens.values.detach().double().cpu()[content], tokens.coords.cpu()[content]
+        x = join(rows, coords, (self.patch,) * 3)
+        x = (x * column(self.std, 3) + column(self.mean, 3)).nan_to_num(0)
+        return torch.cat([x[:3], torch.expm1(x[3:])]).float().numpy()
+
+    def raw(self, sample: np.ndarray) -> np.ndarray:
+        """Standardised colours and log densities of a small cube."""
+        small = _resized(torch.as_tensor(sample), (RAW_SIDE,) * 3)
+        return self._standardised(small[None]).numpy().ravel()
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def _standardised(self, fields: Tensor) -> Float[Tensor, "B 4 D H W"]:
+        return (_logs(fields) - column(self.mean, 3, fields.device)) / column(self.std, 3, fields.device)
+
+
+def _logs(fields: Tensor) -> Tensor:
+    x = fields.to(torch.float32)
+    return torch.cat([x[:, :3], torch.log1p(x[:, 3:])], 1)
+
+
+def _resized(field: Tensor, sides: tuple[int, ...]) -> Tensor:
+    density = field[3:]
+    weight = density / density.max().clamp(min=1e-12) + 1e-3  # empty cells have colours, too, which count for little
+    merged = resize(torch.cat([field[:3] * weight, weight, density]), sides)
+    return torch.cat([merged[:3] / merged[3:4], merged[4:].clamp(min=0)])
+
+
+def _field(sample: Any) -> np.ndarray:
+    values = checked(sample, "C D H W")
+    if len(values) != 4:
+        raise Unreadable("", f"it has {len(values)} channels, not the four of a field: red, green, blue, density")
+    share = 255.0 if values.dtype == np.uint8 else 65_535.0 if values.dtype == np.uint16 else 1.0
+    values = finite(values)
+    values[:3] /= np.float32(share)
+    if values[3].min() < 0:
+        raise Unreadable("", "it has negative densities")
+    values[3] = values[3].clip(max=DENSEST)
+    return values

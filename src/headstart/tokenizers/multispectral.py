@@ -1,0 +1,171 @@
+"""Pictures in any set of wavelengths: a row is a patch of one band, and its wavelength is a coordinate.
+
+So sensors with different bands, and pictures with bands missing, go through one encoder. (Rows per band as in SatMAE's
+channel groups, Cong et al. 2022, with the wavelength instead of a learnt group number, as in DOFA, Xiong et al. 2024.)
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import Unreadable
+from ..tokens import Tokens, layout
+from .grid import checked, cut, finite, join, moments, near, places, resize, sizes, usable
+from .payload import Numbers
+from .want import Want
+
+BANDS = 16  # of a sample; where there are more, neighbours are averaged
+KNOTS = 64  # wavelengths whose mean and spread are kept
+RAW = 3072
+UNKNOWN = 100_000.0  # nm: band i without a wavelength stands at this + 100 i, where no band of a camera is
+
+
+@dataclass(frozen=True)
+class MultispectralTokenizer:
+    """{"bands": [C, H, W], "wavelength": [C] nm} -> a row of patch * patch values for every patch of every band there is.
+
+    Values are standardised with the mean and spread at their wavelength; between those that `fit` saw both are
+    interpolated linearly, beyond them the nearest counts. A band of NaN is missing and makes no rows; single missing
+    pixels take the mean of their band. A band whose wavelength is NaN (all bands of a plain array [C, H, W]) is known by
+    its number: it stands at 100,000 nm + 100 nm times its index. Bands are sorted by wavelength; of more than 16, neighbours
+    are averaged into 16. The longer side becomes `side`, the other keeps the proportion. At most 2^27 values.
+    """
+
+    patch: int = 8
+    side: int = 16
+    wavelength: tuple[float, ...] = (550.0,)  # where mean and std are known, ascending
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    kind = "multispectral"
+    axes = ("wavelength [100 nm]", "y [patches]", "x [patches]")
+    signal = True
+
+    @classmethod
+    def fit(cls, samples: list[Any], want: Want = Want()) -> "MultispectralTokenizer":
+        """Sizes for about want.rows rows with the usual number of bands, and mean and spread at every wavelength."""
+        there = usable(samples, _bands, "multispectral")
+        native = float(np.median([max(b.shape[1:]) for b, _ in there]))
+        share = float(np.median([b.size / max(b.shape[1:]) ** 2 for b, _ in there]))  # bands, times how narrow they are
+        side, patch = sizes(native, 2, share, want, (2, 4, 8, 16))
+        plain = cls(patch, side)
+        there = [(x["bands"], x["wavelength"]) for x in (plain.fitted(s) for s in map(_again, there))]
+        at = np.concatenate([w for _, w in there]).astype(np.float64)
+        flat = [torch.from_numpy(band).reshape(1, -1) for bands, _ in there for band in bands]
+        width = 1.0
+        while len(np.unique(np.round(at / width))) > KNOTS:
+            width *= 1.5
+        knots = []
+        for group in np.unique(np.round(at / width)):
+            members = np.flatnonzero(np.round(at / width) == group)
+            (mean,), (std,) = moments([torch.cat([flat[i] for i in members], 1)])
+            knots.append((float(at[members].mean()), mean, std))
+        return cls(patch, side, *zip(*sorted(knots), strict=True))
+
+    @property
+    def dim(self) -> int:
+        return self.patch * self.patch
+
+    def fitted(self, sample: Any) -> dict[str, np.ndarray]:
+        """Bands [C, h, w] and their wavelengths, both float32: what is missing left out, sorted, in this size."""
+        bands, wavelength = _bands(sample)
+        sides = near(bands.shape[1:], self.side, self.patch)
+        if sides != bands.shape[1:]:
+            bands = resize(torch.from_numpy(bands), sides).numpy()
+        return {"bands": bands, "wavelength": wavelength}
+
+    def __call__(self, sample: dict[str, np.ndarray]) -> Tokens:
+        bands = torch.as_tensor(sample["bands"])
+        mean, std = self._at(np.asarray(sample["wavelength"]))
+        rows = cut(((bands - mean) / std)[:, None], (self.patch, self.patch))
+        counts = [-(-n // self.patch) for n in bands.shape[1:]]
+        where = places(len(bands), counts, bands.device)
+        colour = torch.as_tensor(sample["wavelength"], dtype=torch.float32) / 100
+        coords = torch.cat([colour.repeat_interleave(counts[0] * counts[1])[:, None], where], 1)
+        return Tokens(rows, coords, layout((len(rows),), 0, str(rows.device)), self.kind)
+
+    def embed(self, width: int) -> nn.Module:
+        return Numbers(self.dim, width)
+
+    def decode(self, tokens: Tokens) -> dict[str, np.ndarray]:
+        """The bands again, in their own units; patches that no row tells of are NaN."""
+        content = ~tokens.slot.cpu()
+        coords, rows = tokens.coords.cpu()[content], tokens.values.detach().float().cpu()[content]
+        colour, band = coords[:, 0].unique(return_inverse=True)
+        where = torch.cat([band[:, None].float(), coords[:, 1:]], 1)
+        bands = join(rows, where, (1, self.patch, self.patch))[0]
+        wavelength = (colour * 100).numpy()
+        mean, std = self._at(wavelength)
+        return {"bands": (bands * std + mean).numpy(), "wavelength": wavelength}
+
+    def raw(self, sample: dict[str, np.ndarray]) -> np.ndarray:
+        """Standardised pixels of a square picture, every one read off at the wavelengths of `fit` by linear interpolation."""
+        at = np.array(self.wavelength)
+        side = max(1, min(self.side, int((RAW / len(at)) ** 0.5)))
+        mean, std = self._at(sample["wavelength"])
+        flat = resize((torch.as_tensor(sample["bands"]) - mean) / std, (side, side)).flatten(1).numpy()
+        have = np.asarray(sample["wavelength"], np.float64)
+        right = np.searchsorted(have, at).clip(1, max(1, len(have) - 1)).clip(max=len(have) - 1)
+        left = (right - 1).clip(min=0)
+        share = ((at - have[left]) / np.maximum(have[right] - have[left], 1e-9)).clip(0, 1)[:, None]
+        return (flat[left] * (1 - share) + flat[right] * share).astype(np.float32).ravel()
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def _at(self, wavelength: np.ndarray) -> tuple[Tensor, Tensor]:
+        mean, std = (np.interp(wavelength, self.wavelength, x) for x in (self.mean, self.std))
+        return torch.tensor(mean, dtype=torch.float32)[:, None, None], torch.tensor(std, dtype=torch.float32)[
+            :, None, None
+        ]
+
+
+def _bands(sample: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The bands that are there, float32 without gaps, by ascending wavelength [nm]."""
+    if isinstance(sample, dict):
+        if "bands" not in sample:
+            raise Unreadable("", f"it has {', '.join(map(str, sample)) or 'nothing'}, but no bands")
+        bands, wavelength = checked(sample["bands"], "C H W"), sample.get("wavelength")
+    else:
+        bands, wavelength = checked(sample, "C H W"), None
+    wavelength = _wavelengths(wavelength, len(bands))
+    with np.errstate(over="ignore", invalid="ignore"):
+        bands = bands.astype(np.float32)  # a copy
+    hole = np.isnan(bands)
+    there = ~hole.all((1, 2))
+    if not there.any():
+        raise Unreadable("", "all of its bands are missing")
+    order = np.flatnonzero(there)[np.argsort(wavelength[there], kind="stable")]
+    bands, hole, wavelength = bands[order], hole[order], wavelength[order]
+    if hole.any():
+        level = np.nanmean(bands.astype(np.float64), (1, 2))
+        bands = np.where(hole, level[:, None, None].astype(np.float32), bands)
+    bands = finite(bands)
+    if len(bands) > BANDS:
+        groups = np.array_split(np.arange(len(bands)), BANDS)
+        bands = np.stack([bands[g].mean(0) for g in groups])
+        wavelength = np.array([wavelength[g].mean() for g in groups])
+    for i in range(1, len(wavelength)):  # two bands at one place could not be told apart
+        if wavelength[i] < wavelength[i - 1] + 0.05:
+            wavelength[i] = wavelength[i - 1] + 0.1
+    return bands, wavelength.astype(np.float32)
+
+
+def _wavelengths(given: Any, n: int) -> np.ndarray:
+    try:
+        wavelength = np.full(n, np.nan) if given is None else np.array(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise Unreadable("", "its wavelengths are no numbers") from error
+    if wavelength.shape != (n,):
+        raise Unreadable("", f"it has {n} bands but wavelengths of shape {list(wavelength.shape)}")
+    wavelength = np.where(np.isnan(wavelength), UNKNOWN + 100.0 * np.arange(n), wavelength)
+    if wavelength.min() < 100 or wavelength.max() >= UNKNOWN + 100.0 * 2**16:
+        raise Unreadable("", "its wavelengths are not in nm, 100 to 100,000: leave unknown ones NaN")
+    return wavelength
+
+
+def _again(sample: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
+    return {"bands": sample[0], "wavelength": sample[1]}

@@ -1,0 +1,93 @@
+"""Runs on pairs: what is measured, and the encoder of each part that they leave behind."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from .. import __version__, checkpoint
+from ..health import Health, measure
+from ..log import Log
+from ..nn.encoder import Encoder
+from ..objective import Objective
+from ..planning import Plan
+from ..probes.protocol import VERSION
+from ..probes.retrieval import meet, meeting, recall
+from ..probes.table import Table, cell, columns, lines, summary
+from ..recipe import Data, Recipe
+from ..report import write_report
+from .material import Material
+
+SNIPPET = """import headstart as hs
+encoder = hs.load({folder!r})
+z = encoder.embed(your_data)  # {part}; likewise {others}"""
+
+
+def baseline(objective: Objective, data: Data, held: np.ndarray, folder: Path, log: Log) -> Table:
+    """Retrieval by the untrained encoders, scored before training and kept."""
+    path = folder / "baselines.json"
+    if meeting(objective) is None or not len(held):
+        return {}
+    if not path.exists():
+        log.say("probe     how often the untrained encoders find a sample's other part: the bar to beat")
+        checkpoint.write_json(path, {"table": {"random encoder": recall(*meet(objective, data, held))}})
+    table: Table = json.loads(path.read_text())["table"]
+    for row, marks in table.items():
+        log.say(f"probe     {row:15s} " + "  ".join(f"{name} {cell(marks, name)}" for name in columns(table)))
+    return table
+
+
+def watcher(
+    objective: Objective, data: Data, held: np.ndarray, note: Callable[[Health], Any]
+) -> Callable[[int], dict[str, Any]]:
+    """Health of the first part's vectors, and recall among some of the pairs kept out."""
+
+    def watch(step: int) -> dict[str, Any]:
+        if meeting(objective) is None:
+            return {}
+        a, b = meet(objective, data, held[:256])
+        health = measure(a)
+        note(health)
+        return {"rank": health.effective_rank, "spread": health.spread, "recall": recall(a, b)["recall-1"]}
+
+    return watch
+
+
+def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: Table, verdict: str, log: Log) -> None:
+    """An encoder in a folder for each part; `probe.json` last."""
+    objective, held = recipe.objective, material.held
+    parts = list(recipe.data.tokenizers)
+    term = meeting(objective)
+    read = "mean" if term is None else term.read.__name__
+    for part in parts:
+        encoder = cast(Encoder, objective.encoders[part] if part in objective.encoders else objective.encoder)  # noqa: SIM401
+        facts: dict[str, Any] = {"read": read, "width": encoder.width, "input": {}, "recipe": plan.recipe, "part": part}
+        facts |= {"steps": plan.steps, "data": plan.found, "headstart": __version__}
+        checkpoint.save_encoder(folder / part, encoder, facts)
+    scores: dict[str, Any] = {
+        "protocol": VERSION,
+        "read": read,
+        "table": table,
+        "query": len(held),
+        "bank": 0,
+        "chance": 0.0,
+    }
+    if table:
+        table["pre-trained"] = recall(*meet(objective, recipe.data, held))
+        scores["chance"] = 1 / max(1, len(held))
+        log.say("\n" + "\n".join(lines(table, scores["chance"])) + f"\n\nworth     {summary(table, len(held))}")
+    if term is not None:
+        checkpoint.write_tensors(folder / "heads.safetensors", dict(term.head.state_dict()))
+    log.say(f"health    {verdict}")
+    write_report(folder, recipe, material.training, scores, log)
+    checkpoint.write_json(folder / "probe.json", scores)
+    log.say(f"\ndone      an encoder for each part: {', '.join(str(folder / part) for part in parts)}. To use them:\n")
+    log.say(snippet(folder, parts))
+
+
+def snippet(folder: Path, parts: list[str]) -> str:
+    """Python that loads and uses one of the encoders."""
+    others = ", ".join(str(folder / part) for part in parts[1:])
+    return SNIPPET.format(folder=str(folder / parts[0]), part=parts[0], others=others)

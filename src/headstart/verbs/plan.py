@@ -1,0 +1,86 @@
+"""`headstart plan`: what was found, what would be done and why, what it will cost here, and every word that would change it."""
+
+import dataclasses
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..data.source import open_source
+from ..log import Log, span
+from ..nn.encoder import Model
+from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, sort_words
+from ..recipe import Input, Run
+from ..train import device_of, dtype_of
+from ..words import arguments, changed, parse
+from .material import gather
+
+
+def plan(where: Any, *words: str, log: Log | None = None, **named: Any) -> Plan:
+    """The plan that `pretrain` with the same words would follow. Costs are measured by a few dry steps; nothing is kept."""
+    log = log or Log()
+    asked = parse(words, named)
+    run = changed(Run(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
+    given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
+    source = open_source(where, given.kind, given.label)
+    found = source.describe()
+    name = str(asked.get("recipe", default_recipe(source.kind)))
+    groups = sort_words(asked, find(name))
+    source, tokenizer, given, why = look(source, given, device_of(run))
+    material = gather(where, source, tokenizer, given, run, log)
+    title = str(where) if isinstance(where, str | Path) else "array"
+    settled = choose(title, material.training, tokenizer, given, groups, run, [*why, material.said])
+    settled = dataclasses.replace(settled, found=found)
+    bad = material.everything.bad
+    lines = ["", "What I found", f"  {found}"]
+    lines += [f"  {len(bad):,} samples cannot be read; the first is {bad[0]}"] if bad else []
+    lines += ["", "What I would do, and why", *(f"  - {reason}" for reason in settled.why)]
+    lines += ["", "What it will cost here, by a few dry steps", *(f"  {line}" for line in costs(settled, run))]
+    lines += ["", "Every word that would change it", *(f"  {line}" for line in every_word(settled, run))]
+    lines += ["", f"To do it: headstart pretrain {title}" + "".join(f" {word}" for word in words)]
+    log.say("\n".join(lines))
+    return settled
+
+
+def costs(settled: Plan, run: Run) -> list[str]:
+    """Time, memory and disk."""
+    device = device_of(run)
+    objective = build(settled, _stub(settled)).objective
+    weights = sum(p.numel() for p in objective.parameters())
+    remembered = weights + sum(b.numel() for b in objective.buffers())
+    encoder = sum(p.numel() for p in objective.encoder.parameters())
+    disk = 4 * (2 * (remembered + 2 * weights) + encoder)  # two checkpoints with AdamW's two moments, and the encoder
+    return [
+        f"time    training {span(settled.seconds)}, {settled.seconds / settled.steps * 1e3:.0f} ms a step of "
+        f"{settled.rows:,.0f} rows; "
+        "reading and scoring come on top",
+        f"memory  {settled.memory / 2**30:.1f} GiB at the peak of a step on {device} in {str(dtype_of(run, device))[6:]}",
+        f"disk    {disk / 2**20:,.0f} MiB in {settled.run['out'] or default_folder(settled.where, settled.recipe)}",
+    ]
+
+
+def every_word(settled: Plan, run: Run) -> list[str]:
+    """Words and what they stand at, group by group."""
+    recipe = build(settled, _stub(settled))
+    own = {n: settled.arguments.get(n, p.default) for n, p in arguments(find(settled.recipe)).items()}
+    size = {"recipe": settled.recipe, "steps": settled.steps, **own}
+    optim = {f"optim.{n}": getattr(v, "peak", v) for n, v in vars(recipe.optim).items() if not n.startswith("_")}
+    groups = (
+        size,
+        {f"model.{n}": v for n, v in asdict(Model(**settled.model)).items()},
+        {f"data.{n}": v for n, v in settled.input.items()},
+        optim,
+        {f"run.{n}": v for n, v in asdict(run).items()},
+    )
+    return [" ".join(f"{n}={v}" for n, v in group.items()) for group in groups]
+
+
+def _stub(settled: Plan) -> Any:
+    """A source of as many samples as there are, for what only counts them."""
+
+    class Stub:
+        kind, labels, classes = settled.tokenizer["kind"], None, ()
+
+        def __len__(self) -> int:
+            return max(2, settled.samples)
+
+    return Stub()

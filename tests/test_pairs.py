@@ -1,0 +1,186 @@
+"""Samples of several parts from files of equal names, tables of paths, and tars."""
+
+import csv
+import io
+import json
+import os
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headstart.data.pairs import PairSource, Part, matched
+from headstart.data.source import DataError, open_source
+from headstart.errors import Unreadable
+
+
+def png(level: int, side: int = 9) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (side, side), (level, 0, 0)).save(out, "PNG")
+    return out.getvalue()
+
+
+def lay(root, files):
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return root
+
+
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [("{}.png", "{}.txt"), ("images/{}.png", "captions/{}.txt"), ("train/images/{}.png", "train/captions/{}.txt")],
+)
+def test_files_of_equal_names(tmp_path, image, text):
+    files = {image.format(f"{i:04}"): png(i) for i in range(6)} | {text.format(f"{i:04}"): f"level {i}" for i in range(1, 6)}
+    source = open_source(lay(tmp_path, files))
+    assert isinstance(source, PairSource) and source.kind == "pair" and len(source) == 6
+    assert source.kinds == {"image": "image", "text": "text"} and source[0]["text"] is None
+    for i in range(1, 6):
+        assert source[i]["image"][0, 0, 0] == i and source[i]["text"] == f"level {i}"
+        assert source.name(i).endswith(f"{i:04}")
+    assert source.labels is None and "image 6, text 5" in source.describe()
+
+
+def test_three_kinds_and_labels(tmp_path):
+    files = {}
+    for i, name in enumerate(("cat/a", "cat/b", "dog/a")):
+        array = io.BytesIO()
+        np.save(array, np.arange(40, dtype=np.float32) * i)
+        files |= {f"{name}.png": png(i), f"{name}.txt": name, f"{name}.npy": array.getvalue()}
+    source = open_source(lay(tmp_path, files))
+    assert source.kinds == {"image": "image", "series": "series", "text": "text"} and source.classes == ("cat", "dog")
+    assert source.labels is not None and source.labels.tolist() == [0, 0, 1]
+    assert source[2]["text"] == "dog/a" and source[2]["series"].shape == (1, 40) and source[2]["series"][0, 3] == 6
+
+
+def test_two_parts_of_one_kind_where_asked(tmp_path):
+    files = {f"{part}/{i}.png": png(i + 100 * (part == "masks")) for part in ("photos", "masks") for i in range(3)}
+    lay(tmp_path, files)
+    assert open_source(tmp_path).kind == "image"  # cat/1.png and dog/1.png look the same
+    source = open_source(tmp_path, kind="pair")
+    assert source.kinds == {"masks": "image", "photos": "image"}
+    assert source[2]["photos"][0, 0, 0] == 2 and source[2]["masks"][0, 0, 0] == 102
+    lay(tmp_path / "sides", {"a.jpg": png(1), "a.png": png(2), "a.txt": "one", "b.png": png(3), "b.txt": "two"})
+    both = open_source(tmp_path / "sides")
+    assert both.kinds == {"image": "image", "image_2": "image", "text": "text"} and both[1]["image_2"] is None
+
+
+def test_names_that_do_not_match_are_no_pairs(tmp_path):
+    assert matched({"image": ["a.png", "b.png"], "text": ["c.txt"]}) is None
+    assert matched({"image": ["x/a.png", "y/a.png"], "text": ["x/b.txt"]}) is None
+    source = open_source(lay(tmp_path, {"1.png": png(1), "2.png": png(2), "3.png": png(3), "1.txt": "only one of three"}))
+    assert source.kind == "image" and len(source) == 3
+    with pytest.raises(DataError, match="no names in common"):
+        open_source(lay(tmp_path / "apart", {"1.png": png(1), "x.txt": "t"}), kind="pair")
+
+
+def test_a_broken_part_is_missing_and_a_sample_without_parts_unreadable(tmp_path):
+    files = {f"{i}.png": png(i) for i in range(4)} | {f"{i}.txt": str(i) for i in range(4)}
+    files |= {"1.png": files["1.png"][:40], "2.txt": b"\0\0\0\0", "3.png": b"", "3.txt": b""}
+    source = open_source(lay(tmp_path, files))
+    sample, wrong = source.parts(1)
+    assert sample["image"] is None and sample["text"] == "1" and set(wrong) == {"image"} and source[2]["text"] is None
+    with pytest.raises(Unreadable, match=r"3: image: .*; text: "):
+        source[3]
+
+
+def table(path, rows, names):
+    with path.open("w", newline="") as file:
+        csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",").writerows([names, *rows])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_tables_of_paths(tmp_path, suffix):
+    lay(tmp_path, {f"left/{i}.png": png(i) for i in range(4)} | {f"right/{i}.png": png(50 + i) for i in range(4)})
+    names = ("left", "right", "caption", "label")
+    rows = [(f"left/{i}.png", "" if i == 3 else f"right/{i}.png", f'a "level", {i}', "ab"[i % 2]) for i in range(4)]
+    path = tmp_path / f"pairs{suffix}"
+    if suffix == ".jsonl":
+        path.write_text("\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in rows))
+    else:
+        table(path, rows, names)
+    source = open_source(path)
+    assert source.kind == "pair" and source.kinds == {"left": "image", "right": "image", "text": "text"}
+    assert source[1]["right"][0, 0, 0] == 51 and source[1]["text"] == 'a "level", 1' and source[3]["right"] is None
+    assert source.classes == ("a", "b") and source.labels is not None and source.labels.tolist() == [0, 1, 0, 1]
+    assert source.name(2) == "left/2.png"
+    with pytest.raises(DataError, match=r"no column nothing: choose label= among left, right, caption, label"):
+        open_source(path, label="nothing")
+
+
+def test_paths_never_lead_out_of_the_tables_folder(tmp_path):
+    lay(tmp_path, {"in/1.png": png(1), "in/2.png": png(2), "in/3.png": png(3), "secret.png": png(9), "in/deep/x.png": png(4)})
+    os.symlink(tmp_path / "secret.png", tmp_path / "in" / "link.png")
+    table(
+        tmp_path / "in" / "t.csv",
+        [(n, "words") for n in ("1.png", "2.png", "3.png", "../secret.png", str(tmp_path / "secret.png"), "link.png", "deep/x.png")],
+        ("image", "caption"),
+    )  # fmt: skip
+    source = open_source(tmp_path / "in" / "t.csv")
+    assert [source[i]["image"] is not None for i in range(7)] == [True, True, True, False, False, False, True]
+    assert "not a file inside" in source.parts(3)[1]["image"]
+
+
+def tarred(path, members, mode="w"):
+    with tarfile.open(path, mode) as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+            else:
+                info.type, info.linkname = content
+                tar.addfile(info)
+
+
+def test_tars_are_read_in_place(tmp_path):
+    members = [m for i in range(5) for m in ((f"./shard/{i:03}.png", png(i)), (f"./shard/{i:03}.txt", b"level %d" % i))]
+    members += [("shard/000.cls", b"1"), ("shard/003.cls", b"0"), ("notes.json5", b"{}")]
+    members += [("../out.png", png(9)), ("/root.png", png(9)), ("shard/9.png", (tarfile.SYMTYPE, "/etc/passwd"))]
+    tarred(tmp_path / "a.tar", members)
+    source = open_source(tmp_path / "a.tar")
+    assert source.kind == "pair" and source.kinds == {"image": "image", "text": "text"} and len(source) == 5
+    assert [source[i]["image"][0, 0, 0] for i in (4, 0, 2)] == [4, 0, 2] and source[3]["text"] == "level 3"
+    assert source.labels is not None and source.labels.tolist() == [1, -1, -1, 0, -1] and source.name(1) == "shard/001"
+    tarred(tmp_path / "one.tar", [m for m in members if m[0].endswith(".png")])
+    one = open_source(tmp_path / "one.tar")
+    assert isinstance(one, Part) and one.kind == "image" and len(one) == 5 and one[3][0, 0, 0] == 3
+
+
+def test_tars_that_cannot_be_read(tmp_path):
+    members = [(f"{i}.{s}", c) for i in range(3) for s, c in (("png", png(i)), ("txt", b"words"))]
+    tarred(tmp_path / "a.tar.gz", members, "w:gz")
+    with pytest.raises(DataError, match="compressed tar"):
+        open_source(tmp_path / "a.tar.gz")
+    tarred(tmp_path / "a.tar", members)
+    whole = (tmp_path / "a.tar").read_bytes()
+    (tmp_path / "cut.tar").write_bytes(whole[: 9 * 512 + 10])
+    try:
+        cut = open_source(tmp_path / "cut.tar")
+        for i in range(len(cut)):
+            cut[i]
+    except (DataError, Unreadable):
+        pass
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        data = bytearray(whole)
+        for at in rng.integers(0, len(data), 20):
+            data[at] ^= 1 << int(rng.integers(8))
+        (tmp_path / "flipped.tar").write_bytes(data)
+        try:
+            source = open_source(tmp_path / "flipped.tar")
+        except DataError:
+            continue
+        for i in range(len(source)):
+            try:
+                source[i]
+            except Unreadable:
+                continue
+    tarred(tmp_path / "other.tar", [("a.xyzq", b"\1\2"), ("b.xyzq", b"\3")])
+    with pytest.raises(DataError, match="none of it is data"):
+        open_source(tmp_path / "other.tar")
+    lay(tmp_path, {"plain.txt": "text"})
+    with pytest.raises(DataError, match="holds no pairs"):
+        open_source(tmp_path / "plain.txt", kind="pair")
