@@ -198,7 +198,8 @@ def test_files_of_every_format_are_known_by_content_and_read(tmp_path, suffix, s
 
 def test_other_files_are_none_of_ours(tmp_path):
     for start in (b"", b"RIFF", b"text that is long enough to be looked at" * 9, b"\x89PNG\r\n\x1a\n",
-                  b"\xff\xfb\x90\x00" + b"\0" * 900, b"RIFF\0\0\0\0AVI LIST", b"OggS" + b"\0" * 24 + b"\x80theora", b"\xff\xd8\xff\xe0"):  # fmt: skip
+                  b"\xff\xfb\x90\x00" + b"\0" * 900, b"RIFF\0\0\0\0AVI LIST",
+                  b"OggS" + b"\0" * 24 + b"\x80theora", b"\xff\xd8\xff\xe0"):  # fmt: skip
         assert reader.kind(start, tmp_path / "x.bin") is None
 
 

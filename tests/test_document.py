@@ -1,6 +1,7 @@
 """Documents: words and patches as rows, and the files they are read from."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -47,7 +48,12 @@ def test_rows():
     assert len(tokens) == 4 + 4 and tokens.values[:, BITS].tolist() == [1] * 4 + [-1] * 4
     expected = [[0, 0, 20, 10, 1], [20, 0, 50, 10, 2], [50, 50, 90, 60, 3], [10, 70, 100, 80, 4]]
     assert np.allclose(tokens.coords[:4], expected, atol=1e-4)
-    assert tokens.coords[4:].tolist() == [[0, 0, 50, 50, 0], [50, 0, 100, 50, 0], [0, 50, 50, 100, 0], [50, 50, 100, 100, 0]]
+    assert tokens.coords[4:].tolist() == [
+        [0, 0, 50, 50, 0],
+        [50, 0, 100, 50, 0],
+        [0, 50, 50, 100, 0],
+        [50, 50, 100, 100, 0],
+    ]
     back = tokenizer.decode(tokens)
     assert back["words"] == ["Hello,", "wörld", "averyveryverylon", "éééééééé"]
     assert np.array_equal(back["page"], fitted["page"]) and back["page"].shape == (1, 16, 16)
@@ -64,7 +70,9 @@ def test_standardised():
     rows = pack([tokenizer(tokenizer.fitted(page)) for page in pages]).values.numpy()
     text, grey = rows[rows[:, BITS] > 0, :BITS], rows[rows[:, BITS] < 0, :64]
     moving = text.std(0) > 0
-    assert np.abs(text.mean(0)).max() < 1e-3 and np.abs(text.std(0)[moving] - 1).max() < 1e-3 and 60 < moving.sum() < BITS
+    assert (
+        np.abs(text.mean(0)).max() < 1e-3 and np.abs(text.std(0)[moving] - 1).max() < 1e-3 and 60 < moving.sum() < BITS
+    )
     assert abs(grey.mean()) < 1e-3 and abs(grey.std() - 1) < 1e-3
 
 
@@ -110,7 +118,9 @@ def test_views_are_parts_of_the_page():
     """Of a column of words and its picture, what lies together: words of one view span less of the page than all do."""
     tokenizer = DocumentTokenizer(side=64)
     words = {"words": ["w"] * 40, "boxes": [[0, i / 40, 1, (i + 1) / 40] for i in range(40)]}
-    crop = views.crop_rows(tokenizer(tokenizer.fitted(words)), Step(0, 1).rng("v", torch.tensor([4])), (0.25, 0.25), 1.0)
+    crop = views.crop_rows(
+        tokenizer(tokenizer.fitted(words)), Step(0, 1).rng("v", torch.tensor([4])), (0.25, 0.25), 1.0
+    )
     numbers = crop.coords[:, 4].tolist()
     assert len(numbers) == 10 and numbers == list(range(int(numbers[0]), int(numbers[0]) + 10))
     page = tokenizer(tokenizer.fitted(PAGE))
@@ -130,7 +140,8 @@ HOCR = b"""<?xml version="1.0" encoding="UTF-8"?>
 ALTO = """<?xml version="1.0"?><alto xmlns="http://www.loc.gov/standards/alto/ns-v3#"><Description><sourceImageInformation>
 <fileName>page.png</fileName></sourceImageInformation></Description><Layout><Page WIDTH="200" HEIGHT="100"><PrintSpace><TextBlock>
 <TextLine><String HPOS="10" VPOS="10" WIDTH="40" HEIGHT="20" CONTENT="Hello"/><SP/>
-<String HPOS="60" VPOS="10" WIDTH="90" HEIGHT="20" CONTENT="wörld &amp; co"/></TextLine></TextBlock></PrintSpace></Page></Layout></alto>"""
+<String HPOS="60" VPOS="10" WIDTH="90" HEIGHT="20" CONTENT="wörld &amp; co"/></TextLine></TextBlock></PrintSpace>
+</Page></Layout></alto>"""
 PAGE_XML = """<?xml version="1.0" encoding="UTF-8"?><PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">
 <Page imageFilename="page.png" imageWidth="200" imageHeight="100"><TextRegion><Coords points="0,0 200,100"/><TextLine>
 <Word><Coords points="10,10 50,10 50,30 10,30"/><TextEquiv><Unicode>Hello</Unicode></TextEquiv></Word>
@@ -222,8 +233,21 @@ def test_damaged_files(tmp_path):
             except Unreadable:
                 continue
     deep = b"<alto>" + b"<a>" * 100_000
-    broken = [b"", b" ", b"{", b"[1]", b"\x89PNG\r\n\x1a\n", b"<html>words</html>", b"<alto></alto>", deep, b'{"words":' + b"[" * 100_000]
-    broken += [json.dumps({**JSON, **change}).encode() for change in ({"boxes": [[1]]}, {"words": [1, 2]}, {"words": ["a"]}, {"width": "x"})]
+    broken = [
+        b"",
+        b" ",
+        b"{",
+        b"[1]",
+        b"\x89PNG\r\n\x1a\n",
+        b"<html>words</html>",
+        b"<alto></alto>",
+        deep,
+        b'{"words":' + b"[" * 100_000,
+    ]
+    broken += [
+        json.dumps({**JSON, **change}).encode()
+        for change in ({"boxes": [[1]]}, {"words": [1, 2]}, {"words": ["a"]}, {"width": "x"})
+    ]
     broken += [ALTO.replace('"40"', '"1e999"').encode(), ALTO.replace('"40"', '"wide"').encode()]
     for content in broken:
         path = tmp_path / "g.xml"
@@ -236,7 +260,24 @@ def test_damaged_files(tmp_path):
         reader.read(tmp_path / "none.xml")
 
 
+@pytest.mark.parametrize(
+    "pattern", ["<!--", "<![CDATA[", "<a ", "<a x='", "<a x=", "</", "&", "<script>", "<a title=' bbox", "<a>", "x "]
+)
+def test_time_is_linear(pattern):
+    """What makes HTML parsers quadratic takes them minutes, and a second here."""
+    start = time.perf_counter()
+    pages = reader._hocr(
+        b"<div class=ocr_page><b class=ocrx_word title='bbox 1 1 2 2'>w</b><i>" + pattern.encode() * 20_000
+    )
+    assert pages[0].words == ["w"] and time.perf_counter() - start < 5
+
+
 def test_other_files(tmp_path):
-    for name, content in (("a.html", b"<html><p>words</p>"), ("a.json", b'{"words": 3}'), ("a.xml", b"<svg/>"), ("a.json", b"[]")):
+    for name, content in (
+        ("a.html", b"<html><p>words</p>"),
+        ("a.json", b'{"words": 3}'),
+        ("a.xml", b"<svg/>"),
+        ("a.json", b"[]"),
+    ):
         (tmp_path / name).write_bytes(content)
         assert reader.kind(content, tmp_path / name) is None

@@ -78,7 +78,8 @@ def test_long_records_keep_their_end_within_bounds():
     "sample",
     [None, 3, "x", {}, {"code": [], "time": []}, {"code": ["a"], "time": [np.nan]}, {"code": ["a"], "time": [np.inf]},
      {"code": ["a", "b"], "time": [1]}, {"code": ["a"], "time": ["then"]}, {"code": [3], "time": [1]}, {"code": 5, "time": 5},
-     {"code": ["a"], "time": [1], "value": [np.inf]}, {"code": ["a"], "time": [1], "value": [[1]]}, {"code": ["x" * 999], "time": [1]},
+     {"code": ["a"], "time": [1], "value": [np.inf]}, {"code": ["a"], "time": [1], "value": [[1]]},
+     {"code": ["x" * 999], "time": [1]},
      {"code": ["a"], "time": [[1]]}, {"code": ["a"], "time": [10**400]}, {"code": ["a"], "time": None}],
 )  # fmt: skip
 def test_what_is_no_record_is_said_in_words(sample):
@@ -118,6 +119,6 @@ def test_simulated_patients_show_their_condition_in_their_values():
 
     creatinine = np.array([last(i, "LAB/creatinine") for i in range(300)])
     kidney, well = (np.nanmean(creatinine[source.labels == k]) for k in (2, 0))
-    assert kidney > well + 10
+    assert kidney > well + 5
     tokenizer = EventsTokenizer.fit([source[i] for i in range(50)])
     check_tokenizer(tokenizer, [*(source[i] for i in range(5)), {"code": ["VISIT/practice"], "time": [0]}])

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 
 from headstart.data import images
-from headstart.data.images import FolderSource, find_images, grid, read_image, resize, to_channels
+from headstart.data.images import FolderSource, find_images, read_image
 from headstart.data.source import DataError, Unreadable
+from headstart.tokenizers.resize import grid, resize, to_channels
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 

@@ -88,7 +88,9 @@ def test_views_are_runs():
     sample = tokenizer.fitted({"time": range(20), "direction": [0] * 20, "bytes": [bytes([i] * 4) for i in range(20)]})
     crop = views.crop_rows(tokenizer(sample), Step(0, 1).rng("v", torch.tensor([3])), (0.4, 0.4), 1.0)
     numbers = [v for v in crop.values.tolist() if v < 256]
-    assert len(crop) == 40 and set(np.diff(numbers)) <= {0, 1} and crop.coords[0, 0] == 0 and crop.coords[-1, 0] in (7, 8)
+    assert (
+        len(crop) == 40 and set(np.diff(numbers)) <= {0, 1} and crop.coords[0, 0] == 0 and crop.coords[-1, 0] in (7, 8)
+    )
 
 
 A, B = socket.inet_aton("10.1.2.3"), socket.inet_aton("172.99.88.77")
@@ -182,6 +184,7 @@ def test_anonymous(tmp_path):
         ether(ip(A, B, udp(50_123, 53, b"\1\2secret.example" + A), 17)),
         ether(ip(A, B, tcp(50_123, 53, b"secret.example" + A), 6)),
         ether(ip(A, B, icmp_error, 1)),
+        ether(ip(A, B, tcp(50_123, 80, b"from " + B + b" via 10.1.2.3"), 6)),
         ether(ip(A, B, dpkt.icmp.ICMP(type=8, data=dpkt.icmp.ICMP.Echo(id=0x7172, seq=1, data=b"ping")), 1)),
         ether(ip(A, B, ip(B, A, udp(7, 7, b"tunnel"), 17), 4)),
         ether(ip(A, B, udp(7, 7, b"fragment" + B), 17)[:6] + b"\0\7" + ip(A, B, udp(7, 7, b"fragment" + B), 17)[8:]),
@@ -189,7 +192,7 @@ def test_anonymous(tmp_path):
     flows = opened(tmp_path, capture(frames)).samples
     every = b"|".join(b for flow in flows for b in flow["bytes"])
     secrets = [A, B, A6, B6, MAC, MAC[::-1], b"secret", b"inside", b"tunnel", b"fragment", b"STMP", b"ECHO", b"QRST"]
-    secrets += [b"abcd", b"zb", b"qr", b"z{", (50_123).to_bytes(2, "big"), b"\xbc\xde"]
+    secrets += [b"10.1.2.3", b"abcd", b"zb", b"qr", b"z{", (50_123).to_bytes(2, "big"), b"\xbc\xde"]
     assert not [secret for secret in secrets if secret in every]
     assert all(word in every for word in (b"hello", b"reply", b"again", b"other", b"six", b"ping", b"\x02\x04\x05\xb4"))
     packets = [b for flow in flows for b in flow["bytes"]]
@@ -273,7 +276,9 @@ def test_damaged_captures(tmp_path):
 def test_bounds(tmp_path, monkeypatch):
     frames = [ether(ip(A, B, udp(1_000 + i % 7, 9, b"x" * 900), 17)) for i in range(500)]
     source = opened(tmp_path, capture(frames, times=[i / 1000 for i in range(500)]))
-    assert len(source) == 7 and all(len(f["bytes"]) == pcap.KEPT and len(f["bytes"][0]) == pcap.SIZE for f in source.samples)
+    assert len(source) == 7 and all(
+        len(f["bytes"]) == pcap.KEPT and len(f["bytes"][0]) == pcap.SIZE for f in source.samples
+    )
     monkeypatch.setattr(pcap, "FLOWS", 3)
     assert len(opened(tmp_path, capture(frames))) == 3
     monkeypatch.setattr(pcap, "PACKETS", 2)

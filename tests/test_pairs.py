@@ -33,7 +33,9 @@ def lay(root, files):
     [("{}.png", "{}.txt"), ("images/{}.png", "captions/{}.txt"), ("train/images/{}.png", "train/captions/{}.txt")],
 )
 def test_files_of_equal_names(tmp_path, image, text):
-    files = {image.format(f"{i:04}"): png(i) for i in range(6)} | {text.format(f"{i:04}"): f"level {i}" for i in range(1, 6)}
+    files = {image.format(f"{i:04}"): png(i) for i in range(6)} | {
+        text.format(f"{i:04}"): f"level {i}" for i in range(1, 6)
+    }
     source = open_source(lay(tmp_path, files))
     assert isinstance(source, PairSource) and source.kind == "pair" and len(source) == 6
     assert source.kinds == {"image": "image", "text": "text"} and source[0]["text"] is None
@@ -70,7 +72,9 @@ def test_two_parts_of_one_kind_where_asked(tmp_path):
 def test_names_that_do_not_match_are_no_pairs(tmp_path):
     assert matched({"image": ["a.png", "b.png"], "text": ["c.txt"]}) is None
     assert matched({"image": ["x/a.png", "y/a.png"], "text": ["x/b.txt"]}) is None
-    source = open_source(lay(tmp_path, {"1.png": png(1), "2.png": png(2), "3.png": png(3), "1.txt": "only one of three"}))
+    source = open_source(
+        lay(tmp_path, {"1.png": png(1), "2.png": png(2), "3.png": png(3), "1.txt": "only one of three"})
+    )
     assert source.kind == "image" and len(source) == 3
     with pytest.raises(DataError, match="no names in common"):
         open_source(lay(tmp_path / "apart", {"1.png": png(1), "x.txt": "t"}), kind="pair")
@@ -111,7 +115,10 @@ def test_tables_of_paths(tmp_path, suffix):
 
 
 def test_paths_never_lead_out_of_the_tables_folder(tmp_path):
-    lay(tmp_path, {"in/1.png": png(1), "in/2.png": png(2), "in/3.png": png(3), "secret.png": png(9), "in/deep/x.png": png(4)})
+    lay(
+        tmp_path,
+        {"in/1.png": png(1), "in/2.png": png(2), "in/3.png": png(3), "secret.png": png(9), "in/deep/x.png": png(4)},
+    )
     os.symlink(tmp_path / "secret.png", tmp_path / "in" / "link.png")
     table(
         tmp_path / "in" / "t.csv",

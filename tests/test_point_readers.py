@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ ROWS = [
 ]
 
 
-def ply_of(form: str, vertices: list[tuple], names: str, types: str, faces: np.ndarray | None = None) -> bytes:
+def ply_of(form: str, vertices: list[tuple], names: str, types: str, faces: Any = None) -> bytes:
     """A PLY file in one of the three forms; types are those of struct."""
     said = {"f": "float", "B": "uchar", "d": "double", "i": "int"}
     head = f"ply\nformat {form} 1.0\ncomment made up\nelement vertex {len(vertices)}\n"
@@ -45,7 +46,7 @@ def save(path: Path, data: bytes) -> Path:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_ply_vertices_are_points_with_their_colours(tmp_path, form) -> None:
+def test_ply_vertices_are_points_with_their_colours(tmp_path: Path, form: str) -> None:
     rows = [(*r[:3], 255, 0, 51) for r in ROWS]
     path = save(tmp_path / "a.ply", ply_of(form, rows, "x y z red green blue", "fffBBB"))
     points = ply.read(path)
@@ -56,7 +57,7 @@ def test_ply_vertices_are_points_with_their_colours(tmp_path, form) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_ply_surfaces_are_sampled_by_area(tmp_path, form) -> None:
+def test_ply_surfaces_are_sampled_by_area(tmp_path: Path, form: str) -> None:
     mixed = [*QUADS.tolist()[:5], [1, 3, 7], [1, 7, 5]]
     for faces in (QUADS, mixed):
         points = ply.read(save(tmp_path / "a.ply", ply_of(form, CUBE.tolist(), "x y z", "fff", faces)))
@@ -73,7 +74,7 @@ def _check_cube(points: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_ply_splats_have_their_14_columns(tmp_path, form) -> None:
+def test_ply_splats_have_their_14_columns(tmp_path: Path, form: str) -> None:
     names = "x y z nx ny nz f_dc_0 f_dc_1 f_dc_2 f_rest_0 opacity scale_0 scale_1 scale_2 rot_0 rot_1 rot_2 rot_3"
     rows = [tuple(float(i) for i in range(18)) for _ in range(4)]
     path = save(tmp_path / "a.ply", ply_of(form, rows, names, "f" * 18))
@@ -83,7 +84,7 @@ def test_ply_splats_have_their_14_columns(tmp_path, form) -> None:
     np.testing.assert_allclose(splats[0, 11:], 0.5 + 0.28209479 * np.array([6, 7, 8]), rtol=1e-6)
 
 
-def test_trimesh_agrees_on_meshes(tmp_path) -> None:
+def test_trimesh_agrees_on_meshes(tmp_path: Path) -> None:
     trimesh = pytest.importorskip("trimesh")
     ball = trimesh.creation.icosphere(subdivisions=3)
     for name in ("a.obj", "a.off", "a.stl", "a.ply"):
@@ -100,7 +101,7 @@ def test_trimesh_agrees_on_meshes(tmp_path) -> None:
     assert np.abs(np.linalg.norm(mesh.read(tmp_path / "t.stl"), axis=1) - 1).max() < 0.015
 
 
-def test_obj_counts_back_and_passes_over_what_is_broken(tmp_path) -> None:
+def test_obj_counts_back_and_passes_over_what_is_broken(tmp_path: Path) -> None:
     lines = [f"v {x} {y} {z} 0.5 0.5 0.5" for x, y, z in CUBE] + ["vt 0 0", "vn 0 0 1", "usemtl a"]
     lines += ["f " + " ".join(f"{i - 8}/1/1" for i in face) for face in QUADS.tolist()]
     lines += ["f 1 1 1", "f 1 2 99", "f 1 2"]  # no area, no such corner, no face
@@ -111,7 +112,7 @@ def test_obj_counts_back_and_passes_over_what_is_broken(tmp_path) -> None:
     assert mesh.read(save(tmp_path / "b.obj", b"v 1 2 3\nv 4 5 6\n")).tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
-def test_off_without_a_break_after_its_name(tmp_path) -> None:
+def test_off_without_a_break_after_its_name(tmp_path: Path) -> None:
     body = f"{len(CUBE)} {len(QUADS)} 0\n" + "\n".join(" ".join(map(str, v)) for v in CUBE)
     body += "\n# faces\n" + "\n".join("4 " + " ".join(map(str, f)) for f in QUADS.tolist())
     for head in ("OFF", "OFF\n", "OFF # by hand\n"):
@@ -151,7 +152,7 @@ def pcd_of(form: str) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["ascii", "binary", "binary_compressed"])
-def test_pcd_in_all_its_forms(tmp_path, form) -> None:
+def test_pcd_in_all_its_forms(tmp_path: Path, form: str) -> None:
     path = save(tmp_path / "a.pcd", pcd_of(form))
     assert cloud.kind(path.read_bytes()[:4096], path) == "points"
     points = cloud.read(path)
@@ -159,7 +160,7 @@ def test_pcd_in_all_its_forms(tmp_path, form) -> None:
     np.testing.assert_allclose(points[:, 4:], [[1, 0, 0.2]] * 50, atol=1e-6)
 
 
-def test_points_without_a_return_are_left_out(tmp_path) -> None:
+def test_points_without_a_return_are_left_out(tmp_path: Path) -> None:
     data = pcd_of("binary")
     at = data.index(b"DATA binary\n") + 12
     path = save(tmp_path / "a.pcd", data[:at] + struct.pack("<f", float("nan")) + data[at + 4 :])
@@ -167,13 +168,13 @@ def test_points_without_a_return_are_left_out(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".las", ".laz"])
-def test_las_is_shifted_to_its_corner(tmp_path, suffix, monkeypatch) -> None:
+def test_las_is_shifted_to_its_corner(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     laspy = pytest.importorskip("laspy")
     path = tmp_path / f"a{suffix}"
     file = laspy.create(point_format=3, file_version="1.2")
     file.header.scales, file.header.offsets = [0.001] * 3, [500_000, 4_000_000, 0]
     places = RNG.random((3_000, 3)) * [90, 90, 10]
-    file.x, file.y, file.z = (places + [500_000, 4_000_000, 300]).T
+    file.x, file.y, file.z = (places + np.array([500_000, 4_000_000, 300])).T
     file.intensity = np.full(3_000, 13_107, np.uint16)
     file.red = file.green = np.full(3_000, 65_535, np.uint16)
     file.write(path)
@@ -185,7 +186,7 @@ def test_las_is_shifted_to_its_corner(tmp_path, suffix, monkeypatch) -> None:
     assert 900 <= len(cloud.read(path)) <= 1_001
 
 
-def test_text_and_kitti_are_known_by_numbers_that_make_sense(tmp_path) -> None:
+def test_text_and_kitti_are_known_by_numbers_that_make_sense(tmp_path: Path) -> None:
     text = "\n".join(f"{a} {b} {c} {d}" for a, b, c, d in ROWS)
     for name, body in (
         ("a.xyz", "# made up\n" + text),
@@ -206,9 +207,9 @@ def test_text_and_kitti_are_known_by_numbers_that_make_sense(tmp_path) -> None:
             cloud.read(tmp_path / "b.bin")
 
 
-def _files(folder: Path) -> list[tuple[object, str, bytes]]:
+def _files(folder: Path) -> list[tuple[Any, str, bytes]]:
     splat = "x y z f_dc_0 f_dc_1 f_dc_2 opacity scale_0 scale_1 scale_2 rot_0 rot_1 rot_2 rot_3"
-    files: list[tuple[object, str, bytes]] = []
+    files: list[tuple[Any, str, bytes]] = []
     for form in FORMS:
         files.append((ply, ".ply", ply_of(form, CUBE.tolist(), "x y z", "fff", [*QUADS.tolist(), [1, 2, 3]])))
         files.append((ply, ".ply", ply_of(form, [(1.0,) * 14] * 9, splat, "f" * 14)))
@@ -235,7 +236,7 @@ def _files(folder: Path) -> list[tuple[object, str, bytes]]:
     return files
 
 
-def test_broken_files_are_refused_in_words(tmp_path) -> None:
+def test_broken_files_are_refused_in_words(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     refused = read = 0
     for reader, suffix, data in _files(tmp_path):
@@ -247,9 +248,9 @@ def test_broken_files_are_refused_in_words(tmp_path) -> None:
             broken += [bytes(flipped), data[: int(rng.integers(len(data)))]]
         for some in broken:
             path = save(tmp_path / f"x{suffix}", some)
-            reader.kind(some[:4096], path)  # type: ignore[attr-defined]
+            reader.kind(some[:4096], path)
             try:
-                points = reader.read(path)  # type: ignore[attr-defined]
+                points = reader.read(path)
                 assert points.dtype == np.float32 and points.ndim == 2 and np.isfinite(points).all()
                 read += 1
             except Unreadable:
@@ -257,7 +258,7 @@ def test_broken_files_are_refused_in_words(tmp_path) -> None:
     assert refused > 300 and read > 100
 
 
-def test_what_says_it_is_huge_is_not_believed(tmp_path) -> None:
+def test_what_says_it_is_huge_is_not_believed(tmp_path: Path) -> None:
     huge = ply_of("binary_little_endian", CUBE.tolist(), "x y z", "fff").replace(b"vertex 8", b"vertex 19999999")
     with pytest.raises(Unreadable, match="too early"):
         ply.read(save(tmp_path / "a.ply", huge))

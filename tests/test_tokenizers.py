@@ -1,15 +1,18 @@
 """Every tokenizer keeps the contract that `check_tokenizer` states, and the checker notices when one does not."""
 
 import dataclasses
+import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from headstart import tokenizers
-from headstart.checkpoint import TOKENIZERS
+from headstart.errors import Mistake
 from headstart.tokenizers import ImageTokenizer, SeriesTokenizer, TextTokenizer
 from headstart.tokenizers.check import check_tokenizer
+from headstart.tokenizers.want import Want
 from headstart.tree import map
 
 R = np.random.default_rng(0)
@@ -32,21 +35,37 @@ CASES = {
         for c, mean, std in [(1, (0.5,), (0.25,)), (3, (0.4, 0.5, 0.6), (0.2, 0.3, 0.1)), (7, (0.1,), (2.0,))]
         for dtype in (np.uint8, np.uint16, np.float32)
     ],
-    "SeriesTokenizer": [(SeriesTokenizer.fit(signals(c), p), signals(c)) for c, p in [(1, 8), (3, 5), (2, 1)]],
+    "SeriesTokenizer": [
+        (SeriesTokenizer.fit(signals(c), Want(patch=p)), signals(c)) for c, p in [(1, 8), (3, 5), (2, 1)]
+    ],
     "TextTokenizer": [(TextTokenizer(64), ["rows of bytes", "Grüße, 世界 🌍", "a", "x" * 64, "\x00 two\nlines"])],
 }
 
 
-@pytest.mark.parametrize("name", sorted(tokenizers.__all__))
+@pytest.mark.parametrize("name", sorted(CASES))
 def test_contract(name):
-    assert name in CASES, f"{name} has no samples here to be checked with"
     for tokenizer, samples in CASES[name]:
         check_tokenizer(tokenizer, samples)
 
 
-def test_every_kind_can_be_loaded():
-    assert {getattr(tokenizers, n) for n in tokenizers.__all__} == set(TOKENIZERS.values())
-    assert all(t.kind == kind for kind, t in TOKENIZERS.items())
+@pytest.mark.parametrize("kind", tokenizers.KINDS)
+def test_every_kind_has_its_file(kind):
+    """A tokenizer under the contract's name, an augmentation, and a test that runs the contract on it."""
+    tokenizer = tokenizers.named(kind)
+    assert tokenizer.kind == kind and tokenizer.__name__ == f"{kind.capitalize()}Tokenizer"
+    assert getattr(tokenizers, tokenizer.__name__) is tokenizer and isinstance(tokenizer.signal, bool)
+    way = importlib.import_module(f"headstart.augment.{kind}")
+    assert hasattr(way, "crop") == hasattr(tokenizer, "many") and hasattr(way, "crop_rows") != hasattr(way, "crop")
+    tests = [p.read_text() for p in Path(__file__).parent.glob("test_*.py")]
+    assert any(tokenizer.__name__ in text and "check_tokenizer" in text for text in tests)
+
+
+def test_there_are_twenty_kinds():
+    assert len(tokenizers.KINDS) == 20
+    with pytest.raises(Mistake, match="the kinds are image"):
+        tokenizers.named("smell")
+    with pytest.raises(AttributeError, match="has no 'SmellTokenizer'"):
+        tokenizers.SmellTokenizer  # noqa: B018
 
 
 class Wrong:
@@ -98,11 +117,11 @@ def test_fit_standardises(kind):
     level, spread = np.float32([[[1.0]], [[-20.0]], [[0.5]]]), np.float32([[[1.0]], [[9.0]], [[0.01]]])
     pile = [level + p * spread for p in pictures(3, np.float32, [(8, 8), (12, 4)] * 30)]
     if kind == "image":
-        tokenizer = ImageTokenizer.fit(pile, 4)
-        rows = torch.cat([tokenizer(p).values for p in pile]).view(-1, 3)
+        tokenizer = ImageTokenizer.fit(pile, Want(patch=4))
+        rows = torch.cat([tokenizer(tokenizer.fitted(p)).values for p in pile]).view(-1, 3)
     else:
         pile = [p.reshape(3, -1) for p in pile]
-        tokenizer = SeriesTokenizer.fit(pile, 4)
+        tokenizer = SeriesTokenizer.fit(pile, Want(patch=4))
         rows = torch.cat([tokenizer(p).values for p in pile]).view(-1, 3, 4).transpose(1, 2).reshape(-1, 3)
     assert rows.mean(0).abs().max() < 2e-3 and (rows.std(0) - 1).abs().max() < 2e-3
 

@@ -16,7 +16,8 @@ def crop_rows(tokens: Tokens, rng: Rng, scale: tuple[float, float], shrink: floa
     towards short wavelengths) change with the sample. Rows cannot be shrunk: `shrink` is unused.
     """
     number = torch.arange(len(tokens), device=tokens.device)
-    flat = tokens.coords.clone()
+    cell = (tokens.coords[:, 1] * 8192 + tokens.coords[:, 2]).round().long()
+    flat = tokens.coords + 0.2 * rng.fold("rim").rows(tokens.layout.seg, cell)  # bands agree on which patch is nearer
     flat[:, 0] = 0  # near in the picture, whatever the band
     chosen = rows.part(replace(tokens, values=number, coords=flat), rng.fold("part"), scale)
     part = Tokens(tokens.values[chosen.values], tokens.coords[chosen.values], chosen.layout, tokens.kind)

@@ -6,7 +6,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from .source import PICKLED, ArraySource, DataError, Source, guess_kind
+from .source import PICKLED, DataError, Source, source_of
 
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype]]
 
@@ -18,7 +18,7 @@ def open_npz(path: Path, kind: str | None) -> Source:
         chosen, beside = choose(shapes, str(path))
         values = _load_key(archive, chosen, path)
         labels = None if beside is None else _load_key(archive, beside, path)
-    return ArraySource(values, kind or guess_kind(values, path.name), labels, title=path.stem)
+    return source_of(values, kind, labels, path.stem)
 
 
 def choose(shapes: Shapes, title: str) -> tuple[str, str | None]:

@@ -11,7 +11,7 @@ from . import pairs, sets
 from .files import FileSource
 from .index import suffix_of
 from .readers import Claim, accepted, arrays, claims, reading
-from .source import FORMS, ArraySource, DataError, ListSource, Source, guess_kind
+from .source import DataError, ListSource, Source, source_of
 from .survey import choose, open_survey, survey
 
 KINDS = (
@@ -44,7 +44,7 @@ def open_source(where: Any, kind: str | None = None, label: str | None = None) -
     if hasattr(where, "describe"):
         return where  # a Source of the user's own
     if hasattr(where, "__array__"):
-        return _open_array(np.asarray(where), kind)
+        return source_of(np.asarray(where), kind)
     if isinstance(where, list | tuple) and kind is not None:
         return ListSource(where, kind)
     if not isinstance(where, str | Path):
@@ -107,16 +107,6 @@ def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None)
         else:
             return one
         raise
-
-
-def _open_array(values: np.ndarray, kind: str | None) -> Source:
-    kind = kind or guess_kind(values)
-    if kind in FORMS:
-        return ArraySource(values, kind)
-    if values.ndim == 0 or values.dtype.kind not in "biufUS":
-        raise DataError(f"an array of {values.dtype}, shape {list(values.shape)}, holds no {kind} samples: give a list")
-    samples: Any = [str(v) for v in values] if values.dtype.kind in "US" else values
-    return ListSource(samples, kind, title="array")
 
 
 def _as_kind(source: Source, kind: str | None) -> Source:

@@ -91,6 +91,11 @@ def sniff(where: Any) -> Found:
     guessed = bool(told) and getattr(told[0].reader, "GENERAL", False)
     if guessed:
         why.append("arrays do not say what they hold: the kind is judged by the shape, and data.kind= overrides it")
+        shape: tuple[int, ...] = getattr(source, "shape", ())
+        if source.kind == "series" and len(shape) == 2 and shape[1] <= 16 and shape[0] >= 8 * shape[1]:
+            why.append(
+                f"{shape[0]}x{shape[1]} may be points (data.kind=points), or time first: then swap the last two axes"
+            )
     sure = 0.7 if guessed else 1 / max(1, len(kinds))
     if told and not hasattr(told[0].reader, "open"):
         why.append("the file is one sample: a recording, which is cut into windows if it is long")
@@ -139,12 +144,12 @@ def _folder(path: Path) -> Found:
     beside = {"notes and tables about the files": len(found.notes), "files of no known kind": found.unknown}
     try:
         kind = choose(found, None)
-        source = open_survey(found, kind)
     except DataError as error:
         if len(found.kinds) < 2:
             raise
         rest = {k: n for k, n in (parts | beside).items() if n}
         return Found(str(path), "", 0.0, len(found.files), parts=rest, why=(str(error),))
+    source = open_survey(found, kind)
     taken = found.kinds if kind == "pair" else (kind,)
     rest = {k: n for k, n in (parts | beside).items() if n and k not in taken}
     sure = min(found.sure.get(k, 0.0) for k in taken)
@@ -180,8 +185,10 @@ def _candidates(found: Survey, kind: str, source: Source) -> list[Candidate]:
         if folders is not None:
             out.insert(0 if first is None else len(out), _candidate("folders", folders, classes))
         return out
-    folders, classes = folder_labels(files)
-    if isinstance(source, Joined) and folders is not None:
+    if not isinstance(source, Joined):
+        return _in_source(source)
+    folders, classes = folder_labels(source.titles)
+    if folders is not None:
         each = np.repeat(folders, [len(s) for s in source.sources])
         if np.array_equal(each, source.labels if source.labels is not None else ()):
             return [_candidate("folders", each, classes)]

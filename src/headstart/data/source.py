@@ -121,7 +121,7 @@ class ListSource:
 
     def __init__(
         self,
-        samples: Sequence[Any],
+        samples: Any,  # a sequence, or what is indexed like one
         kind: str,
         labels: Any = None,
         classes: Sequence[str] = (),
@@ -149,6 +149,30 @@ class ListSource:
 
     def describe(self) -> str:
         return f"{self.title}: {len(self):,} {self.kind} samples{said_of_labels(self)}"
+
+
+def source_of(values: Any, kind: str | None, labels: np.ndarray | None = None, title: str = "array") -> Source:
+    """The samples along the first axis of an array, of any kind; without a kind, the one that its shape suggests."""
+    kind = kind or guess_kind(values, title)
+    if kind in KINDS:
+        return ArraySource(values, kind, labels, title=title)
+    if len(values.shape) == 0 or values.dtype.kind not in "biufUS":
+        raise DataError(f"{title} of {values.dtype}, shape {list(values.shape)}, holds no {kind} samples: give a list")
+    return ListSource(_Rows(values), kind, labels, title=title)
+
+
+class _Rows:
+    """The samples of an array as kinds of free form take them: copies that may be written to, and str."""
+
+    def __init__(self, values: Any):
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int) -> Any:
+        sample = self.values[index]
+        return str(sample) if self.values.dtype.kind in "US" else np.array(sample)
 
 
 class Subset:
@@ -184,7 +208,7 @@ def open_source(where: Any, kind: str | None = None, label: str | None = None) -
     return opening.open_source(where, kind, label)
 
 
-def guess_kind(values: np.ndarray, title: str = "the array") -> str:
+def guess_kind(values: Any, title: str = "the array") -> str:
     """The kind that an array's shape and dtype suggest; `kind=` overrides it.
 
     Strings are text; [n, L] is series; four axes are images. Three axes are images [n, H, W] when they hold

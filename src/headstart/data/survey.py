@@ -17,6 +17,7 @@ from .index import Index, index, suffix_of
 from .joined import Joined
 from .readers import LAST, Claim, accepted, claims, reading, suffixes
 from .source import DataError, Source
+from .table import TableSource, TablesSource
 
 LOOK = 3  # files of each suffix whose content is looked at; the next step is LOOK_ON, where none could be told
 LOOK_ON = 64
@@ -92,13 +93,14 @@ def choose(found: Survey, kind: str | None) -> str:
     if kind is not None:
         if kind not in kinds:
             what = {"image": "images", "text": ".txt files"}.get(kind, f"{kind} files")
-            holds = f"; it holds {found.listed()}" if kinds else ""
+            every = survey(folder)
+            holds = f"; it holds {every.listed()}" if every.kinds else ""
             raise DataError(f"there are no {what} among the {n:,} files under {folder}{holds}: give another folder")
         return kind
     if not kinds:
         raise DataError(
             f"there are no images or .txt files, nor any other data that is known here, among the {n:,} files under "
-            f"{folder}: give another folder"
+            f"{folder}: give another folder (or data.kind=text, if they are texts)"
         )
     counts = {k: len(rows) for k, rows in kinds.items()}
     if len(counts) == 1:
@@ -251,18 +253,8 @@ def _holds_many(reader: ModuleType, suffix: str, folder: Path, files: Index) -> 
 def _open_many(found: Survey, kind: str, files: Index, label: str | None) -> Source:
     folder, readers = found.folder, found.readers[kind]
     column = None if label == "folders" else label
-    if kind == "table":
-        by_reader = {
-            r: [f for s, r2 in readers.items() if r2 is r for f in files.take(files.by_suffix(s))]
-            for r in readers.values()
-        }
-        tables = [
-            r.open_many([folder / f for f in names], **accepted(r.open_many, label=column))
-            for r, names in by_reader.items()
-            if names and hasattr(r, "open_many")
-        ]
-        if tables:
-            return tables[0] if len(tables) == 1 else Joined(tables, title=str(folder))
+    if kind == "table" and all(hasattr(r, "load") for r in readers.values()):
+        return _tables(found, files, column)
     sources, titles, bad = [], [], []
     for name in files:
         claim = readers.get(suffix_of(name))
@@ -287,6 +279,22 @@ def _open_many(found: Survey, kind: str, files: Index, label: str | None) -> Sou
         if labels is not None:
             joined.labels, joined.classes = np.repeat(labels, [len(s) for s in sources]), classes
     return joined
+
+
+def _tables(found: Survey, files: Index, label: str | None) -> Source:
+    """The rows of tables of several schemas, in whatever formats."""
+    tables, bad = [], []
+    for name in files:
+        reader = found.readers["table"].get(suffix_of(name)) or claims(found.folder / name, "table")[0].reader
+        try:
+            tables.append(reader.load(found.folder / name))
+        except DataError as error:
+            bad.append((name, str(error)))
+    if not tables:
+        raise DataError(bad[0][1])
+    source = TableSource(tables[0], label) if len(tables) == 1 else TablesSource(tables, label)
+    source.bad = bad  # type: ignore[union-attr]
+    return source
 
 
 def _asked(reader: ModuleType, kind: str) -> str | None:

@@ -1,6 +1,7 @@
 """Tables as samples: a row is a sample, and one column may be the label."""
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..errors import Unreadable
 from .cells import Column
-from .source import DataError, Source, said_of_labels
+from .source import DataError, ListSource, Source, said_of_labels
 
 LABELS = ("label", "labels", "class", "target", "y", "species", "category", "outcome")  # names that say so
 FEW = 20  # different values of a last column that may be a label
@@ -123,8 +124,8 @@ class TableSource:
 class TablesSource:
     """The rows of several tables, of whatever columns; each row says under the key "" which table it is from.
 
-    groups: the number of the table. label: a column that every table has; its classes are those of all. Without it no column
-    is taken out.
+    groups: the number of the table. label: a column that every table has; its classes are those of all. Without it, a column
+    whose name says that it is the label is taken out where all tables have the same columns (parts of one table).
     """
 
     kind = "table"
@@ -132,51 +133,75 @@ class TablesSource:
     def __init__(self, tables: Sequence[Table], label: str | None = None):
         if not tables:
             raise DataError("there are no tables: give at least one")
-        self.tables, self.label = tables, label
+        self.tables = tables
+        self.titles = unique([t.title for t in tables])
         self.starts = np.cumsum([0, *map(len, tables)])
         self.groups = np.repeat(np.arange(len(tables)), np.diff(self.starts))
         self.labels: np.ndarray | None = None
         self.classes: tuple[str, ...] = ()
         self.candidates = tuple(n for n in candidates(tables[0]) if all(n in t.names for t in tables))
-        if label is not None:
-            each = [labels_of(t.column(named(t, label)), t.title) for t in tables]
-            if len({bool(classes) for _, classes in each}) > 1:
-                raise DataError(
-                    f"column {label!r} holds classes in some tables and quantities in others: choose another"
-                )
-            self.classes = tuple(sorted({c for _, classes in each for c in classes}))
-            at = [np.array([self.classes.index(c) for c in classes] + [-1]) for _, classes in each]
-            self.labels = np.concatenate([a[x] if self.classes else x for a, (x, _) in zip(at, each, strict=True)])
+        self.label = label
+        if label is None and len({frozenset(t.names) for t in tables}) == 1:
+            self.label = next((n for n in self.candidates if says_label(n, tables[0].names)), None)
+        self.hidden = [named(t, self.label) if self.label is not None else None for t in tables]
+        try:
+            self.labels, self.classes = self._labels()
+        except DataError:
+            if label is not None:
+                raise
+            self.label, self.hidden = None, [None] * len(tables)  # it is called a class, and holds none
+
+    def _labels(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        if self.label is None:
+            return None, ()
+        each = [labels_of(t.column(str(n)), t.title) for t, n in zip(self.tables, self.hidden, strict=True)]
+        if len({bool(classes) for _, classes in each}) > 1:
+            raise DataError(
+                f"column {self.label!r} holds classes in some tables and quantities in others: choose another"
+            )
+        together = tuple(sorted({c for _, classes in each for c in classes}))
+        if not together:
+            return np.concatenate([labels for labels, _ in each]), ()
+        number = {c: i for i, c in enumerate(together)}
+        at = [np.array([*(number[c] for c in classes), -1]) for _, classes in each]
+        return np.concatenate([a[labels] for a, (labels, _) in zip(at, each, strict=True)]), together
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        table, i = self._at(index)
-        row = {name: cell for name, cell in table.row(i).items() if name != self.label}
+        t, i = self._at(index)
+        row = {name: cell for name, cell in self.tables[t].row(i).items() if name != self.hidden[t]}
         if all(cell is None for cell in row.values()):
             raise Unreadable(self.name(index), "every cell of the row is missing")
-        return {"": table.title} | row
+        return {"": self.titles[t]} | row
 
     def name(self, index: int) -> str:
-        table, i = self._at(index)
-        return f"{table.title}[{i}]"
+        t, i = self._at(index)
+        return f"{self.titles[t]}[{i}]"
 
     def describe(self) -> str:
         names = {name for t in self.tables for name in t.names}
         return f"{len(self.tables):,} tables of {len(self):,} rows and {len(names):,} columns{said_of_labels(self)}"
 
-    def _at(self, index: int) -> tuple[Table, int]:
+    def _at(self, index: int) -> tuple[int, int]:
         index = range(len(self))[index]
         t = int(np.searchsorted(self.starts, index, side="right")) - 1
-        return self.tables[t], index - int(self.starts[t])
+        return t, index - int(self.starts[t])
 
 
-def opened(table: Table, label: str | None = None) -> Source:
-    """The table's rows; or the records of its patients, if it is a list of events."""
-    from .reshaped import EventsSource, event_columns  # which builds on this module
+def opened(table: Table, label: str | None = None, kind: str | None = None) -> Source:
+    """The table's rows; or the records of its patients, if it is a list of events.
 
-    return EventsSource(table, label) if event_columns(table.names) else TableSource(table, label)
+    kind: "table" or "events" where the columns' names mislead; "series" for a table with a line per time step, as one sample.
+    """
+    from .reshaped import EventsSource, as_series, event_columns  # which builds on this module
+
+    if kind == "series":
+        return ListSource([as_series(table)], "series", title=table.title)
+    if kind == "events" or (kind is None and event_columns(table.names)):
+        return EventsSource(table, label)
+    return TableSource(table, label)
 
 
 def candidates(table: Table) -> tuple[str, ...]:
@@ -189,6 +214,21 @@ def candidates(table: Table) -> tuple[str, ...]:
         if column.form in ("text", "whole", "truth") and 2 <= len(_different(column)) <= FEW:
             by_name.append(last)
     return tuple(by_name)
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """The same names; the second "a" is called "a (2)", unless another is called so already."""
+    out: list[str] = []
+    taken, count = set(names), Counter[str]()
+    for name in names:
+        count[name] += 1
+        new = name
+        while count[name] > 1 and new in taken:
+            new = f"{name} ({count[name]})"
+            count[name] += new in taken
+        taken.add(new)
+        out.append(new)
+    return out
 
 
 def says_label(name: str, names: Sequence[str]) -> bool:

@@ -48,7 +48,9 @@ class _Walk:
     def __init__(self, code: str):
         self.lines = [line.encode() for line in code.split("\n")]
         self.found: set[tuple[Place, Place]] = set()
-        self.around: State | None = None  # in the body of a class: what its methods see, which is not the class's own names
+        self.around: State | None = (
+            None  # in the body of a class: what its methods see, which is not the class's own names
+        )
         self.steps = 0
 
     def block(self, statements: Iterable[ast.stmt], state: State) -> State:

@@ -46,7 +46,7 @@ class DocumentTokenizer:
 
     @classmethod
     def fit(cls, samples: list[Any], want: Want = Want()) -> "DocumentTokenizer":
-        """All words of the longest page up to eight times `want.rows`; pictures at want.side, else in about `want.rows` patches."""
+        """All words of the longest page, up to eight times `want.rows`; pictures at want.side, else in about `want.rows` rows."""
         any_page = any(isinstance(s, dict) and s.get("page") is not None for s in samples)
         side = PATCH * max(1, round((want.side / PATCH) if want.side else want.rows**0.5))
         plain = cls(want.longest or MOST, min(side, WIDEST) if any_page else 0)
@@ -126,7 +126,7 @@ class DocumentTokenizer:
         np.add.at(where, (at[:, 1], at[:, 0]), 1 / max(1, len(at)))
         picture = np.zeros((1, RAW_SIDE, RAW_SIDE), np.float32)
         if sample["page"] is not None:
-            picture = _resized(sample["page"], RAW_SIDE) / np.float32(255)
+            picture[:] = _resized(sample["page"], RAW_SIDE) / 255
         counts = byte_counts(" ".join(sample["words"]).encode())
         return np.concatenate([counts, where.ravel(), picture.ravel()]).astype(np.float32)
 

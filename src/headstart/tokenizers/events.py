@@ -15,7 +15,7 @@ from torch import nn
 from ..errors import Mistake, Unreadable
 from ..tokens import Tokens, layout
 from .names import code
-from .number import LIMIT, WIDTH, Scale, back, forward, gather, measure, spread
+from .number import LIMIT, WIDTH, Scale, back, forward, gather, measure, said, spread
 from .payload import Numbers
 from .want import Want
 from .words import Words
@@ -108,7 +108,7 @@ class EventsTokenizer:
     def decode(self, tokens: Tokens) -> dict[str, Any]:
         """The record again; codes that `fit` has not seen come back as "", see `kept`."""
         rows = ~tokens.slot
-        values = tokens.values[rows].float().cpu().numpy()
+        values = said(tokens.values[rows])
         known = values[:, WIDTH + 1] > 0.5
         names = [
             (self._words.nearest(row) or "") if k else ""

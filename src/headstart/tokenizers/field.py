@@ -1,5 +1,6 @@
 """Radiance fields on a grid as rows of small cubes of colour and density (as Nerf-MAE reads them, Irshad et al. 2024)."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,12 +41,14 @@ class FieldTokenizer:
     @classmethod
     def fit(cls, samples: list[Any], want: Want = Want()) -> "FieldTokenizer":
         """Sizes for about want.rows rows."""
-        there = usable(samples, _field, "field")
-        native = float(np.median([max(x.shape[1:]) for x in there]))
-        share = float(np.median([x[0].size / max(x.shape[1:]) ** 3 for x in there]))
+        shapes = usable(samples, lambda x: _field(x).shape[1:], "field")
+        native = float(np.median([max(sides) for sides in shapes]))
+        share = float(np.median([math.prod(sides) / max(sides) ** 3 for sides in shapes]))
         side, patch = sizes(native, 3, share, want, (2, 4, 8))
         plain = cls(patch, side)
-        return cls(patch, side, *moments([_logs(torch.from_numpy(plain.fitted(x))[None])[0] for x in there]))
+        return cls(
+            patch, side, *moments([_logs(torch.from_numpy(x)[None])[0] for x in usable(samples, plain.fitted, "field")])
+        )
 
     @property
     def dim(self) -> int:

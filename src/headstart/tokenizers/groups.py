@@ -229,14 +229,18 @@ def sizes(counts: list[int], most: int, want: Want) -> tuple[int, int, int]:
 
 
 def spread(clouds: list[np.ndarray], every: int, size: int, want: Want) -> tuple[float, int]:
-    """The median distance of a centre to the next, and the size, doubled where groups hold too few of the points."""
+    """The median distance of a centre to the next, and the size, doubled until groups hold nine tenths of the points.
+
+    It is doubled twice at most; clouds that are dense in some places need it, since centres are spread evenly.
+    """
     gaps, covers = [], []
+    sizes = [size] if want.patch else [k for k in (size, 2 * size, 4 * size) if k <= LARGEST]
     for cloud in clouds[:16]:
         x = torch.from_numpy(cloud)[None]
-        centres, index = groups_of(x, every, size, 1.0)
-        covers.append(len(index.unique()) / x.shape[1])
+        centres, _ = groups_of(x, every, size, 1.0)
+        covers.append([len(neighbours(x, centres, k).unique()) / x.shape[1] for k in sizes])
         if centres.shape[1] > 1:
             gaps.append(float(torch.cdist(centres[0], centres[0]).fill_diagonal_(torch.inf).amin(1).median()))
-    few = want.patch is None and np.median(covers) < COVER and 2 * size <= LARGEST
+    enough = [k for k, cover in zip(sizes, np.median(covers, axis=0), strict=True) if cover >= COVER]
     reach = max(float(np.abs(cloud[:, :3]).max()) for cloud in clouds)
-    return max(float(np.median(gaps)) if gaps else 1.0, 1e-3 * reach, 1e-9), 2 * size if few else size
+    return max(float(np.median(gaps)) if gaps else 1.0, 1e-3 * reach, 1e-9), min(enough, default=sizes[-1])

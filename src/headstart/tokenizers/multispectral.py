@@ -4,6 +4,7 @@ So sensors with different bands, and pictures with bands missing, go through one
 channel groups, Cong et al. 2022, with the wavelength instead of a learnt group number, as in DOFA, Xiong et al. 2024.)
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from .want import Want
 BANDS = 16  # of a sample; where there are more, neighbours are averaged
 KNOTS = 64  # wavelengths whose mean and spread are kept
 RAW = 3072
+MOST_BANDS = 4096
 UNKNOWN = 100_000.0  # nm: band i without a wavelength stands at this + 100 i, where no band of a camera is
 
 
@@ -31,7 +33,7 @@ class MultispectralTokenizer:
     interpolated linearly, beyond them the nearest counts. A band of NaN is missing and makes no rows; single missing
     pixels take the mean of their band. A band whose wavelength is NaN (all bands of a plain array [C, H, W]) is known by
     its number: it stands at 100,000 nm + 100 nm times its index. Bands are sorted by wavelength; of more than 16, neighbours
-    are averaged into 16. The longer side becomes `side`, the other keeps the proportion. At most 2^27 values.
+    are averaged into 16. The longer side becomes `side`, the other keeps the proportion. At most 2^27 values, 4,096 bands.
     """
 
     patch: int = 8
@@ -47,14 +49,14 @@ class MultispectralTokenizer:
     @classmethod
     def fit(cls, samples: list[Any], want: Want = Want()) -> "MultispectralTokenizer":
         """Sizes for about want.rows rows with the usual number of bands, and mean and spread at every wavelength."""
-        there = usable(samples, _bands, "multispectral")
-        native = float(np.median([max(b.shape[1:]) for b, _ in there]))
-        share = float(np.median([b.size / max(b.shape[1:]) ** 2 for b, _ in there]))  # bands, times how narrow they are
+        shapes = usable(samples, lambda x: _bands(x)[0].shape, "multispectral")
+        native = float(np.median([max(shape[1:]) for shape in shapes]))
+        share = float(np.median([math.prod(s) / max(s[1:]) ** 2 for s in shapes]))  # bands, times how narrow they are
         side, patch = sizes(native, 2, share, want, (2, 4, 8, 16))
         plain = cls(patch, side)
-        there = [(x["bands"], x["wavelength"]) for x in (plain.fitted(s) for s in map(_again, there))]
-        at = np.concatenate([w for _, w in there]).astype(np.float64)
-        flat = [torch.from_numpy(band).reshape(1, -1) for bands, _ in there for band in bands]
+        there = usable(samples, plain.fitted, "multispectral")
+        at = np.concatenate([x["wavelength"] for x in there]).astype(np.float64)
+        flat = [torch.from_numpy(band).reshape(1, -1) for x in there for band in x["bands"]]
         width = 1.0
         while len(np.unique(np.round(at / width))) > KNOTS:
             width *= 1.5
@@ -131,6 +133,8 @@ def _bands(sample: Any) -> tuple[np.ndarray, np.ndarray]:
         bands, wavelength = checked(sample["bands"], "C H W"), sample.get("wavelength")
     else:
         bands, wavelength = checked(sample, "C H W"), None
+    if len(bands) > MOST_BANDS:
+        raise Unreadable("", f"it has {len(bands):,} bands, more than {MOST_BANDS:,}: put the bands first")
     wavelength = _wavelengths(wavelength, len(bands))
     with np.errstate(over="ignore", invalid="ignore"):
         bands = bands.astype(np.float32)  # a copy
@@ -162,10 +166,6 @@ def _wavelengths(given: Any, n: int) -> np.ndarray:
     if wavelength.shape != (n,):
         raise Unreadable("", f"it has {n} bands but wavelengths of shape {list(wavelength.shape)}")
     wavelength = np.where(np.isnan(wavelength), UNKNOWN + 100.0 * np.arange(n), wavelength)
-    if wavelength.min() < 100 or wavelength.max() >= UNKNOWN + 100.0 * 2**16:
+    if wavelength.min() < 100 or wavelength.max() >= UNKNOWN + 100.0 * MOST_BANDS:
         raise Unreadable("", "its wavelengths are not in nm, 100 to 100,000: leave unknown ones NaN")
     return wavelength
-
-
-def _again(sample: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
-    return {"bands": sample[0], "wavelength": sample[1]}

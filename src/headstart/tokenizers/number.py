@@ -8,6 +8,7 @@ import math
 from typing import TypeAlias
 
 import numpy as np
+from torch import Tensor
 
 Scale: TypeAlias = tuple[float, float, float, float]  # centre, unit, mean, std
 
@@ -56,6 +57,11 @@ def spread(z: np.ndarray) -> np.ndarray:
     rest = (z - short).astype(np.float32)
     steps = 2 * np.clip((z[:, None] - KNOTS[:-1]) / np.diff(KNOTS), 0, 1) - 1
     return np.concatenate([short[:, None], rest[:, None], steps.astype(np.float32)], 1)
+
+
+def said(values: Tensor) -> np.ndarray:
+    """Payloads as finite numbers on the host, whatever a network has made of them."""
+    return np.clip(np.nan_to_num(values.detach().float().cpu().numpy()), -1e15, 1e15)
 
 
 def gather(payload: np.ndarray) -> np.ndarray:

@@ -106,7 +106,7 @@ class PacketsTokenizer:
         return {**sample, "time": _times(_classes(sample["time"]))}
 
     def raw(self, sample: dict[str, Any]) -> np.ndarray:
-        """Of each packet: is it there, direction, logarithm of gap and size; shares of bytes; the first bytes of each as they are."""
+        """Of each packet: is it there, direction, logarithms of gap and size; shares of bytes; the first bytes of each."""
         n, size = min(self.packets, 64), min(self.bytes, 2048 // min(self.packets, 64))
         each, table = np.zeros((4, n), np.float32), np.zeros((n, size), np.float32)
         gaps = np.diff(sample["time"], prepend=0.0)

@@ -18,7 +18,7 @@ from ..errors import Mistake, Unreadable
 from ..tokens import Tokens, layout
 from .cells import LONGEST_NAME, PERIODS, Cell, at_day, bits, day, letters_of, periodic, plain, shortened
 from .names import code, place
-from .number import WIDTH, Scale, back, forward, gather, measure, spread
+from .number import WIDTH, Scale, back, forward, gather, measure, said, spread
 from .payload import Numbers
 from .want import Want
 from .words import Words
@@ -142,7 +142,7 @@ class TableTokenizer:
     def decode(self, tokens: Tokens) -> Row:
         """The row again. Columns whose names `fit` has not seen cannot be named and are left out; see `kept`."""
         rows = ~tokens.slot
-        values, coords = tokens.values[rows].float().cpu().numpy(), tokens.coords[rows].tolist()
+        values, coords = said(tokens.values[rows]), tokens.coords[rows].tolist()
         names = [self._names.get(tuple(at)) for at in coords]
         parts = np.split(values, np.cumsum([WIDTH, len(FLAGS), PERIODS, CODE]), axis=1)
         z = gather(parts[0])

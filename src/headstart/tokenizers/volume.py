@@ -58,11 +58,11 @@ class VolumeTokenizer:
 
         Intensities are taken scan by scan where their ranges differ by more than a factor of 2.
         """
-        scans = usable(samples, _scan, "volume")
+        scans = usable(samples, _form, "volume")
         usual = np.median([mm for _, mm in scans], 0)
-        extent = np.median([np.multiply(x.shape[1:], mm) for x, mm in scans], 0)
+        extent = np.median([np.multiply(shape[1:], mm) for shape, mm in scans], 0)
         patch, size, spacing = _grid(usual, extent, want)
-        counts = [len(x) for x, _ in scans]
+        counts = [shape[0] for shape, _ in scans]
         channels = max(set(counts), key=counts.count)
         open_ = ((-HUGE,) * channels, (HUGE,) * channels)
         plain = cls(patch, size, spacing, channels, False, *open_)
@@ -156,6 +156,11 @@ def _scan(sample: Any) -> tuple[np.ndarray, tuple[float, ...]]:
     if mm.min() < 1e-6 or mm.max() > 1e4:
         raise Unreadable("", f"its spacing of {mm.tolist()} mm cannot be")
     return finite(values), tuple(mm.tolist())
+
+
+def _form(sample: Any) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    values, mm = _scan(sample)
+    return values.shape, mm
 
 
 def _grid(

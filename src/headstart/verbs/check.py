@@ -257,7 +257,7 @@ def _odd(of: Traits) -> Named:
     """Sizes far from the median (by log ratio, each axis by itself), and rates and channel counts that hardly any other has."""
     wrong: dict[int, str] = {}
     name, kind = of.source.name, of.source.kind
-    known = [i for i, size in enumerate(of.size) if size is not None and all(size)]
+    known = [i for i, size in enumerate(of.size) if size is not None and all(size) and of.plain[i] is None]
     if len(known) >= FEW and kind not in ("table", "pair"):
         axes = Counter(len(of.size[i] or ()) for i in known).most_common(1)[0][0]
         lengths = {i: s for i in known if len(s := of.size[i] or ()) == axes}

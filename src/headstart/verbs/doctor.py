@@ -13,7 +13,21 @@ from ..nn.linear import fastest_dtype
 from ..recipe import Run
 from ..train import device_of
 
-EXTRAS = {"tables": ("pyarrow", "writes .parquet embeddings")}
+EXTRAS = {  # extra -> (module, what it is for)
+    "audio": ("soundfile", "reads wav, flac, ogg, mp3"),
+    "video": ("av", "reads mp4, avi, webm"),
+    "geo": ("tifffile", "reads multi-band and GeoTIFF"),
+    "medical": ("nibabel", "reads NIfTI, and with pydicom DICOM"),
+    "signals": ("edfio", "reads EDF"),
+    "tables": ("pyarrow", "reads Parquet and Arrow, writes .parquet embeddings"),
+    "arrays": ("h5py", "reads HDF5, and with zarr Zarr"),
+    "text": ("tokenizers", "trains a vocabulary (data.vocab)"),
+    "molecules": ("rdkit", "reads SMILES and SDF"),
+    "points": ("laspy", "reads LAS and LAZ"),
+    "music": ("mido", "reads MIDI"),
+    "packets": ("dpkt", "reads pcap"),
+    "trajectories": ("gymnasium", "simulates the set gymnasium"),
+}
 
 
 def doctor() -> str:

@@ -48,10 +48,9 @@ def gather(where: Any, source: Source, tokenizer: Any, given: Input, run: Run, l
     if everything.kind == "pair":
         count = min(RIVALS, round(given.held * len(everything)))
         held = np.sort(np.random.default_rng(run.seed).permutation(len(everything))[:count])
-        rest = Subset(everything, np.setdiff1d(np.arange(len(everything)), held))
-        return Material(
-            everything, rest, None, f"{count:,} pairs are kept out of training to judge it (data.held)", held
-        )
+        training = Subset(everything, np.setdiff1d(np.arange(len(everything)), held))
+        said = f"{count:,} pairs are kept out of training to judge it (data.held)"
+        return Material(everything, training, None, said, held)
     if everything.labels is None:
         hint = "no labels were found, so nothing is probed; a folder for each class, or labels in the file, would do"
         return Material(everything, everything, None, hint)

@@ -2,7 +2,7 @@
 
 import inspect
 
-from ..planning import DEFAULT, SMALL, find, names
+from ..planning import DEFAULT, SMALL, default_recipe, find, names
 from ..words import arguments
 
 
@@ -13,7 +13,8 @@ def recipes(name: str | None = None) -> str:
         for each in names():
             module = inspect.getmodule(find(each))
             first = inspect.getdoc(module).split("(")[0].strip() if module else ""  # type: ignore[union-attr]
-            mark = "".join(f"  [default for {kind}]" for kind, chosen in DEFAULT.items() if chosen == each)
+            special = ", ".join(kind for kind, chosen in DEFAULT.items() if chosen == each)
+            mark = f"  [default for {special}]" if special else "  [default]" if each == default_recipe("") else ""
             lines.append(f"{each:12s} {' '.join(first.partition(':')[2].split())}{mark}")
         return "\n".join([*lines, "", "headstart recipes NAME shows one of them."])
     function = find(name)

@@ -49,7 +49,7 @@ def suffixes() -> frozenset[str]:
 def claims(path: str | Path, kind: str | None = None) -> list[Claim]:
     """Who knows this file, the most telling first: those of its suffix, and only if none of them does, those of its content.
 
-    kind: only those that make this of it; arrays may be anything, so their reader keeps a say.
+    kind: only those that make this of it; arrays may be anything, so their reader keeps a say, and any UTF-8 may be text.
     """
     path = Path(path)
     try:
@@ -67,7 +67,7 @@ def claims(path: str | Path, kind: str | None = None) -> list[Claim]:
             found = [c for c in found if c.kind == kind]
         if found:
             return found
-    return []
+    return [Claim(_plain, kind)] if kind in ("text", "code") and _plain.is_text(start) else []
 
 
 def reading(readers: dict[str, ModuleType], kind: str) -> Callable[[Path], Any]:

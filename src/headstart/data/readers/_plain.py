@@ -1,5 +1,6 @@
 """Plain text: what a file called .txt holds when no other reader knows it."""
 
+import codecs
 from pathlib import Path
 
 from ...errors import Unreadable
@@ -11,6 +12,15 @@ LIMIT = 2**28  # bytes
 
 def kind(start: bytes, path: Path) -> str | None:
     return "text" if path.suffix.lower() == ".txt" else None
+
+
+def is_text(start: bytes) -> bool:
+    """Whether a file that begins with this is UTF-8 without control characters; its last character may be cut off."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return bool(text.strip()) and not any(c < " " and c not in "\t\n\r\f\v\x1b" for c in text)
 
 
 def read(path: Path) -> str:

@@ -1,5 +1,6 @@
 """What a packet says about who sent it, found and wiped."""
 
+import socket
 import struct
 from dataclasses import dataclass
 
@@ -7,10 +8,13 @@ TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
 _EXTENSIONS = {0, 43, 60, 135, 139, 140}  # of IPv6, all of one form: next header, length in eights less one
 _FRAGMENT = 44
 _TALK = frozenset(  # ports of protocols whose payloads are made of addresses and names
-    (53, 5353, 5355, 137, 138, 1900, 3702)  # DNS, mDNS, LLMNR, NetBIOS names, SSDP, WS-Discovery
-    + (67, 68, 546, 547, 123, 161, 162, 69, 514, 520)  # DHCP, DHCPv6, NTP, SNMP, TFTP, syslog, RIP
-    + (88, 179, 389, 500, 4500, 5060, 3478, 5351)  # Kerberos, BGP, LDAP, IKE, SIP, STUN, NAT-PMP
-    + (1701, 2152, 3544, 4789, 6081)  # tunnels: L2TP, GTP, Teredo, VXLAN, Geneve
+    (
+        *(53, 5353, 5355, 137, 138, 1900, 3702),  # DNS, mDNS, LLMNR, NetBIOS names, SSDP, WS-Discovery
+        *(67, 68, 546, 547, 123, 161, 162, 69, 514, 520),  # DHCP, DHCPv6, NTP, SNMP, TFTP, syslog, RIP
+        *(88, 179, 389, 500, 4500, 5060, 3478, 5351),  # Kerberos, BGP, LDAP, IKE, SIP, STUN, NAT-PMP
+        *(1701, 2152, 3544, 4789, 6081),  # tunnels: L2TP, GTP, Teredo, VXLAN, Geneve
+        *(2055, 4739, 6343, 8805, 9995),  # reports on traffic: NetFlow, IPFIX, sFlow, PFCP
+    )
 )
 
 
@@ -40,12 +44,14 @@ def wiped(found: Head) -> bytes:
     """The packet with zeros for whatever names a host or a flow.
 
     Wiped: addresses, ports, IPv4's id, time to live, checksum and options, IPv6's flow label, hop limit and the content of its
-    extension headers; TCP's sequence and acknowledgement numbers, checksum and time stamps; checksums of UDP and ICMP, ICMP's id,
-    number and, in errors and neighbour discovery, its body; all of the payload on ports of protocols that carry addresses and
-    names (DNS, DHCP, NetBIOS, mDNS, SSDP, NTP, SNMP, SIP, ...), in later fragments, and of other protocols than TCP, UDP and ICMP
-    (tunnels hold whole packets). Link layers, with the hardware's addresses, were left behind before.
+    extension headers; TCP's sequence and acknowledgement numbers, checksum and time stamps; checksums of UDP and ICMP, ICMP's
+    id, number and, in errors and neighbour discovery, its body; all of the payload on ports of protocols that carry addresses
+    and names (DNS, DHCP, NetBIOS, mDNS, SSDP, NTP, SNMP, SIP, ...), in later fragments, and of other protocols than TCP, UDP
+    and ICMP (tunnels hold whole packets); the packet's own two addresses wherever else they stand in it. Link layers, with the
+    hardware's addresses, were left behind before.
 
-    Not wiped: what people and programs write into other payloads, such as the host names in TLS greetings and HTTP requests.
+    Not wiped: what people and programs write into other payloads, such as the host names in TLS greetings and HTTP requests,
+    and addresses of third hosts.
     """
     out, at = bytearray(found.packet), found.inner
     if out[0] >> 4 == 4:
@@ -72,7 +78,15 @@ def wiped(found: Head) -> bytes:
             _zero(out, at + 4, at + 12)
             _zero(out, at + 16, at + 18)
             _stamps(out, at + 20, min(_after_tcp(out, at), len(out)))
-    return bytes(out)
+    return _without(bytes(out), (found.source[:-2], found.target[:-2]))
+
+
+def _without(packet: bytes, addresses: tuple[bytes, bytes]) -> bytes:
+    """Zeros for the packet's own two addresses wherever else they stand, as bytes or written out."""
+    for address in addresses:
+        text = socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address).encode()
+        packet = packet.replace(address, bytes(len(address))).replace(text, b"0" * len(text))
+    return packet
 
 
 def _start(frame: bytes, link: int) -> int:

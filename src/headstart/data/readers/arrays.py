@@ -16,7 +16,7 @@ from ...errors import Mistake, Unreadable
 from .. import idx
 from ..extras import need
 from ..npz import Shapes, choose, headers, load_array, open_npz, read_header
-from ..source import ArraySource, DataError, Source, guess_kind
+from ..source import ArraySource, DataError, Source, guess_kind, source_of
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
 EXTRA = "arrays"
@@ -65,7 +65,7 @@ def open(path: Path, kind: str | None = None) -> Source:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
         values = load_array(path, path, mmap_mode="r")
-        return ArraySource(values, kind or guess_kind(values, path.name), title=path.stem)
+        return source_of(values, kind, title=path.stem)
     if start.startswith(b"PK\x03\x04"):
         if one := kind_by_keys(_npz_shapes(path)):
             raise DataError(f"{path} is one sample ({one}): give the folder it lies in, {path.parent}")
@@ -75,7 +75,7 @@ def open(path: Path, kind: str | None = None) -> Source:
     values, labels = idx.read_idx(path), idx.labels_beside(path)
     if values.ndim == 1:
         raise DataError(f"{path} holds labels, not samples: give the images file; its labels are found beside it")
-    return ArraySource(values, kind or guess_kind(values, path.name), labels, title=path.name)
+    return source_of(values, kind, labels, path.name)
 
 
 def read(path: Path, kind: str | None = None) -> Any:
@@ -199,9 +199,7 @@ def _stored(store: Any, path: Path, kind: str | None) -> Source:
     labels = None if beside is None else _whole(arrays[beside], shapes[beside][1])
     title = path.stem + (f"/{chosen}" if chosen and len(arrays) > 1 else "")
     values: Any = _whole(arrays[chosen], dtype) if dtype.kind in "US" else Stored(arrays[chosen], title, shape, dtype)
-    if kind is None:
-        kind = guess_kind(np.broadcast_to(np.zeros((), dtype), shape), path.name)
-    return ArraySource(values, kind, labels, title=title)
+    return source_of(values, kind, labels, title)
 
 
 def _inside(store: Any) -> Shapes:

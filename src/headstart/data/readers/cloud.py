@@ -44,6 +44,11 @@ def kind(start: bytes, path: Path) -> str | None:
 
 def read(path: Path) -> Float[np.ndarray, "n D"]:
     """[n, 3 + features] float32."""
+    with np.errstate(all="ignore"):  # NaN of any make: `finite` leaves them out
+        return _read(path)
+
+
+def _read(path: Path) -> np.ndarray:
     try:
         with path.open("rb") as file:
             start = file.read(4096)

@@ -13,7 +13,7 @@ from ..cells import WORDS, Column
 from ..extras import need
 from ..reshaped import event_columns
 from ..source import DataError, Source
-from ..table import CELLS, COLUMNS, Columns, Table, TablesSource, opened
+from ..table import CELLS, COLUMNS, Columns, Table, TablesSource, opened, unique
 
 SUFFIXES = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
 EXTRA = "tables"
@@ -34,9 +34,12 @@ def kind(start: bytes, path: Path) -> str | None:
     return "events" if event_columns(tuple(names)) else "table"
 
 
-def open(path: Path, label: str | None = None) -> Source:
-    """The rows of one file; or the records of its patients, if it is a list of events. `label` names the label column."""
-    return opened(load(path), label)
+def open(path: Path, label: str | None = None, kind: str | None = None) -> Source:
+    """The rows of one file; or the records of its patients, if it is a list of events. `label` names the label column.
+
+    kind: "table", "events" or "series" (a line per time step), where the names of the columns mislead.
+    """
+    return opened(load(path), label, kind)
 
 
 def open_many(paths: Sequence[Path], label: str | None = None) -> Source:
@@ -127,10 +130,8 @@ def _columns(title: str, table: Any) -> Columns:
             left_out.append(name)
         else:
             columns.append(column)
-    for column in columns:
-        same = [c for c in columns if c.name == column.name]
-        for i, other in enumerate(same[1:]):
-            other.name = f"{other.name} ({i + 2})"
+    for column, name in zip(columns, unique([c.name for c in columns]), strict=True):
+        column.name = name
     if left_out and not columns:
         raise DataError(f"{title} holds only lists or bytes: a table has columns of numbers, texts or dates")
     return Columns(title, columns, left_out=tuple(left_out))

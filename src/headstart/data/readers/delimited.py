@@ -14,7 +14,7 @@ from typing import IO, Any
 from ..cells import NO_NUMBER, Column, Growing, infer
 from ..reshaped import event_columns
 from ..source import DataError, Source
-from ..table import CELLS, COLUMNS, Columns, TablesSource, opened
+from ..table import CELLS, COLUMNS, Columns, TablesSource, opened, unique
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".csv.gz", ".tsv.gz")
 EXTRA = ""
@@ -52,9 +52,12 @@ def kind(start: bytes, path: Path) -> str | None:
     return "events" if names and event_columns(tuple(names)) else "table"
 
 
-def open(path: Path, label: str | None = None) -> Source:
-    """The rows of one file; or the records of its patients, if it is a list of events. `label` names the label column."""
-    return opened(load(path), label)
+def open(path: Path, label: str | None = None, kind: str | None = None) -> Source:
+    """The rows of one file; or the records of its patients, if it is a list of events. `label` names the label column.
+
+    kind: "table", "events" or "series" (a line per time step), where the names of the columns mislead.
+    """
+    return opened(load(path), label, kind)
 
 
 def open_many(paths: Sequence[Path], label: str | None = None) -> Source:
@@ -144,11 +147,9 @@ def _named(columns: list[Column]) -> list[Column]:
         steps = first.values[1:] - first.values[:-1]
         if (steps > 0).all():
             columns = columns[1:]
-    taken: Counter[str] = Counter()
-    for i, column in enumerate(columns):
-        name = column.name or ("row" if column is first else f"column {i + 1}")
-        taken[name] += 1
-        column.name = name if taken[name] == 1 else f"{name} ({taken[name]})"
+    named = [c.name or ("row" if c is first else f"column {i + 1}") for i, c in enumerate(columns)]
+    for column, name in zip(columns, unique(named), strict=True):
+        column.name = name
     return columns
 
 

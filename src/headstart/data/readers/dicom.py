@@ -34,8 +34,8 @@ def kind(start: bytes, path: Path) -> str | None:
         return None
     try:
         data = _dataset(path, header=True)
-        several = _number(data, "NumberOfFrames") > 1 and _number(data, "SamplesPerPixel") == 1
-        return "volume" if several else "image"
+        grey = _number(data, "SamplesPerPixel") == 1 and data.get("PhotometricInterpretation") != "PALETTE COLOR"
+        return "volume" if grey and _number(data, "NumberOfFrames") > 1 else "image"
     except (Mistake, Unreadable):
         return "image"  # `read` says what is wrong
 
@@ -53,7 +53,7 @@ def read(path: Path) -> Any:
         return {"values": values.astype(np.float32)[None], "spacing": np.array(_spacing(data), np.float32)}
     if values.ndim == 4:
         values = values[0]
-    return values[None] if grey else np.ascontiguousarray(np.moveaxis(values, -1, 0))
+    return np.array(values[None] if grey else np.moveaxis(values, -1, 0), order="C")
 
 
 def series(folder: Path) -> list[dict[str, Any]]:

@@ -1,12 +1,12 @@
 """Pages as words with boxes: hOCR, ALTO and PAGE, as text recognition writes them, and a plain JSON.
 
-The JSON is {"words": ["Total", ...], "boxes": [[x0, y0, x1, y1], ...]}, boxes as shares of the page, or in pixels with "width" and
-"height"; "image" names a picture of the page in the same folder.
+The JSON is {"words": ["Total", ...], "boxes": [[x0, y0, x1, y1], ...]}, boxes as shares of the page, or in pixels with "width"
+and "height"; "image" names a picture of the page in the same folder.
 """
 
+import html
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
@@ -22,7 +22,11 @@ EXTRA = ""
 MOST = 64 * 2**20  # bytes of a file
 WORDS = 20_000  # words of a page
 PAGES = 10_000
+LETTERS = 1_000  # characters of a word
 DEEPEST = 200  # elements in each other
+_TAG = re.compile(
+    r"""<(/?)([A-Za-z][^\s/<>]*+)((?:[^<>"']|"[^"<]*+"|'[^'<]*+')*+)>"""
+)  # "+": linear in the text's length
 _EMPTY = frozenset(("br", "hr", "img", "meta", "link", "input", "wbr"))  # elements of HTML that have no end
 Sample = dict[str, Any]
 
@@ -72,11 +76,18 @@ class _Page:
 
     def sample(self) -> Sample:
         boxes = np.array(self.boxes, np.float64).reshape(-1, 4) - [self.left, self.top, self.left, self.top]
-        width, height = (size if size > 0 else boxes[:, at].max(initial=1) for size, at in ((self.width, 2), (self.height, 3)))
+        width, height = (
+            size if size > 0 else boxes[:, at].max(initial=1) for size, at in ((self.width, 2), (self.height, 3))
+        )
         shares = boxes / [width, height, width, height]
         if not np.isfinite(shares).all():
             raise Unreadable("", "a word's box is not finite")
-        return {"words": self.words, "boxes": np.clip(shares, 0, 1).astype(np.float32), "page": None, "image": self.image}
+        return {
+            "words": self.words,
+            "boxes": np.clip(shares, 0, 1).astype(np.float32),
+            "page": None,
+            "image": self.image,
+        }
 
 
 def _pages(path: Path) -> list[Sample]:
@@ -100,33 +111,46 @@ def _pages(path: Path) -> list[Sample]:
 
 
 def _hocr(data: bytes) -> list[_Page]:
-    parser = _Hocr()
+    """class='ocr_page' title='image "p.png"; bbox 0 0 W H', class='ocrx_word' title='bbox x0 y0 x1 y1' (hOCR 1.2).
+
+    Not with html.parser, which takes hours over a file of nothing but "<a ".
+    """
     text = data.decode("utf-8", errors="replace")
-    try:
-        parser.feed(text)
-        parser.close()
-    except (ValueError, AssertionError, RecursionError) as error:
-        raise Unreadable("", f"the page is damaged ({error})") from error
-    return parser.pages
+    walk = _Hocr()
+    at = 0
+    while (begin := text.find("<", at)) >= 0:
+        walk.data(text[at:begin])
+        tag = _TAG.match(text, begin)
+        if tag:
+            closing, name, rest = tag.groups()
+            if name.lower() not in _EMPTY:
+                if not closing:
+                    walk.start(rest)
+                if closing or rest.endswith("/"):
+                    walk.end()
+            at = tag.end()
+        elif text.startswith("<!--", begin):
+            end = text.find("-->", begin)
+            if end < 0:
+                break
+            at = end + 3
+        else:
+            walk.data("<")
+            at = begin + 1
+    return walk.pages
 
 
-class _Hocr(HTMLParser):
-    """class='ocr_page' title='image "p.png"; bbox 0 0 W H', class='ocrx_word' title='bbox x0 y0 x1 y1' (hOCR 1.2)."""
-
+class _Hocr:
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.pages: list[_Page] = []
         self.box: tuple[float, float, float, float] | None = None
         self.depth, self.text = 0, ""
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _EMPTY:
-            return
+    def start(self, attributes: str) -> None:
         if self.box is not None:
             self.depth += 1
             return
-        said = {name: value or "" for name, value in attrs}
-        classes, title = said.get("class", "").split(), said.get("title", "")
+        classes, title = _attribute(attributes, "class").split(), _attribute(attributes, "title")
         found = re.search(r"\bbbox((?:\s+-?\d{1,9}(?:\.\d{1,9})?){4})", title)
         numbers = [float(n) for n in found[1].split()] if found else None
         if "ocr_page" in classes and len(self.pages) < PAGES:
@@ -138,18 +162,23 @@ class _Hocr(HTMLParser):
             a, b, c, d = numbers
             self.box, self.depth, self.text = (a, b, c, d), 1, ""
 
-    def handle_data(self, data: str) -> None:
-        if self.box is not None and len(self.text) < 1_000:
-            self.text += data
+    def data(self, text: str) -> None:
+        if self.box is not None and len(self.text) < LETTERS:
+            self.text += text[:LETTERS]
 
-    def handle_endtag(self, tag: str) -> None:
-        if self.box is None or tag in _EMPTY:
+    def end(self) -> None:
+        if self.box is None:
             return
         self.depth -= 1
         if self.depth <= 0:
             self.pages = self.pages or [_Page()]
-            self.pages[-1].add(self.text, self.box)
+            self.pages[-1].add(html.unescape(self.text), self.box)
             self.box = None
+
+
+def _attribute(attributes: str, name: str) -> str:
+    found = re.search(rf"""(?<!\S){name}\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", attributes, re.IGNORECASE)
+    return html.unescape(next((g for g in found.groups() if g), "")) if found else ""
 
 
 def _xml(data: bytes) -> list[_Page]:
@@ -188,7 +217,9 @@ class _Xml:
             raise Unreadable("", f"its elements are nested more than {DEEPEST} deep")
         self.text = ""
         if name == "Page" and len(self.pages) < PAGES:
-            width, height = (_number(said.get(a) or said.get(b)) for a, b in (("WIDTH", "imageWidth"), ("HEIGHT", "imageHeight")))
+            width, height = (
+                _number(said.get(a) or said.get(b)) for a, b in (("WIDTH", "imageWidth"), ("HEIGHT", "imageHeight"))
+            )
             self.pages.append(_Page(width, height, said.get("imageFilename", "") or self.image))
         elif name == "String" and self.pages:
             x, y, w, h = (_number(said.get(key)) for key in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
@@ -201,8 +232,8 @@ class _Xml:
             self.box = (min(xs), min(ys), max(xs), max(ys)) if ys else None
 
     def data(self, text: str) -> None:
-        if len(self.text) < 1_000:
-            self.text += text
+        if len(self.text) < LETTERS:
+            self.text += text[:LETTERS]
 
     def end(self, name: str) -> None:
         name = name.rpartition(" ")[2]

@@ -14,18 +14,20 @@ SUFFIXES = (".fasta", ".fa", ".faa", ".fas", ".fna", ".ffn", ".frn", ".pep", ".a
 EXTRA = ""
 MOST = 1 << 29  # bytes of a file
 SEQUENCES = 2_000_000
+START = 4096  # bytes by which the kind is decided
 _LINE = re.compile(rb"[A-Za-z*.\-\s]*")
 _NUCLEOTIDES = frozenset("ACGTUN")
 _CODES = _NUCLEOTIDES | set("RYKMSWBDHV")  # IUPAC codes of several nucleotides
 
 
 def kind(start: bytes, path: Path) -> str | None:
-    """"protein", or "text" for nucleotides, of a file that begins with a header and a line of letters."""
+    """Protein, or text for nucleotides, of a file that begins with a header and letters, or with an entry of a flat file."""
     if re.match(rb"ID   \S+ .*\b(AA|BP)\.\s*?\n", start):
         return "protein" if b" AA." in start.partition(b"\n")[0] else "text"
     lines = start.replace(b"\r", b"").split(b"\n")
     lines = [line for line in lines[:-1] or lines if not line.startswith(b";")]
-    letters = b"".join(takewhile(lambda line: not line.startswith(b">"), lines[1:]))
+    first = list(takewhile(_no_header, lines[1:]))
+    letters = b"".join(first)
     if not lines or not re.match(rb">[ \t]*\S", lines[0]) or not letters.strip() or not _LINE.fullmatch(letters):
         return None
     return _kind([letters.decode("ascii")])
@@ -49,7 +51,9 @@ def open(path: Path, labelled: bool = True) -> ListSource:
     text = data.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n")
     flat = text.startswith("ID   ")
     entries = _flat(text) if flat else _fasta(text)
-    names, sequences, origins = [], [], []
+    names: list[str] = []
+    sequences: list[str] = []
+    origins: list[str] = []
     for name, sequence, origin in entries:
         if not sequence:
             continue
@@ -59,9 +63,11 @@ def open(path: Path, labelled: bool = True) -> ListSource:
         sequences.append(sequence)
         origins.append(origin)
     if not any(re.fullmatch(r"[A-Za-z*]+", sequence) for sequence in sequences):
-        raise DataError(f"{path} holds no sequences: give FASTA ('>name' and lines of letters) or a Swiss-Prot flat file")
+        raise DataError(
+            f"{path} holds no sequences: give FASTA ('>name' and lines of letters) or a Swiss-Prot flat file"
+        )
     known = labelled and flat and len(set(origins) - {""}) > 1
-    found = _kind(sequences)
+    found = kind(data[:START], path) or _kind(sequences)
     title = path.name if found == "protein" else f"{path.name} (nucleotides, read as text)"
     return ListSource(sequences, found, [o or "unknown" for o in origins] if known else None, names=names, title=title)
 
@@ -82,6 +88,10 @@ def _flat(text: str) -> Iterator[tuple[str, str, str]]:
         if name and body:
             lineage = re.search(r"^OC   ([^;.\n]+)", entry, re.MULTILINE)
             yield name[1], re.sub(r"[\s\d]+", "", body[1]), lineage[1].strip() if lineage else ""
+
+
+def _no_header(line: bytes) -> bool:
+    return not line.startswith(b">")
 
 
 def _kind(sequences: list[str]) -> str:

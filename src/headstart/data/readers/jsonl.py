@@ -41,9 +41,12 @@ def kind(start: bytes, path: Path) -> str | None:
     return "events" if event_columns(tuple(row)) else "table"
 
 
-def open(path: Path, label: str | None = None) -> Source:
-    """The rows of one file; or the records of its patients, if it is a list of events. `label` names the label column."""
-    return opened(load(path), label)
+def open(path: Path, label: str | None = None, kind: str | None = None) -> Source:
+    """The rows of one file; or the records of its patients, if it is a list of events. `label` names the label column.
+
+    kind: "table", "events" or "series" (a line per time step), where the names of the columns mislead.
+    """
+    return opened(load(path), label, kind)
 
 
 def open_many(paths: Sequence[Path], label: str | None = None) -> Source:

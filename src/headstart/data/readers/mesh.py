@@ -77,7 +77,7 @@ def surface(
     faces = faces[((faces >= 0) & (faces < len(vertices))).all(1)]
     faces = faces[np.isfinite(vertices[:, :3]).all(1)[faces].all(1)]
     a, b, c = (vertices[faces[:, i], :3] for i in range(3))
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     area[~np.isfinite(area)] = 0
     if not area.sum() > 0 or not np.isfinite(area.sum()):
@@ -93,7 +93,7 @@ def surface(
 
 def finite(points: np.ndarray) -> Float[np.ndarray, "n D"]:
     """float32, without rows that hold NaN, infinity or what float32 cannot hold; at least one is left, or Unreadable."""
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         points = np.asarray(points).astype(np.float32)
     points = points[np.isfinite(points).all(1)]
     if not len(points):
@@ -154,7 +154,9 @@ def _off(data: bytes) -> tuple[np.ndarray, np.ndarray]:
 def _stl(data: bytes) -> tuple[np.ndarray, np.ndarray]:
     record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("more", "<u2")])
     corners = np.frombuffer(data, record, _count(data), 84)["corners"].reshape(-1, 3)
-    return corners.astype(np.float64), np.arange(len(corners)).reshape(-1, 3)
+    with np.errstate(invalid="ignore"):
+        corners = corners.astype(np.float64)
+    return corners, np.arange(len(corners)).reshape(-1, 3)
 
 
 def _count(data: bytes) -> int:

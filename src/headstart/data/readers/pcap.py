@@ -49,9 +49,9 @@ def kind(start: bytes, path: Path) -> str | None:
 def open(path: Path, anonymise: bool = True, timeout: float = 60.0) -> ListSource:
     """The flows of a capture in the order of their first packets, each {"time", "direction", "bytes"}.
 
-    A packet's bytes begin at the IP header. A pause of more than `timeout` seconds ends a flow. Link layers: Ethernet (with VLAN
-    tags), raw IP, BSD loopback, Linux cooked 1 and 2; other packets than IPv4 and IPv6 are left out. At most 5 million packets are
-    read and 200,000 flows kept, of each 64 packets of 512 bytes. The end of a capture may be cut off.
+    A packet's bytes begin at the IP header. A pause of more than `timeout` seconds ends a flow. Link layers: Ethernet (with
+    VLAN tags), raw IP, BSD loopback, Linux cooked 1 and 2; other packets than IPv4 and IPv6 are left out. At most 5 million
+    packets are read and 200,000 flows kept, of each 64 packets of 512 bytes. The end of a capture may be cut off.
 
     anonymise: wipe what names a host (`wipe.wiped` says what, and what not).
     """
@@ -68,7 +68,9 @@ def open(path: Path, anonymise: bool = True, timeout: float = 60.0) -> ListSourc
     except OSError as error:
         raise DataError(f"{path} cannot be opened ({error.strerror or error})") from error
     if not flows:
-        raise DataError(f"{path} holds no IP packets: give a capture of Ethernet, raw IP, loopback or Linux cooked traffic")
+        raise DataError(
+            f"{path} holds no IP packets: give a capture of Ethernet, raw IP, loopback or Linux cooked traffic"
+        )
     samples = [{"time": flow.time, "direction": flow.direction, "bytes": flow.content} for flow in flows]
     return ListSource(samples, "packets", title=path.name)
 

@@ -46,7 +46,8 @@ def read(path: Path) -> Float[np.ndarray, "n D"]:
     """[n, 3 + features] points or [n, 14] splats, float32."""
     data = content(path, BYTES)
     try:
-        return _read(data)
+        with np.errstate(all="ignore"):  # NaN of any make: `finite` leaves them out
+            return _read(data)
     except Unreadable:
         raise
     except (ValueError, IndexError, KeyError, OverflowError, TypeError, MemoryError) as error:

@@ -6,9 +6,59 @@ from ...errors import Unreadable
 
 TEXT = (".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".adoc", ".org")
 CODE = (
-    *(".py", ".pyi", ".js", ".mjs", ".jsx", ".tsx", ".ts", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".hh", ".cu", ".java"),
-    *(".kt", ".scala", ".go", ".rs", ".swift", ".cs", ".rb", ".php", ".pl", ".pm", ".lua", ".r", ".jl", ".hs", ".ml", ".clj"),
-    *(".ex", ".exs", ".erl", ".sh", ".bash", ".zsh", ".ps1", ".sql", ".css", ".scss", ".vue", ".zig", ".nim", ".f90", ".asm"),
+    *(
+        ".py",
+        ".pyi",
+        ".js",
+        ".mjs",
+        ".jsx",
+        ".tsx",
+        ".ts",
+        ".c",
+        ".h",
+        ".cc",
+        ".cpp",
+        ".cxx",
+        ".hpp",
+        ".hh",
+        ".cu",
+        ".java",
+    ),
+    *(
+        ".kt",
+        ".scala",
+        ".go",
+        ".rs",
+        ".swift",
+        ".cs",
+        ".rb",
+        ".php",
+        ".pl",
+        ".pm",
+        ".lua",
+        ".r",
+        ".jl",
+        ".hs",
+        ".ml",
+        ".clj",
+    ),
+    *(
+        ".ex",
+        ".exs",
+        ".erl",
+        ".sh",
+        ".bash",
+        ".zsh",
+        ".ps1",
+        ".sql",
+        ".css",
+        ".scss",
+        ".vue",
+        ".zig",
+        ".nim",
+        ".f90",
+        ".asm",
+    ),
 )
 SUFFIXES = TEXT + CODE
 EXTRA = ""
@@ -17,7 +67,7 @@ _CONTROL = frozenset(range(32)) - set(b"\t\n\r\f\v\x1a\x1b") | {127}
 
 
 def kind(start: bytes, path: Path) -> str | None:
-    """"text" or "code" by the suffix, if the file begins like text; a first line "#!..." is code without a suffix, too."""
+    """Text or code by the suffix, if the file begins like text; without a suffix, code if its first line begins with "#!"."""
     suffix = path.suffix.lower()
     script = start.startswith(b"#!") and not suffix
     if (suffix not in SUFFIXES and not script) or _decoded(start, whole=False) is None:
@@ -78,4 +128,6 @@ def _other_ts(start: bytes) -> bool:
     film = len(start) > 188 and start[0] == start[188] == 0x47
     lines = (line.strip() for line in start.split(b"\n"))
     first = next((line for line in lines if line and not line.startswith(b"#")), b"").lower()
-    return film or first.startswith((b"@problemname", b"@relation", b"@timestamps", b"@univariate", b"@attribute", b"@data"))
+    return film or first.startswith(
+        (b"@problemname", b"@relation", b"@timestamps", b"@univariate", b"@attribute", b"@data")
+    )

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import Unreadable
 from ..extras import need
+from ._quiet import quiet
 
 SUFFIXES = (".tif", ".tiff", ".gtiff", ".btf")
 EXTRA = "geo"
@@ -62,6 +63,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     deflate, LZW (needs imagecodecs) or packbits.
     """
     tifffile = need("tifffile", EXTRA, "reading .tif with many bands")
+    quiet("tifffile")
     try:
         with path.open("rb") as file:
             start = file.read(16)

@@ -7,7 +7,7 @@ from ..source import DataError, ListSource, Source
 
 
 def load(split: str = "all") -> Source:
-    """Efron et al. 2004, section 2 and table 1, in the units of the clinic. The labels are a quantity, so there are no classes."""
+    """Efron et al. 2004, section 2 and table 1, in the units of the clinic. The labels are a quantity: no classes."""
     if split != "all":
         raise DataError(f"diabetes has no split {split}: write diabetes")
     data = datasets.load_diabetes(scaled=False)

@@ -1,4 +1,4 @@
-"""Hydrogen's drum kits: 754 single strokes on 14 kits (0.02 to 12 seconds); the instrument is the label.
+"""Hydrogen's drum kits: 752 single strokes on 14 kits (0.02 to 12 seconds); the instrument is the label.
 
 What was struck is read from the file's name, else from the name that the kit gives the instrument; -1 where neither says.
 A kit is a group: strokes of one instrument at several strengths are near copies. Source: the Debian package

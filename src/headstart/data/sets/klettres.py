@@ -1,6 +1,6 @@
-"""KLettres: 1,836 spoken letters and syllables (0.2 to 6 seconds) in 22 languages and dialects, from KDE's alphabet game.
+"""KLettres: 1,836 spoken letters and syllables (0.2 to 6 seconds) in 20 languages and dialects, from KDE's alphabet game.
 
-The language is the label. Each was recorded by one or two voices on one microphone, so voice and room tell it, too.
+The language is the label. Volunteers recorded one language each, so voice and room are likely to tell it, too.
 Split "letters": the letters whose names are Latin and occur in at least ten languages; the letter is the label and the
 language the group, so that letters are judged in voices never heard. Source: the Debian package klettres-data (GPL-2+).
 """

