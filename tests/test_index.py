@@ -10,7 +10,18 @@ from headstart.data import index as module
 from headstart.data.folder import folder_labels, walk
 from headstart.data.index import index, suffix_of
 
-NAMES = ["a/1.png", "a/b/2.PNG", "a/ü日本.nii.gz", "b/3", "b/x.tar.gz", "c.v2.txt", "d/README", "a.b/4.png", "b/.hidden", "e/run.json"]
+NAMES = [
+    "a/1.png",
+    "a/b/2.PNG",
+    "a/ü日本.nii.gz",
+    "b/3",
+    "b/x.tar.gz",
+    "c.v2.txt",
+    "d/README",
+    "a.b/4.png",
+    "b/.hidden",
+    "e/run.json",
+]
 SEEN = sorted(set(NAMES) - {"b/.hidden", "e/run.json"})
 
 

@@ -120,11 +120,9 @@ def test_paths_never_lead_out_of_the_tables_folder(tmp_path):
         {"in/1.png": png(1), "in/2.png": png(2), "in/3.png": png(3), "secret.png": png(9), "in/deep/x.png": png(4)},
     )
     os.symlink(tmp_path / "secret.png", tmp_path / "in" / "link.png")
-    table(
-        tmp_path / "in" / "t.csv",
-        [(n, "words") for n in ("1.png", "2.png", "3.png", "../secret.png", str(tmp_path / "secret.png"), "link.png", "deep/x.png")],
-        ("image", "caption"),
-    )  # fmt: skip
+    outside = str(tmp_path / "secret.png")
+    names = ("1.png", "2.png", "3.png", "../secret.png", outside, "link.png", "deep/x.png")
+    table(tmp_path / "in" / "t.csv", [(n, "words") for n in names], ("image", "caption"))
     source = open_source(tmp_path / "in" / "t.csv")
     assert [source[i]["image"] is not None for i in range(7)] == [True, True, True, False, False, False, True]
     assert "not a file inside" in source.parts(3)[1]["image"]

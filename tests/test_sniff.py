@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headstart.data import survey
 from headstart.data.files import FileSource
 from headstart.data.images import FolderSource
 from headstart.data.joined import Joined
@@ -271,6 +272,34 @@ def test_texts_beside_pictures_are_notes(tmp_path):
     found = sniff(tmp_path)
     assert found.kind == "image" and found.parts == {"text": 1} and "taken for notes" in found.why[-1]
     assert open_source(tmp_path, kind="text").kind == "text"
+
+
+def test_texts_of_any_name_where_asked(tmp_path):
+    for name in ("fortunes", "riddles", "a.v2"):
+        text(tmp_path / name, f"some {name} in ordinary words\n")
+    (tmp_path / "fortunes.dat").write_bytes(b"\0\1\2\3" * 9)
+    with pytest.raises(DataError, match=r"data\.kind=text"):
+        open_source(tmp_path)
+    source = open_source(tmp_path, kind="text")
+    assert sorted(source[i].split()[1] for i in range(len(source))) == ["a.v2", "fortunes", "riddles"]
+
+
+def test_many_files_without_a_known_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(survey, "ONE_BY_ONE", 20)
+    for i in range(30):
+        picture(tmp_path / f"{i}.png", i)
+        (tmp_path / f"{i}.png").rename(tmp_path / f"scan.{i}")
+    assert open_source(tmp_path).kind == "image" and len(open_source(tmp_path)) == 30
+
+
+def test_broken_tables_are_listed_and_the_others_open(tmp_path):
+    for i in range(3):
+        table(tmp_path / f"{i}.csv", [(j, j * 0.5, "xy"[j % 2]) for j in range(9)], ("a", f"b{i}", "c"))
+    text(tmp_path / "3.csv", "")
+    source = open_source(tmp_path)
+    assert source.kind == "table" and len(source) == 27 and [name for name, _ in source.bad] == ["3.csv"]
+    assert "3.csv cannot be opened" in sniff(tmp_path).why[-1]
+    assert open_source(tmp_path, label="c").classes == ("x", "y")
 
 
 # labels beside the data

@@ -9,7 +9,6 @@ import torch
 from headstart.augment import table as augment
 from headstart.errors import Mistake, Unreadable
 from headstart.step import Step
-from headstart.tokenizers import check
 from headstart.tokenizers.check import check_tokenizer
 from headstart.tokenizers.names import code, place
 from headstart.tokenizers.number import back, forward, gather, measure, spread
@@ -18,12 +17,6 @@ from headstart.tokenizers.want import Want
 from headstart.tokens import pack, split
 
 R = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def numbers_alone(monkeypatch):
-    """`check` compares single floats, too."""
-    monkeypatch.setattr(check, "_numbers", lambda x: torch.as_tensor(np.asarray(x).astype(np.float64)))
 
 
 def row(i, **more):

@@ -32,7 +32,18 @@ _PUBLIC = {  # name -> module; imported when first used, so that `headstart --he
     "sniff": "verbs.sniff",
 }
 __all__ = [
-    *("Pretrained", "again", "check", "demo", "doctor", "embed", "load", "plan", "pretrain", "probe", "recipes", "sniff")
+    "Pretrained",
+    "again",
+    "check",
+    "demo",
+    "doctor",
+    "embed",
+    "load",
+    "plan",
+    "pretrain",
+    "probe",
+    "recipes",
+    "sniff",
 ]
 
 

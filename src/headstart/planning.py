@@ -45,7 +45,7 @@ SMALL_WIDTH = 192  # encoders up to this width take them; wider ones the paper's
 BATCH = 256
 DEFAULT = {"pair": "clip"}  # by kind, where it is not mae
 ROWS = {"cpu": 56}  # rows a sample is cut into; elsewhere 196, as in ViT papers
-SOME = 256  # samples that a tokenizer is fitted to
+SOME, SOME_ROWS = 256, 20_000  # samples that a tokenizer is fitted to; rows of tables, which may be of hundreds of schemas
 LADDER = ("XS", "Ti", "S")
 VIEWS = 1_000_000  # samples a larger encoder must get to read within the budget before it is worth its cost
 MINUTES = {"cpu": 10.0, "cuda": 60.0}
@@ -126,7 +126,7 @@ def look(source: Source, given: Input, device: torch.device) -> tuple[Source, An
             parts[name] = named(kind).fit(some, given.want(ROWS.get(device.type, 196)))
             reasons.append(f"{name}: {described(parts[name], some)}")
         return source, Parts(parts), given, reasons
-    some = few(source, SOME)
+    some = few(source, SOME_ROWS if source.kind == "table" else SOME)
     source = windowed(source, given.window, some)
     reasons = []
     if isinstance(source, Windows):

@@ -75,6 +75,14 @@ class Index(Sequence[str]):
         code = self.suffixes.index(suffix) if suffix in self.suffixes else -1
         return np.flatnonzero(self.suffix == code)
 
+    def by_suffixes(self) -> dict[str, np.ndarray]:
+        """The numbers of the files of each suffix, the most frequent first."""
+        order = np.argsort(self.suffix, kind="stable")
+        codes, begin = np.unique(self.suffix[order], return_index=True)
+        parts = [np.asarray(p, np.int64) for p in np.split(order, begin[1:])]
+        found = sorted(zip(codes.tolist(), parts, strict=True), key=lambda cp: -len(cp[1])) if len(order) else []
+        return {self.suffixes[code]: part for code, part in found}
+
     def by_folder(self) -> tuple[list[str], np.ndarray]:
         """The folders that hold some of these files, "" for the root, and int64 [n]: which of them each is in."""
         held, at = np.unique(self.folder, return_inverse=True)

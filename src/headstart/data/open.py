@@ -92,6 +92,8 @@ def open_file(path: Path, kind: str | None = None, label: str | None = None) -> 
 
 def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None) -> Source:
     reader = claim.reader
+    if label is not None and not (hasattr(reader, "open") and accepted(reader.open, label=label)):
+        raise DataError(f"label={label} names a column, and {path} has none: leave it out")
     one = FileSource(path.parent, [path.name], reading({suffix_of(path.name): reader}, claim.kind), claim.kind)
     if not hasattr(reader, "open"):
         return one

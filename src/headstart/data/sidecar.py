@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .extras import need
+from ..extras import need
 from .source import DataError, as_labels
 
 NAMES = ("labels", "label", "metadata", "annotations", "classes", "targets", "index")

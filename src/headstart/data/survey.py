@@ -22,13 +22,17 @@ from .table import TableSource, TablesSource
 LOOK = 3  # files of each suffix whose content is looked at; the next step is LOOK_ON, where none could be told
 LOOK_ON = 64
 ONE_BY_ONE = 10_000  # files of no known suffix that are opened: it costs a millisecond on a network disk
+NOTED = 100_000  # files of one suffix beyond which none is taken for a note
 NOTES = re.compile(
     r"^(read_?me|licen[cs]e|copying|notice|changes|changelog|authors|contributors|citation|credits|requirements|"
     r"checksums?|md5sums?|sha\d+sums?|manifest)\b",
     re.IGNORECASE,
 )
 ASIDE = (".json", ".xml", ".yaml", ".yml", ".ini", ".log", ".toml", ".md", ".rst", ".html", ".sh")
-COLLECTION = re.compile(r"^(x|y|data|images?|labels?|targets?|train|test|val)([_-].*)?$", re.IGNORECASE)
+COLLECTION = re.compile(
+    r"^((x|y|images|data|labels?|targets?)([_-]?(train|test|val)\w*)?|(train|test|val)([_-]?(x|y|images|data|labels?|targets?))?)$",
+    re.IGNORECASE,
+)
 SPLIT = re.compile(r"^(.+)_(TRAIN|TEST)$")
 
 
@@ -61,25 +65,28 @@ def survey(folder: Path, kind: str | None = None) -> Survey:
     found = Survey(folder, index(folder))
     rows: dict[str, list[np.ndarray]] = {}
     noted = _notes(found.files)
+    found.notes = list(found.files.take(noted))
     votes: dict[str, list[int]] = {}
-    for suffix in found.files.counts():
-        at = found.files.by_suffix(suffix)
-        aside = at[noted[at]]
-        at = at[~noted[at]]
-        found.notes += list(found.files.take(aside))
-        if not len(at):
-            continue
-        if suffix not in suffixes() and (suffix not in images.OTHER_SUFFIXES or not suffix) and len(at) <= ONE_BY_ONE:
-            for one in at.tolist():  # the name says nothing: each is asked
-                claim = _first(claims(folder / found.files[one], kind))
-                _count(found, rows, votes, claim, "", np.array([one]), [claim])
-            continue
-        told = [_first(claims(folder / name, kind)) for name in found.files.take(_spread(at, LOOK))]
-        if not any(told):
-            told = [_first(claims(folder / name, kind)) for name in found.files.take(_spread(at, LOOK_ON))]
-        most = Counter(c for c in told if c).most_common(1)
-        claim = most[0][0] if most else (Claim(_images(), "image") if suffix in images.SUFFIXES and not kind else None)
-        _count(found, rows, votes, claim, suffix, at, told)
+    nameless = []
+    for suffix, every in found.files.by_suffixes().items():
+        at = every[~noted[every]]
+        if suffix not in suffixes() and (suffix not in images.OTHER_SUFFIXES or not suffix):
+            nameless.append(at)  # the name says nothing
+        elif len(at):
+            told = _told(found, _spread(at, LOOK), kind)
+            if not any(told):
+                told = _told(found, _spread(at, LOOK_ON), kind)
+            most = Counter(c for c in told if c).most_common(1)
+            picture = Claim(_images(), "image") if suffix in images.SUFFIXES and not kind else None
+            _count(found, rows, votes, most[0][0] if most else picture, suffix, at, told)
+    at = np.sort(np.concatenate(nameless)) if nameless else np.zeros(0, np.int64)
+    if len(at) <= ONE_BY_ONE:
+        for one, claim in zip(at, _told(found, at, kind), strict=True):
+            _count(found, rows, votes, claim, "", np.array([one]), [claim])
+    else:
+        told = _told(found, _spread(at, LOOK_ON), kind)
+        ((most_said, said),) = Counter(told).most_common(1)
+        _count(found, rows, votes, most_said if 2 * said >= len(told) else None, "", at, told)
     found.kinds = {k: np.sort(np.concatenate(r)) for k, r in sorted(rows.items(), key=lambda kr: -sum(map(len, kr[1])))}
     found.sure = {k: sum(v) / len(v) for k, v in votes.items()}
     return found
@@ -157,6 +164,11 @@ def chosen_labels(
     return beside.labels(column) if beside is not None and column else folder_labels(files)
 
 
+def _told(found: Survey, at: np.ndarray, kind: str | None) -> list[Claim | None]:
+    """Who knows each of these files best."""
+    return [_first(claims(found.folder / name, kind)) for name in found.files.take(at)]
+
+
 def _first(found: list[Claim]) -> Claim | None:
     return found[0] if found else None
 
@@ -195,9 +207,9 @@ def _notes(files: Index) -> np.ndarray:
     """bool [n]: files about the data. Where nothing else is there, they are the data."""
     notes = np.zeros(len(files), bool)
     text = ("", ".txt", ".md", ".rst", ".html", ".pdf", *sidecar.SUFFIXES)
-    for suffix in files.suffixes:
-        if suffix in text:
-            for i in files.by_suffix(suffix).tolist():
+    for suffix, at in files.by_suffixes().items():
+        if suffix in text and len(at) <= NOTED:
+            for i in at.tolist():
                 stem = files[i].rpartition("/")[2].partition(".")[0].lower()
                 table = suffix in sidecar.SUFFIXES and stem in sidecar.NAMES
                 notes[i] = table or NOTES.match(stem) is not None
@@ -227,10 +239,10 @@ def _suffixed(files: Index, readers: dict[str, ModuleType]) -> Iterable[tuple[st
 def _no_collections(folder: Path, files: Index, readers: dict[str, ModuleType]) -> None:
     """x.npy beside y.npy, and idx files, are sets of samples, of which the user has to give one."""
     arrays = [s for s, r in readers.items() if getattr(r, "GENERAL", False)]
-    names = [f for s in arrays for f in files.take(files.by_suffix(s)) if s in (".npy", ".npz")]
-    stems = [n.rpartition("/")[2].rpartition(".")[0] for n in names]
+    names = list(files.take(files.by_suffix(".npy"))) if ".npy" in arrays else []
+    stems = [n.rpartition("/")[2].rpartition(".")[0] for n in names[:100]]
     idx = [f for f in files if re.search(r"idx\d", f.lower())] if len(files) < 100 else []
-    alone = len(names) == 1 and names[0].endswith(".npy")
+    alone = len(names) == 1
     if idx or alone or any(COLLECTION.match(s) for s in stems):
         raise DataError(f"{folder} holds array files: give one of them, such as {folder / sorted(idx or names)[0]}")
 
@@ -253,6 +265,10 @@ def _holds_many(reader: ModuleType, suffix: str, folder: Path, files: Index) -> 
 def _open_many(found: Survey, kind: str, files: Index, label: str | None) -> Source:
     folder, readers = found.folder, found.readers[kind]
     column = None if label == "folders" else label
+    if column and not any("label" in accepted(r.open, label=column) for r in readers.values() if hasattr(r, "open")):
+        raise DataError(
+            f"label={column} names a column, and {kind} files have none: leave it out, or give label=folders"
+        )
     if kind == "table" and all(hasattr(r, "load") for r in readers.values()):
         return _tables(found, files, column)
     sources, titles, bad = [], [], []
@@ -271,6 +287,8 @@ def _open_many(found: Survey, kind: str, files: Index, label: str | None) -> Sou
             bad.append((name, str(error)))
     if not sources:
         raise DataError(bad[0][1])
+    if len(sources) == 1 and not bad:
+        return sources[0]
     _apart(sources, titles)
     joined = Joined(sources, titles, str(folder))
     joined.bad = bad

@@ -22,12 +22,11 @@ def encode(
     source: Source,
     indices: Sequence[int] | np.ndarray,
     reads: Sequence[str] = ("mean_std",),
-    kind: str = "x",
     batch: int = 256,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, np.ndarray]:
     """[n, D] for each way to read, in fp32."""
-    device = next(encoder.parameters()).device
+    device, kind = next(encoder.parameters()).device, next(iter(encoder.tokenizers))
     out: dict[str, list[np.ndarray]] = {name: [] for name in reads}
     was = encoder.training
     encoder.eval()

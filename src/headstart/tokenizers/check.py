@@ -95,7 +95,7 @@ def _check_near(back: Tensor, there: Tensor, what: str) -> None:
 def _numbers(sample: Any) -> Tensor:
     """A sample as its tokenizer means it: unsigned integers are shares of their range."""
     x = np.asarray(sample)
-    return torch.from_numpy(x.astype(np.float64) / (np.iinfo(x.dtype).max if x.dtype.kind == "u" else 1))
+    return torch.as_tensor(x.astype(np.float64) / (np.iinfo(x.dtype).max if x.dtype.kind == "u" else 1))
 
 
 def _check_raw(tokenizer: Any, samples: Sequence[Any]) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..data.source import DataError
-from ..errors import Unreadable
+from ..errors import Mistake, Unreadable
 from ..tokens import Tokens, layout
 from . import walks
 from .payload import Numbers
@@ -58,7 +57,7 @@ class GraphTokenizer:
                 continue
             shapes.setdefault((graph["nodes"].shape[1], graph["weights"].shape[1]), []).append(sample)
         if not shapes:
-            raise DataError(
+            raise Mistake(
                 'no sample is a graph {"nodes": [n, F], "edges": [m, 2]} of '
                 f"at most {NODES} nodes and {EDGES:,} edges: cut a larger one into neighbourhoods"
             )

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..data.extras import need
-from ..data.source import DataError
-from ..errors import Unreadable
+from ..errors import Mistake, Unreadable
+from ..extras import need
 from ..tokens import Tokens, layout
 from . import walks
 from .payload import Numbers
@@ -61,7 +60,7 @@ class MoleculeTokenizer:
             except Unreadable:
                 continue
         if not molecules:
-            raise DataError("no sample is a molecule that RDKit can read: give SMILES strings, such as CCO")
+            raise Mistake("no sample is a molecule that RDKit can read: give SMILES strings, such as CCO")
         found = Counter(atom.GetAtomicNum() for m in molecules for atom in m.GetAtoms())
         frequent = [number for number, n in found.most_common(32) if n >= 1e-3 * found.total()]
         tokenizer = cls(tuple(sorted(frequent)))

@@ -25,7 +25,6 @@ EXTRAS = {  # extra -> (module, what it is for)
     "molecules": ("rdkit", "reads SMILES and SDF"),
     "points": ("laspy", "reads LAS and LAZ"),
     "music": ("mido", "reads MIDI"),
-    "packets": ("dpkt", "reads pcap"),
     "trajectories": ("gymnasium", "simulates the set gymnasium"),
 }
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import Mistake, Unreadable
+from ...extras import need
 from .. import idx
-from ..extras import need
 from ..npz import Shapes, choose, headers, load_array, open_npz, read_header
 from ..source import ArraySource, DataError, Source, guess_kind, source_of
 

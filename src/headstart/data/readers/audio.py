@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ... import extras
 from ...errors import Unreadable
-from .. import extras
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf")
 EXTRA = "audio"

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ...errors import Mistake, Unreadable
-from ..extras import need
+from ...extras import need
 from .mesh import content, finite
 
 SUFFIXES = (".pcd", ".las", ".laz", ".xyz", ".pts", ".bin")

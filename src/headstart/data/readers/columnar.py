@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ...extras import need
 from ..cells import WORDS, Column
-from ..extras import need
 from ..reshaped import event_columns
 from ..source import DataError, Source
 from ..table import CELLS, COLUMNS, Columns, Table, TablesSource, opened, unique

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import Mistake, Unreadable
-from ..extras import need
+from ...extras import need
 from ._quiet import quiet
 
 SUFFIXES = (".dcm", ".dicom", ".ima")

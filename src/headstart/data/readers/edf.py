@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
+from ...extras import need
 from ...tokenizers.rates import to_rate
-from ..extras import need
 
 SUFFIXES = (".edf", ".bdf", ".rec")
 EXTRA = "signals"

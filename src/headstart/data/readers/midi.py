@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ... import extras
 from ...errors import Unreadable
-from .. import extras
 
 SUFFIXES = (".mid", ".midi", ".kar")
 EXTRA = "music"

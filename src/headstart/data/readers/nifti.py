@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import Unreadable
-from ..extras import need
+from ...extras import need
 from ._quiet import quiet
 
 SUFFIXES = (".nii", ".nii.gz")

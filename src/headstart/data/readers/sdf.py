@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
-from ..extras import need
+from ...extras import need
 from ..source import DataError, Source, as_labels, said_of_labels
 
 SUFFIXES = (".sdf", ".sd", ".mol", ".mdl")

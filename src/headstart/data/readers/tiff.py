@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ...errors import Unreadable
-from ..extras import need
+from ...extras import need
 from ._quiet import quiet
 
 SUFFIXES = (".tif", ".tiff", ".gtiff", ".btf")

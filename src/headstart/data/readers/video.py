@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
-from ..extras import need
+from ...extras import need
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".flv", ".ogv", ".3gp")
 EXTRA = "video"

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..extras import need
+from ...extras import need
 from ..source import DataError, ListSource, Source
 
 EPISODES = 1500

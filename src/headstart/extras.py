@@ -3,7 +3,7 @@
 from importlib import import_module
 from types import ModuleType
 
-from ..errors import Mistake
+from .errors import Mistake
 
 
 def need(module: str, extra: str, what: str) -> ModuleType:
