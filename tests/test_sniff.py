@@ -284,6 +284,27 @@ def test_texts_of_any_name_where_asked(tmp_path):
     assert sorted(source[i].split()[1] for i in range(len(source))) == ["a.v2", "fortunes", "riddles"]
 
 
+def test_one_suffix_for_several_kinds(tmp_path):
+    for i in range(3):
+        table(tmp_path / f"t{i}.csv", [(j, j / 2) for j in range(9)], ("a", "b"))
+        table(
+            tmp_path / f"e{i}.csv",
+            [(j % 3, j, "heart rate", 60 + j) for j in range(9)],
+            ("subject_id", "time", "code", "value"),
+        )
+    with pytest.raises(DataError, match=r"3 \w+ files, 3 \w+ files"):
+        open_source(tmp_path)
+    assert len(open_source(tmp_path, kind="events")) == 9 and len(open_source(tmp_path, kind="table")) == 27
+
+
+def test_a_folder_that_is_one_set(tmp_path):
+    (tmp_path / "Pair_A.txt").write_text("1, 2\n2, 1\n3, 4\n4, 3\n")
+    (tmp_path / "Pair_graph_indicator.txt").write_text("1\n1\n2\n2\n")
+    (tmp_path / "Pair_graph_labels.txt").write_text("0\n1\n")
+    source, found = open_source(tmp_path), sniff(tmp_path)
+    assert source.kind == found.kind == "graph" and len(source) == found.count == 2 and source.classes == ("0", "1")
+
+
 def test_many_files_without_a_known_name(tmp_path, monkeypatch):
     monkeypatch.setattr(survey, "ONE_BY_ONE", 20)
     for i in range(30):

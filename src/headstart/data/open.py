@@ -10,7 +10,7 @@ from ..errors import Unreadable
 from . import pairs, sets
 from .files import FileSource
 from .index import suffix_of
-from .readers import Claim, accepted, arrays, claims, reading
+from .readers import Claim, accepted, claims, of_folder, reading
 from .source import DataError, ListSource, Source, source_of
 from .survey import choose, open_survey, survey
 
@@ -53,9 +53,12 @@ def open_source(where: Any, kind: str | None = None, label: str | None = None) -
         )
     path = Path(where).expanduser()
     if path.is_dir():
-        if arrays.is_zarr(path):
-            return arrays.open_zarr(path, kind)
-        found = survey(path, None if kind == "pair" else kind)
+        reader = of_folder(path)
+        if reader is not None:
+            return reader.open(path, **accepted(reader.open, kind=kind, label=label))
+        found = survey(path)
+        if kind not in (None, "pair", *found.kinds):
+            found = survey(path, kind)  # what is taken for something else may be that, too
         return open_survey(found, choose(found, kind), label)
     if not path.exists():
         if isinstance(where, str) and where.partition(":")[0] in sets.names():

@@ -13,8 +13,7 @@ from . import sidecar
 from .folder import folder_labels
 from .joined import Joined
 from .open import open_source
-from .readers import claims
-from .readers.arrays import is_zarr
+from .readers import claims, of_folder
 from .source import DataError, Source
 from .survey import Survey, choose, open_survey, survey, tables_beside
 
@@ -80,7 +79,7 @@ def sniff(where: Any) -> Found:
         source = open_source(where)
         title = str(where) if isinstance(where, str) else type(where).__name__
         return _of(source, title, 1.0 if path else 0.7, _in_source(source), {}, [source.describe()])
-    if path.is_dir() and not is_zarr(path):
+    if path.is_dir() and of_folder(path) is None:
         return _folder(path)
     source = open_source(path)
     told = claims(path) if path.is_file() else []

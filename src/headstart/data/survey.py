@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -77,6 +77,10 @@ def survey(folder: Path, kind: str | None = None) -> Survey:
             if not any(told):
                 told = _told(found, _spread(at, LOOK_ON), kind)
             most = Counter(c for c in told if c).most_common(1)
+            if len({c.kind for c in told if c}) > 1 and len(at) <= ONE_BY_ONE:  # one suffix, several kinds
+                for one, claim in zip(at, _told(found, at, kind), strict=True):
+                    _count(found, rows, votes, claim, "", np.array([one]), [claim])
+                continue
             picture = Claim(_images(), "image") if suffix in images.SUFFIXES and not kind else None
             _count(found, rows, votes, most[0][0] if most else picture, suffix, at, told)
     at = np.sort(np.concatenate(nameless)) if nameless else np.zeros(0, np.int64)
@@ -117,7 +121,8 @@ def choose(found: Survey, kind: str | None) -> str:
     strong = {k: c for k, c in counts.items() if k not in LAST and not _only_aside(found, k)}
     first, most = max((strong or counts).items(), key=lambda kc: kc[1])
     others = sum(counts.values()) - most
-    alone = len(strong) == 1 and others <= 10 * most
+    texts = counts.get("text", 0) * (first != "text")
+    alone = len(strong) == 1 and texts <= 10 * most and 2 * (others - texts) <= most
     nearly = others <= (0.02 if strong.keys() - {first} else 0.1) * most
     if alone or nearly:
         rest = ", ".join(f"{c:,} {k}" for k, c in counts.items() if k != first)
@@ -137,7 +142,7 @@ def open_survey(found: Survey, kind: str, label: str | None = None) -> Source:
     files, readers = found.names(kind), found.readers[kind]
     _no_collections(folder, files, readers)
     beside = sidecar.find(folder, files, tables_beside(found, kind)) if found.notes or "table" in found.kinds else None
-    if any(_holds_many(reader, suffix, folder, files) for suffix, reader in _suffixed(files, readers)):
+    if any(_holds_many(reader, suffix, folder, files) for suffix, reader in _suffixed(found, files, kind)):
         return _open_many(found, kind, files, label)
     labels, classes = chosen_labels(files, beside, label)
     if kind == "image" and set(readers.values()) <= {_images()}:
@@ -232,8 +237,15 @@ def tables_beside(found: Survey, kind: str) -> list[str]:
     return [n for n in names if "/" not in n and Path(n).suffix.lower() in sidecar.SUFFIXES][:16]
 
 
-def _suffixed(files: Index, readers: dict[str, ModuleType]) -> Iterable[tuple[str, ModuleType]]:
-    return ((suffix, readers[suffix]) for suffix in files.counts() if suffix in readers)
+def _suffixed(found: Survey, files: Index, kind: str) -> Iterator[tuple[str, ModuleType]]:
+    """Each suffix of the files and its reader; of files whose names say nothing, the first one's."""
+    for suffix in files.counts():
+        reader = found.readers[kind].get(suffix)
+        if reader is None:
+            claim = _first(claims(found.folder / files[int(files.by_suffix(suffix)[0])], kind))
+            reader = claim.reader if claim else None
+        if reader is not None:
+            yield suffix, reader
 
 
 def _no_collections(folder: Path, files: Index, readers: dict[str, ModuleType]) -> None:
@@ -265,11 +277,12 @@ def _holds_many(reader: ModuleType, suffix: str, folder: Path, files: Index) -> 
 def _open_many(found: Survey, kind: str, files: Index, label: str | None) -> Source:
     folder, readers = found.folder, found.readers[kind]
     column = None if label == "folders" else label
-    if column and not any("label" in accepted(r.open, label=column) for r in readers.values() if hasattr(r, "open")):
+    used = [reader for _, reader in _suffixed(found, files, kind)]
+    if column and not any("label" in accepted(r.open, label=column) for r in used if hasattr(r, "open")):
         raise DataError(
             f"label={column} names a column, and {kind} files have none: leave it out, or give label=folders"
         )
-    if kind == "table" and all(hasattr(r, "load") for r in readers.values()):
+    if kind == "table" and all(hasattr(r, "load") for r in used):
         return _tables(found, files, column)
     sources, titles, bad = [], [], []
     for name in files:

@@ -2,7 +2,8 @@
 
 A reader has SUFFIXES (lower case, with a dot), EXTRA (what to install, "" for nothing), kind(start, path) -> str | None (the
 kind of data in a file that begins with these 4096 bytes), and read(path) where a file is one sample, open(path, ...) where
-it holds many, open_many(paths, label) where many files make one source. None imports a heavy library before a file needs it.
+it holds many, open_many(paths, label) where many files make one source, is_set(folder) where a folder may be one thing,
+which `open` takes. None imports a heavy library before a file needs it.
 """
 
 import importlib
@@ -90,6 +91,11 @@ def accepted(function: Any, **given: Any) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters
     every = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return {k: v for k, v in given.items() if v is not None and (k in parameters or every)}
+
+
+def of_folder(folder: Path) -> ModuleType | None:
+    """The reader that opens a folder as a whole (a Zarr store, a set of graphs in several files); such have is_set(folder)."""
+    return next((reader for reader in readers() if hasattr(reader, "is_set") and reader.is_set(folder)), None)
 
 
 def _asked(some: Sequence[ModuleType], start: bytes, path: Path) -> list[Claim]:

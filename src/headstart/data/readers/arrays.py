@@ -60,7 +60,9 @@ def kind(start: bytes, path: Path) -> str | None:
 
 
 def open(path: Path, kind: str | None = None) -> Source:
-    """The samples along the first axis; those of HDF5 are read when asked for."""
+    """The samples along the first axis; those of HDF5 and Zarr are read when asked for."""
+    if path.is_dir():
+        return open_zarr(path, kind)
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
@@ -94,7 +96,8 @@ def read(path: Path, kind: str | None = None) -> Any:
     raise Unreadable("", "it is no .npy file, and no .npz file of one sample")
 
 
-def is_zarr(folder: Path) -> bool:
+def is_set(folder: Path) -> bool:
+    """Whether a folder is a Zarr store."""
     return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
