@@ -6,7 +6,7 @@ from tests.parts import LENGTHS
 from torch.testing import assert_close
 
 from headstart.nn import attention
-from headstart.nn.attention import SHORT, attend, by_length, dense, varlen
+from headstart.nn.attention import SHORT, attend, by_length, dense, padded, varlen
 from headstart.nn.transformer import Block, Transformer
 from headstart.tokens import choose, layout
 
@@ -56,6 +56,7 @@ def compare(backend, spans, context=None, causal=False):
 def test_self(lengths, causal):
     spans = layout(lengths)
     compare(lambda q, k, v: by_length(q, k, v, spans, spans, causal), spans, causal=causal)
+    compare(lambda q, k, v: padded(q, k, v, spans, spans, causal), spans, causal=causal)
     compare(lambda q, k, v: attend(q, k, v, spans, causal=causal), spans, causal=causal)
     if spans.uniform:
         compare(lambda q, k, v: dense(q, k, v, spans, spans, causal), spans, causal=causal)
@@ -69,19 +70,20 @@ def test_self(lengths, causal):
 def test_cross(lengths, others):
     spans, context = layout(lengths), layout(others)
     compare(lambda q, k, v: by_length(q, k, v, spans, context), spans, context)
+    compare(lambda q, k, v: padded(q, k, v, spans, context), spans, context)
     compare(lambda q, k, v: attend(q, k, v, spans, context), spans, context)
 
 
 def test_which_backend(monkeypatch):
-    """Equal lengths are one dense call; anything else on a CPU goes by length."""
+    """Equal lengths are one dense call; on a CPU a few lengths go one by one, and many are padded."""
     took = []
-    for name in ("dense", "by_length", "varlen"):
+    for name in ("dense", "by_length", "padded", "varlen"):
         real = getattr(attention, name)
         monkeypatch.setattr(attention, name, lambda *a, name=name, real=real: took.append(name) or real(*a))
-    for lengths in (UNIFORM, RAGGED):
+    for lengths in (UNIFORM, RAGGED, tuple(range(1, 12))):
         spans = layout(lengths)
         attend(*(draw(spans.rows) for _ in range(3)), spans)
-    assert took == ["dense", "by_length"]
+    assert took == ["dense", "by_length", "padded"]
 
 
 @pytest.mark.parametrize("causal", [False, True])

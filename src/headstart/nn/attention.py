@@ -1,11 +1,13 @@
 """One `attend` over packed rows: every row attends to the rows of its own segment.
 
-Chosen by facts: equal lengths -> one dense call; ragged on CUDA -> PyTorch's varlen kernel; otherwise segments are grouped by
-length, which is exact and needs no mask. `by_length` is the reference that the others are tested against.
+Chosen by facts and measurement: equal lengths -> one dense call; ragged on CUDA -> PyTorch's varlen kernel; ragged on a CPU ->
+segments grouped by length, which is exact and needs no mask, or, where there are many lengths, padded to a few. `by_length` is
+the reference that the others are tested against.
 """
 
 import math
 from collections import defaultdict
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -18,6 +20,10 @@ from ..tokens import Layout
 SHORT = (
     512  # rows up to which softmax(q k) v written out beats the fused kernel on a CPU in bf16; in fp32 it never does
 )
+MANY = (
+    8  # lengths beyond which padding to a few beats a call for each, on a CPU: always in bf16, up to 128 rows in fp32
+)
+ROUND = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # then multiples of 256
 
 
 def attend(
@@ -42,7 +48,16 @@ def attend(
         return dense(q, k, v, layout, context, causal)
     if q.is_cuda and q.dtype in (torch.bfloat16, torch.float16):
         return varlen(q, k, v, layout, context, causal)
+    if not q.is_cuda and _many(layout, context, q.dtype):
+        return padded(q, k, v, layout, context, causal)
     return by_length(q, k, v, layout, context, causal)
+
+
+def _many(layout: Layout, context: Layout, dtype: torch.dtype) -> bool:
+    """So many lengths that padding beats a call for each; a row must have something to attend to."""
+    short = max(layout.max_len, context.max_len) <= 128
+    pairs = set(zip(layout.lengths, context.lengths, strict=True))
+    return len(pairs) > MANY and (short or dtype != torch.float32) and min(context.lengths) > 0
 
 
 def _core(
@@ -54,9 +69,11 @@ def _core(
     return (written_out if plain else fused)(q, k, v, causal).transpose(1, 2)
 
 
-def written_out(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
-    """softmax(q k) v as three products, [S, H, N, D]."""
+def written_out(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None = None) -> Tensor:
+    """softmax(q k + bias) v as three products, [S, H, N, D]."""
     score = (q * (1 / math.sqrt(q.shape[-1]))) @ k.transpose(-1, -2)
+    if bias is not None:
+        score = score + bias.to(score.dtype)
     if causal:
         later = torch.ones(score.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
         score = score.masked_fill(later, -torch.inf)
@@ -115,6 +132,58 @@ def _groups(
                 pick.append((start[segments][:, None] + torch.arange(length)).flatten().to(device))
         groups.append((n, m, pick[0], pick[1]))
     return groups
+
+
+def padded(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, causal: bool = False) -> Tensor:
+    """Segments of about equal lengths together, the shorter ones filled up; what fills them is masked. Slots and labels never
+    see it: the rows come back packed."""
+    parts, back = [], _buckets(layout.lengths, context.lengths, str(q.device))
+    heads = q.shape[1:]
+    for n, m, rows, columns, bias in back.groups:
+        group = (
+            q.index_select(0, rows).view(-1, n, *heads),
+            *(x.index_select(0, columns).view(-1, m, *heads) for x in (k, v)),
+        )
+        one, two, three = (x.transpose(1, 2) for x in group)
+        parts.append(written_out(one, two, three, causal, bias).transpose(1, 2).reshape(-1, *heads))
+    return torch.cat(parts).index_select(0, back.rows)
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """groups: (n, m, rows of q, rows of k, bias [S, 1, 1, m]), fillers pointing at row 0. rows: where each row of q comes back."""
+
+    groups: list[tuple[int, int, Tensor, Tensor, Tensor]]
+    rows: Tensor
+
+
+@lru_cache(maxsize=256)
+def _buckets(lengths: tuple[int, ...], others: tuple[int, ...], device: str) -> Buckets:
+    members: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for segment, (n, m) in enumerate(zip(lengths, others, strict=True)):
+        if n:
+            members[_up(n), _up(m)].append(segment)
+    starts = [torch.tensor((0, *each)).cumsum(0) for each in (lengths, others)]
+    counts = [torch.tensor(each) for each in (lengths, others)]
+    groups = []
+    back = torch.empty(sum(lengths), dtype=torch.int64)
+    filled = 0
+    for (n, m), segments in members.items():
+        picks, real = [], []
+        for width, start, count in zip((n, m), starts, counts, strict=True):
+            there = torch.arange(width) < count[segments][:, None]
+            picks.append(torch.where(there, start[segments][:, None] + torch.arange(width), 0).flatten())
+            real.append(there)
+        bias = torch.zeros(real[1].shape).masked_fill(~real[1], -torch.inf)[:, None, None]
+        mine = torch.nonzero(real[0].flatten())[:, 0]
+        back[picks[0][mine]] = mine + filled
+        filled += real[0].numel()
+        groups.append((n, m, picks[0].to(device), picks[1].to(device), bias.to(device)))
+    return Buckets(groups, back.to(device))
+
+
+def _up(n: int) -> int:
+    return next((size for size in ROUND if size >= n), 256 * -(-n // 256))
 
 
 def varlen(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, causal: bool = False) -> Tensor:
