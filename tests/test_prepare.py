@@ -131,11 +131,25 @@ def test_only_the_last_of_many_can_be_read(tmp_path):
 
 def test_rows_of_what_is_no_array_are_made_once():
     prepared = prepare(ListSource(["some words", "more"], "text"), TextTokenizer())
-    first = prepared.ready(1)
-    assert prepared.ready(1) is first and len(first) == 4
+    form, first = prepared.ready(1)
+    assert prepared.ready(1)[1] is first and len(first) == 4 == form[0]
     inside = Subset(prepared, [1, 0])
     batch = collate(Data(inside, {"x": TextTokenizer()}, 2), np.array([0, 1]), Step(0, 1), 1)
     assert batch.tokens["x"].layout.lengths == (5, 11)
+
+
+def test_kept_rows_change_nothing():
+    """Arrays of many shapes are cut once and kept where there is room; the batch is the same to the last bit without."""
+    pictures = [RNG.integers(0, 255, (1, 8 * (1 + i % 3), 8), dtype=np.uint8) for i in range(9)]
+    tokenizer = ImageTokenizer(4, 1)
+    prepared = prepare(ListSource(pictures, "image"), tokenizer)
+    data = Data(prepared, {"x": tokenizer}, 9)
+    assert prepared.keeps
+    kept = collate(data, np.arange(9), Step(0, 1), 1)
+    prepared.keeps = False
+    cut = collate(data, np.arange(9), Step(0, 1), 1)
+    assert torch.equal(kept.tokens["x"].values, cut.tokens["x"].values) and torch.equal(kept.keys, cut.keys)
+    assert not prepare(ListSource(pictures[::3], "image"), tokenizer).keeps  # of one shape: cut in a stack
 
 
 def test_windows_cover_a_recording_without_overlap():

@@ -168,7 +168,7 @@ class FolderSource:
     def __init__(self, folder: str | Path, files: Sequence[str] | None = None):
         self.folder = Path(folder)
         self.area: int | None = None
-        self.files = only_images(folder, walk(folder)) if files is None else list(files)
+        self.files = only_images(folder, walk(folder)) if files is None else files
         if not self.files:
             raise DataError(f"no image files under {folder}: give a folder that holds images")
         self.labels, self.classes = folder_labels(self.files)

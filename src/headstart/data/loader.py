@@ -57,11 +57,11 @@ def collate(data: Any, indices: np.ndarray, step: Step, slots: int, device: torc
     indices = np.asarray(indices, np.int64)
     if len(data.tokenizers) == 1:
         kind, tokenizer = next(iter(data.tokenizers.items()))
-        samples = [ready(data.source, int(i), tokenizer) for i in indices]
-        order = by_form(samples)
-        parts, indices = {kind: [samples[i] for i in order]}, indices[order]
+        order, samples = in_order(data.source, indices, tokenizer, cut=data.views is None)
+        parts, indices = {kind: samples}, indices[order]
     else:
-        samples = [ready(data.source, int(i), Parts(data.tokenizers)) for i in indices]
+        both = Parts(data.tokenizers)
+        samples = [ready(data.source, int(i), both)[1] for i in indices]
         parts = {kind: [sample[kind] for sample in samples] for kind in data.tokenizers}
     keys = torch.from_numpy(indices).to(device)
     if data.views is not None:
@@ -71,12 +71,27 @@ def collate(data: Any, indices: np.ndarray, step: Step, slots: int, device: torc
     return Batch(to(tokens, device), keys, len(indices))
 
 
-def ready(source: Any, index: int, tokenizer: Any) -> Any:
-    """One sample as `rows` takes it: an array, or else its rows, which a prepared source makes once and keeps."""
+def in_order(source: Any, indices: Any, tokenizer: Any, cut: bool = True) -> tuple[np.ndarray, list[Any]]:
+    """(order, samples): which of the indices comes first, and the samples in that order, as `rows` takes them.
+
+    Samples of one shape lie together, and shapes that give equally many rows side by side.
+    """
+    got = [ready(source, int(i), tokenizer, cut) for i in indices]
+    order = np.array(sorted(range(len(got)), key=lambda i: got[i][0]), np.int64)
+    return order, [got[i][1] for i in order]
+
+
+def ready(source: Any, index: int, tokenizer: Any, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
+    """(form, sample) as `rows` takes it: an array, or its rows, which a prepared source makes once and keeps. The form does
+    not hang on which of the two it is. cut: rows will do, no array is needed."""
     while isinstance(source, Subset):
         source, index = source.source, int(source.indices[index])
     kept = getattr(source, "ready", None)
-    return form_for(source[index], tokenizer) if kept is None else kept(index)
+    if kept is not None:
+        return kept(index, cut)
+    sample = source[index]
+    made = form_for(sample, tokenizer)
+    return form(made), made
 
 
 def form_for(sample: Any, tokenizer: Any) -> Any:
@@ -134,13 +149,8 @@ def _looks(views: Any, way: Any, stack: Tensor, multiple: int, rng: Rng) -> dict
     return views(lambda rng, scale, shrink: way.crop(stack, rng, scale, shrink, multiple), rng)
 
 
-def by_form(samples: list[Any]) -> list[int]:
-    """The order in which samples of one shape lie together, and shapes that give equally many rows side by side."""
-    return sorted(range(len(samples)), key=lambda i: form(samples[i]))
-
-
 def form(sample: Any) -> tuple[Any, ...]:
     """What samples must share to be one array; smaller ones sort first."""
-    if isinstance(sample, Tokens):
-        return (len(sample),)
-    return (sample.size, sample.shape, sample.dtype.str)
+    if isinstance(sample, np.ndarray):
+        return (sample.size, sample.shape, sample.dtype.str)
+    return (len(sample),) if isinstance(sample, Tokens) else ()

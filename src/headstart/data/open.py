@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Unreadable
+from ..kinds import KINDS as SINGLE
 from . import pairs, sets
 from .files import FileSource
 from .index import suffix_of
@@ -14,22 +15,7 @@ from .readers import Claim, accepted, claims, of_folder, reading
 from .source import DataError, ListSource, Source, source_of
 from .survey import choose, open_survey, survey
 
-KINDS = (
-    *("image", "multispectral", "video", "volume", "audio", "series", "text", "code", "table", "events"),
-    *(
-        "protein",
-        "molecule",
-        "graph",
-        "points",
-        "splats",
-        "field",
-        "trajectory",
-        "packets",
-        "music",
-        "document",
-        "pair",
-    ),
-)
+KINDS = (*SINGLE, "pair")
 
 
 def open_source(where: Any, kind: str | None = None, label: str | None = None) -> Source:

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import Unreadable
 from ..tokens import Tokenizer
 from .images import FolderSource
-from .loader import Parts, form_for
+from .loader import Parts, form, form_for
 from .source import ArraySource, DataError, Source, Subset
 
 CHUNK = 16  # samples per task: small ones are read faster than a task is handed over
@@ -48,7 +48,8 @@ class Prepared:
         self.samples = samples
         self.tokenizer = tokenizer
         self._read = read
-        self._made: dict[int, Any] = {}
+        self._made: dict[int, tuple[tuple[Any, ...], Any]] = {}
+        self.keeps = not self.lazy and not isinstance(samples, np.ndarray | ArraySource | Subset)
 
     @property
     def lazy(self) -> bool:
@@ -60,14 +61,20 @@ class Prepared:
     def __getitem__(self, index: int) -> Any:
         return self._read(int(self.origin[index])) if self.samples is None else self.samples[index]
 
-    def ready(self, index: int) -> Any:
-        """The sample as the loader takes it; rows of a sample that is no array are made once and kept."""
-        made = self._made.get(index)
-        if made is None:
+    def ready(self, index: int, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
+        """(form, sample) as the loader takes it. Rows are made once and kept, of arrays only where these have many shapes: cutting
+        a stack of one shape is cheap, and rows take more room than pixels."""
+        if not cut or not self.keeps:
             made = form_for(self[index], self.tokenizer)
-            if not isinstance(made, np.ndarray) and not self.lazy:
-                self._made[index] = made
-        return made
+            return form(made), made
+        if index not in self._made:
+            sample = self[index]
+            made = form_for(sample, self.tokenizer)
+            shape = form(made)
+            if isinstance(made, np.ndarray):
+                made = self.tokenizer(made)
+            self._made[index] = shape, made
+        return self._made[index]
 
     def name(self, index: int) -> str:
         return self.source.name(int(self.origin[index]))
@@ -105,9 +112,12 @@ def prepare(
     fit = partial(fitted, source, reduced(source, getattr(tokenizer, "area", None)), tokenizer)
     room = _free_memory() // 4 if memory is None else memory
     # read once all the same: which samples are good must be known before any is set aside, and not change later
-    keep = _bytes_each(source, fit) * len(source) <= room
+    each, cut = _bytes_each(source, fit, tokenizer)
+    keep = each * len(source) <= room
     good, bad, samples = _read_all(source, fit, workers, progress, keep)
-    return Prepared(source, fit, good, bad, _gathered(samples) if keep else None, tokenizer)
+    prepared = Prepared(source, fit, good, bad, _gathered(samples) if keep else None, tokenizer)
+    prepared.keeps &= cut * len(source) <= room
+    return prepared
 
 
 def fitted(source: Source, smaller: Source, tokenizer: Tokenizer | Parts, index: int) -> Any:
@@ -183,15 +193,19 @@ def _gathered(samples: list[Any]) -> np.ndarray | list[Any]:
     return samples
 
 
-def _bytes_each(source: Source, fit: Read) -> float:
-    """The bytes a fitted sample takes, judged by a few."""
-    sizes = []
+def _bytes_each(source: Source, fit: Read, tokenizer: Any) -> tuple[float, float]:
+    """The bytes that a fitted sample takes, and that its rows take, judged by a few."""
+    sizes, cut = [], []
     for index in np.unique(np.linspace(0, len(source) - 1, LOOK).astype(int)):
         try:
-            sizes.append(nbytes(fit(int(index))))
+            sample = fit(int(index))
         except Unreadable:
             continue
-    return float(np.mean(sizes)) if sizes else 0.0
+        sizes.append(nbytes(sample))
+        if not isinstance(tokenizer, Parts):
+            tokens = tokenizer(sample)
+            cut.append(1000 + tokens.values.nbytes + tokens.coords.nbytes)
+    return float(np.mean(sizes or 0)), float(np.mean(cut or 0))
 
 
 def _read_all(

@@ -151,7 +151,7 @@ def padded(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, cau
 
 @dataclass(frozen=True)
 class Buckets:
-    """groups: (n, m, rows of q, rows of k, bias [S, 1, 1, m]), fillers pointing at row 0. rows: where each row of q comes back."""
+    """groups: (n, m, rows of q, rows of k, bias [S, 1, 1, m]), fillers pointing at row 0. rows: where a row of q comes back."""
 
     groups: list[tuple[int, int, Tensor, Tensor, Tensor]]
     rows: Tensor

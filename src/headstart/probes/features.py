@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from ..data.loader import by_form, ready, rows
+from ..data.loader import in_order, rows
 from ..data.source import Source
 from ..nn.encoder import Encoder
 from ..nn.heads import Read, boxes, first, last, mean, mean_std
@@ -31,9 +31,8 @@ def encode(
     was = encoder.training
     encoder.eval()
     for start in range(0, len(indices), batch):
-        samples = [ready(source, int(i), tokenizer) for i in indices[start : start + batch]]
-        order = by_form(samples)
-        z = encoder(to(rows([samples[i] for i in order], tokenizer, kind, encoder.shape.slots, device), device))
+        order, samples = in_order(source, indices[start : start + batch], tokenizer)
+        z = encoder(to(rows(samples, tokenizer, kind, encoder.shape.slots, device), device))
         for name in reads:
             out[name].append(READS[name](z).float().cpu().numpy()[np.argsort(order)])
         if progress:

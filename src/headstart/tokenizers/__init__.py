@@ -4,13 +4,9 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import Mistake
+from ..kinds import KINDS
 from ..tokens import Tokenizer
 from ..tree import tuples
-
-KINDS = (
-    *("image", "multispectral", "video", "volume", "audio", "series", "text", "code", "table", "events", "protein"),
-    *("molecule", "graph", "points", "splats", "field", "trajectory", "packets", "music", "document"),
-)
 
 
 def named(kind: str) -> Any:

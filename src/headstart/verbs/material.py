@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.likeness import content
 from ..data.prepare import Prepared
 from ..data.sets import names as set_names
 from ..data.source import DataError, Source, Subset, open_source
@@ -114,12 +115,3 @@ def fingerprint(material: Material) -> str:
     for i in np.unique(np.linspace(0, len(data) - 1, 16).astype(int)):
         said.update(content(data[int(i)]))
     return said.hexdigest()[:16]
-
-
-def content(sample: Any) -> bytes:
-    """What a sample holds, as bytes: equal samples give equal ones."""
-    if isinstance(sample, dict):
-        return b"".join(key.encode() + content(sample[key]) for key in sorted(sample))
-    if isinstance(sample, list | tuple):
-        return b"[" + b",".join(map(content, sample)) + b"]"
-    return sample.tobytes() if isinstance(sample, np.ndarray) else repr(sample).encode()
