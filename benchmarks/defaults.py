@@ -73,8 +73,8 @@ def main() -> None:
         text = [
             "# Defaults by kind of data, and what they were chosen from",
             "",
-            f"Printed by `python benchmarks/defaults.py`: {given.minutes:g} minutes of training each, smallest encoder, settings of",
-            "`planning.SMALL`. Seconds are of the whole command, scoring included. Bold: the best mean of both measures.",
+            f"Printed by `python benchmarks/defaults.py`: {given.minutes:g} minutes of training each, smallest encoder, settings",
+            "of `planning.SMALL`. Seconds are of the whole command, scoring included. Bold: the best mean of both measures.",
             "",
             *HEAD,
             *done,

@@ -463,3 +463,10 @@ def test_sets_of_grakel(tmp_path, monkeypatch):
         assert len(module.load()) == 3
         with pytest.raises(DataError, match="split"):
             module.load("test")
+
+
+def test_readers_and_tokenizers_agree_on_the_largest_graph():
+    from headstart.data.readers import graphs
+    from headstart.tokenizers import walks
+
+    assert (graphs.NODES, graphs.EDGES) == (walks.NODES, walks.EDGES)

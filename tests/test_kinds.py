@@ -215,7 +215,7 @@ def test_pretrain_finds_out_and_does_it(kind, tmp_path):
 
 
 def test_a_mixed_folder_is_explained_and_the_user_chooses(tmp_path):
-    for write in (audio, text):
+    for write in (audio, image):
         (tmp_path / write.__name__).mkdir()
         for i in range(8):
             write(tmp_path / write.__name__ / f"{write.__name__}{i}", i % 2)

@@ -17,6 +17,7 @@ from ..tokens import Tokenizer
 from .images import FolderSource
 from .loader import Parts, form, form_for
 from .source import ArraySource, DataError, Source, Subset
+from .windows import nbytes
 
 CHUNK = 16  # samples per task: small ones are read faster than a task is handed over
 LOOK = 64  # samples that say how much room one takes
@@ -62,8 +63,8 @@ class Prepared:
         return self._read(int(self.origin[index])) if self.samples is None else self.samples[index]
 
     def ready(self, index: int, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
-        """(form, sample) as the loader takes it. Rows are made once and kept, of arrays only where these have many shapes: cutting
-        a stack of one shape is cheap, and rows take more room than pixels."""
+        """(form, sample) as the loader takes it. Rows are made once and kept; of arrays only where these have many shapes, as a
+        stack of one shape is cut cheaply, and rows take more room than pixels."""
         if not cut or not self.keeps:
             made = form_for(self[index], self.tokenizer)
             return form(made), made
@@ -154,15 +155,6 @@ def reduced(source: Source, area: int | None) -> Source:
     if isinstance(source, Subset):
         return Subset(reduced(source.source, area), source.indices)
     return source.reduced(area) if isinstance(source, FolderSource) else source
-
-
-def nbytes(sample: Any) -> int:
-    """What a sample takes in memory, about."""
-    if isinstance(sample, dict):
-        return 200 + sum(nbytes(part) for part in sample.values())
-    if isinstance(sample, list | tuple):
-        return 60 + 8 * len(sample) + sum(nbytes(part) for part in sample)
-    return int(getattr(sample, "nbytes", 0)) or 60 + len(sample if isinstance(sample, str | bytes) else "")
 
 
 def _stays(source: Source, tokenizer: Tokenizer | Parts) -> bool:

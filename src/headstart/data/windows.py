@@ -17,12 +17,13 @@ WINDOW = {  # items along time: bytes, points, seconds, notes, steps, frames, pa
     "code": 256,
     "series": 2048,
     "audio": 5,
-    "music": 64,
+    "music": 128,
     "trajectory": 256,
     "events": 256,
     "video": 64,
 }
-MANY = {"text": 2.0, "code": 2.0, "music": 1.5}  # windows in a typical sample from which on it is cut unasked; else 8
+MANY = {"text": 2.0, "code": 2.0, "music": 2.0}  # windows in a typical sample from which on it is cut unasked; else 8
+ROOM = 2**29  # bytes of whole samples kept at hand; beyond it they are read again for every few of their windows
 FEW = 64  # samples below which 2 windows suffice
 
 
@@ -31,14 +32,23 @@ class Windows:
 
     def __init__(self, source: Source, length: int):
         self.source, self.kind, self.length, self.classes = source, source.kind, length, source.classes
-        self.whole = lru_cache(maxsize=4)(source.__getitem__)
-        counts, self.unreadable = [], {}
+        counts: list[int] = []
+        kept: dict[int, Any] = {}
+        self.unreadable: dict[int, str] = {}
+        room = ROOM
         for i in range(len(source)):
             try:
-                counts.append(max(1, round(extent(source[i], self.kind) / length)))
+                sample = source[i]
             except Unreadable as error:
                 counts.append(1)  # still there, to be named when it is read
                 self.unreadable[i] = error.reason
+                continue
+            counts.append(max(1, round(extent(sample, self.kind) / length)))
+            room -= nbytes(sample)
+            if room > 0:
+                kept[i] = sample
+        read = lru_cache(maxsize=4)(source.__getitem__)
+        self.whole = lambda index: kept[index] if index in kept else read(index)
         self.groups = np.repeat(np.arange(len(source)), counts)
         self.place = np.concatenate([np.arange(n) for n in counts])
         self.counts = np.array(counts)
@@ -110,3 +120,12 @@ def cut(sample: Any, kind: str, start: float, stop: float) -> Any:
     if kind == "video":
         return {**sample, "frames": sample["frames"][a:b]}
     return {key: value[a:b] for key, value in sample.items()}
+
+
+def nbytes(sample: Any) -> int:
+    """What a sample takes in memory, about."""
+    if isinstance(sample, dict):
+        return 200 + sum(nbytes(part) for part in sample.values())
+    if isinstance(sample, list | tuple):
+        return 60 + 8 * len(sample) + sum(nbytes(part) for part in sample)
+    return int(getattr(sample, "nbytes", 0)) or 60 + len(sample if isinstance(sample, str | bytes) else "")

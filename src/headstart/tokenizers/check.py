@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import Unreadable
 from ..tokens import Tokenizer, Tokens, pack, split
 from ..tree import tuples
 
@@ -37,6 +38,7 @@ def check_tokenizer(tokenizer: Tokenizer, samples: Sequence[Any]) -> None:
     _check_embed(tokenizer, each)
     _check_state(tokenizer, samples[0], each[0])
     _check_raw(tokenizer, samples)
+    _check_refusals(tokenizer)
 
 
 def _check_rows(tokenizer: Tokenizer, tokens: Tokens) -> None:
@@ -90,6 +92,16 @@ def _check_near(back: Tensor, there: Tensor, what: str) -> None:
     if there.numel():
         off = float((back - there).nan_to_num().abs().max()) / max(1.0, float(there.nan_to_num().abs().max()))
         assert off <= 1e-5, f"{what}: {off:.2g} off"
+
+
+def _check_refusals(tokenizer: Any) -> None:
+    for nothing in (None, "", [], {}, object(), np.zeros(0, np.float32), np.zeros((2, 0), np.float32)):
+        try:
+            tokenizer.fitted(nothing)
+        except Unreadable as error:
+            assert error.reason, f"{nothing!r} is refused without a reason"
+        else:
+            raise AssertionError(f"fitted takes {nothing!r} for a sample")
 
 
 def _numbers(sample: Any) -> Tensor:

@@ -16,6 +16,7 @@ from .. import __version__, checkpoint, dist, health
 from ..data.source import open_source
 from ..encoded import Pretrained, load
 from ..log import Log, span
+from ..nn.encoder import set_dtype
 from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, reader_of, sort_words
 from ..probes.score import QUICK, watcher
 from ..probes.table import Table, lines
@@ -155,6 +156,7 @@ def _go(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Fin
     log.say(f"plan      training takes {needs}, reading and scoring come on top; the run is kept in {folder}")
     recipe = build(plan, material.training)
     objective, pairs = recipe.objective.to(device), len(recipe.data.tokenizers) > 1
+    set_dtype(objective, dtype_of(run, device))  # what is compared is computed alike
     table: Table = {}
     watch = None
     noted: list[health.Health] = []

@@ -11,7 +11,6 @@ import numpy as np
 
 from ...errors import Unreadable
 from ...extras import need
-from ...tokenizers.rates import to_rate
 
 SUFFIXES = (".edf", ".bdf", ".rec")
 EXTRA = "signals"
@@ -32,6 +31,8 @@ def read(path: Path) -> dict[str, Any]:
 
     All signals are brought to the most common rate (of two as common, the higher), and cut to the shortest. At most 2^28 values.
     """
+    from ...tokenizers.rates import to_rate  # here, because it waits for torch
+
     edfio = need("edfio", EXTRA, f"reading {path.suffix or 'EDF'}")
     try:
         with path.open("rb") as file:

@@ -14,13 +14,13 @@ import numpy as np
 from jaxtyping import Int
 
 from ...errors import Unreadable
-from ...tokenizers.walks import EDGES, NODES
 from ..source import DataError, Source, as_labels, said_of_labels
 from ._graphml import Pile, parse
 
 OWN = (".edges", ".edgelist")
 SUFFIXES = (".graphml", *OWN, ".txt")
 EXTRA = ""
+NODES, EDGES = 512, 4096  # of one graph, as `tokenizers.walks` has them
 LIMIT = 2**30  # bytes of a file
 MOST = 20_000_000  # edges of a file
 HOPS, SIZE = 2, 48  # a neighbourhood, where nobody says otherwise
