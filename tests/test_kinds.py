@@ -186,6 +186,7 @@ PLACES = {write.__name__: partial(files, write) for write in FILES} | {
     "events": events,
     "protein": protein,
 }
+PICTURED = {"image", "multispectral", "video", "volume", "field", "audio", "series"}
 UNLABELLED = {"events", "protein"}
 ASKED = {"field": {"data.kind": "field"}}  # four numbers on a grid may be anything
 
@@ -208,6 +209,7 @@ def test_pretrain_finds_out_and_does_it(kind, tmp_path):
         assert list(run.table) == ["raw input", "boosted trees", "random encoder", "pre-trained"]
     bad = (out / "bad_files.jsonl").read_text()
     assert not bad, bad
+    assert (out / "restored.png").exists() == (kind in PICTURED)
     z = hs.load(out).embed_named(str(place))
     assert z.z.shape[1] == hs.load(out).width and np.isfinite(z.z).all() and len(z.names) == len(z.z) >= COUNT
     again = hs.again(out, log=Log(quiet=True))

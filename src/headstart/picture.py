@@ -1,4 +1,4 @@
-"""What a masked objective was shown, what it made of it, and what was there: three rows of pictures."""
+"""What a masked objective was shown, what it made of it, and what was there: three rows of pictures, of any kind of signal."""
 
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from .tree import map
 
 SCALE_TO = 96  # pixels of a picture's longer side on the sheet
 GAP = 4
+CURVE_WIDTH, CURVE_HEIGHT = 200, 40  # pixels of a channel's curve
+KINDS = frozenset(("image", "multispectral", "video", "volume", "field", "audio", "series"))
 
 
 @torch.no_grad()
@@ -50,8 +52,35 @@ def restored(objective: Objective, data: Data, indices: np.ndarray, seed: int = 
     columns = []
     for values in (shown, made, clean):
         tokens: Tokens = map(torch.Tensor.cpu, view.clean.with_values(values))
-        columns.append([data.only.decode(t) for t in split(tokens, [1] * len(indices))])
+        columns.append([flat(data.only.kind, data.only.decode(t)) for t in split(tokens, [1] * len(indices))])
     return list(zip(*columns, strict=True))
+
+
+def flat(kind: str, sample: Any) -> torch.Tensor:
+    """A decoded sample as a picture [C, H, W]: the middle slice, the middle frame, the log-mel, the curves."""
+    if kind == "multispectral":
+        sample = sample["bands"]
+    x = torch.as_tensor(np.asarray(sample), dtype=torch.float32)
+    if kind == "audio":
+        return x.flip(0)[None]  # high sounds above
+    if kind in ("volume", "field"):
+        return x[:3, x.shape[1] // 2]
+    if kind == "video":
+        return x[len(x) // 2] / (255 if x.max() > 1 else 1)
+    return curves(x) if kind == "series" else x
+
+
+def curves(x: torch.Tensor) -> torch.Tensor:
+    """Up to four channels of a series [C, L] one below the other, as black lines on white; [1, H, W]. Gaps stay white."""
+    x = x[:4, :: max(1, x.shape[1] // CURVE_WIDTH)]
+    low, high = (f(torch.nan_to_num(x, nan=float(x.nanmean())), 1, keepdim=True) for f in (torch.amin, torch.amax))
+    height = CURVE_HEIGHT - 1
+    level = (height * (1 - (x - low) / (high - low).clamp(min=1e-9))).clamp(0, height)
+    before = torch.cat([level[:, :1], level[:, :-1]], 1)
+    top, bottom = torch.minimum(level, before)[:, None], torch.maximum(level, before)[:, None]
+    y = torch.arange(CURVE_HEIGHT)[None, :, None]
+    inked = (y >= top.floor()) & (y <= bottom.ceil())  # false where a value is missing
+    return 1 - inked.float().flatten(0, 1)[None]
 
 
 def sheet(triples: list[tuple[Any, Any, Any]], path: Path) -> None:

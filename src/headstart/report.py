@@ -12,7 +12,7 @@ import numpy as np
 
 from .checkpoint import write_text
 from .log import Log
-from .picture import restored, sheet
+from .picture import KINDS, restored, sheet
 from .probes.table import cell, columns, summary
 from .recipe import Recipe
 
@@ -39,7 +39,7 @@ class Story:
 def write_report(folder: Path, recipe: Recipe, source: Any, scores: dict[str, Any], log: Log) -> None:
     """`report.html`, `README.md` and, where rows of pictures are restored, `restored.png` in a run's folder."""
     kinds = [tokenizer.kind for tokenizer in recipe.data.tokenizers.values()]
-    if kinds == ["image"] and recipe.data.views is None:
+    if len(kinds) == 1 and kinds[0] in KINDS and recipe.data.views is None:
         triples = restored(recipe.objective, recipe.data, np.unique(np.linspace(0, len(source) - 1, 10).astype(int)))
         if triples:
             sheet(triples, folder / "restored.png")
