@@ -73,7 +73,8 @@ def main() -> None:
         text = [
             "# Defaults by kind of data, and what they were chosen from",
             "",
-            f"Printed by `python benchmarks/defaults.py`: {given.minutes:g} minutes of training each on {torch.get_num_threads()} CPU thread(s), settings",
+            f"Printed by `python benchmarks/defaults.py`: {given.minutes:g} minutes of training each on "
+            f"{torch.get_num_threads()} CPU thread(s), settings",
             "of `planning.SMALL`. Seconds are of the whole command, scoring included. Bold: the best mean of both measures.",
             "",
             *HEAD,

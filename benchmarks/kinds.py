@@ -121,7 +121,8 @@ def main() -> None:
         text = [
             "# Every kind of data, on real sets",
             "",
-            f"Printed by `python benchmarks/kinds.py`: {given.minutes:g} minutes of training each, {torch.get_num_threads()} CPU thread(s).",
+            f"Printed by `python benchmarks/kinds.py`: {given.minutes:g} minutes of training each on "
+            f"{torch.get_num_threads()} CPU thread(s).",
             "kNN from all labels, then the linear probe at the larger label count; R2 where labels are quantities. Bold: the",
             "linear probe beats raw input and random encoder. Where it does not, docs/log.md says what was tried.",
             "",

@@ -34,7 +34,7 @@ def masks(tokens: Tokens, score, ratio=0.5, keys=None, **where) -> list[list[boo
 def test_counts_are_exact_and_slots_never_hidden(score, ratio, lengths, slots):
     tokens = rows(lengths, slots=slots)
     hidden = hide(tokens, score(tokens, rng(range(len(lengths)))), ratio)
-    assert hidden.counts == tuple(round(ratio * n) for n in lengths)
+    assert hidden.counts == tuple(max(1, round(ratio * n)) if n and ratio else 0 for n in lengths)
     for s, count in enumerate(hidden.counts):
         assert hidden.mask[tokens.layout.seg == s].sum() == count
     assert not (hidden.mask & tokens.slot).any()

@@ -181,6 +181,12 @@ def test_groups_are_never_divided():
     held, rest, _ = divide(np.arange(100) % 2, groups, 0.2, seed=3)
     assert 15 <= len(held) <= 30 and len(held) + len(rest) == 100
     assert not set(groups[held]) & set(groups[rest])
+    uneven = np.repeat(np.arange(12), [1000, *[10] * 11])
+    for seed in range(20):
+        held, _, _ = divide(np.zeros(1110, int), uneven, 0.02, seed)
+        assert 10 <= len(held) <= 33  # never the thousand
+    held, _, _ = divide(np.zeros(330, int), np.repeat([0, 1], [300, 30]), 0.1, seed=0)
+    assert len(held) == 30
     held, rest, _ = divide(np.arange(100) % 2, None, 0.2, seed=3)
     assert len(held) == 20 and len(rest) == 80
     held, _, known = divide(np.array([0.5, np.nan, 2.0, 1.5]), None, 0.5, seed=0)
@@ -188,7 +194,7 @@ def test_groups_are_never_divided():
 
 
 def test_a_pair_may_miss_a_part():
-    """The loss is that of the whole pairs alone, and a broken part is a missing one."""
+    """A broken part is a missing one; a method in which parts meet learns from whole pairs alone."""
     pictures = RNG.integers(0, 255, (6, 1, 8, 8), dtype=np.uint8)
     items = [{"image": pictures[i], "text": f"number {i}"} for i in range(6)]
     items[1] = {"image": None, "text": "alone"}
@@ -197,9 +203,11 @@ def test_a_pair_may_miss_a_part():
     torch.manual_seed(0)
     prepared = prepare(ListSource(items, "pair"), Parts(parts))
     assert prepared[4]["text"] is None
-    task = clip(Data(prepared, parts, 6), size=TINY, width=8).objective
-    loss = task(collate(Data(prepared, parts, 6), np.arange(6), Step(0, 1), 1), Step(0, 1)).total
-    whole = task(collate(Data(prepared, parts, 6), np.array([0, 2, 3, 5]), Step(0, 1), 1), Step(0, 1)).total
-    assert torch.allclose(loss, whole, atol=1e-6)
+    method = clip(Data(prepared, parts, 6), size=TINY, width=8)
+    assert [method.data.source.indices.tolist(), len(method.data.source)] == [[0, 2, 3, 5], 4]
+    batch = collate(method.data, np.arange(4), Step(0, 1), 1)
+    assert method.objective(batch, Step(0, 1)).total.isfinite()
+    both = collate(Data(prepared, parts, 6), np.arange(6), Step(0, 1), 1).tokens
+    assert [both[part].content.count(0) for part in ("image", "text")] == [1, 1]  # a segment without rows
     with pytest.raises(Unreadable, match="text: the text"):
         Parts(parts).fitted({"image": None, "text": ""})

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from .errors import Mistake
 from .nn.encoder import Encoder, Model
 from .tokenizers import tokenizer_of
 
@@ -113,9 +114,7 @@ def load_encoder(folder: Path) -> tuple[Encoder, dict[str, Any]]:
     """The encoder and its card."""
     card = json.loads((folder / "encoder.json").read_text())
     if card["format"] != 1:
-        raise ValueError(
-            f"{folder} was written in format {card['format']}, newer than this headstart reads: upgrade it"
-        )
+        raise Mistake(f"{folder} was written in format {card['format']}, newer than this headstart reads: upgrade it")
     tokenizers = {name: tokenizer_of(state) for name, state in card["tokenizers"].items()}
     encoder = Encoder(tokenizers, Model(**card["model"]), card["causal"])
     encoder.load_state_dict(load_file(folder / "encoder.safetensors"))

@@ -18,7 +18,9 @@ Words = Annotated[
     typer.Argument(metavar="[NAME=VALUE]...", help="settings, such as recipe=gmml steps=2000 run.minutes=4"),
 ]
 Folder = Annotated[str, typer.Argument(metavar="RUN", help="the folder of a run, such as runs/mae-photos")]
-Where = Annotated[str, typer.Argument(metavar="PATH", help="a file or folder of data of any kind, or the name of a set")]
+Where = Annotated[
+    str, typer.Argument(metavar="PATH", help="a file or folder of data of any kind, or the name of a set")
+]
 
 Moved = Annotated[str | None, typer.Argument(metavar="[PATH]", help="the data, if it has moved")]
 
@@ -45,7 +47,8 @@ def check(where: Where, words: Words = None) -> None:
     """Find broken, constant and duplicate samples, odd sizes, and leakage; exit status 1 if there is anything."""
     from .verbs.check import check as verb
 
-    if _run(lambda: verb(where, **_only(words, labelled=None, out=None))).problems:
+    given = _only(words, **{"labelled": None, "out": None, "data.kind": None, "data.label": None})
+    if _run(lambda: verb(where, **{name.removeprefix("data."): value for name, value in given.items()})).problems:
         raise typer.Exit(1)
 
 

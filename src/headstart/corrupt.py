@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .errors import Mistake
 from .step import Rng
-from .tokens import Rows, Tokens, View, choose, select
+from .tokens import Layout, Rows, Tokens, View, choose, select
 
 Score = Callable[[Tokens, Rng], Tensor]  # [T], low score = hide first
 Fill = Callable[[Tokens, Rows, Rng], Tokens]
@@ -40,24 +40,24 @@ def groups(tokens: Tokens, rng: Rng, seeds: int = 4, spread: float = 2.0) -> Flo
 
 
 def hide(tokens: Tokens, score: Float[Tensor, "T"], ratio: float) -> Rows:
-    """The round(ratio * n) lowest-scoring of the n content rows of every segment."""
+    """The round(ratio * n) lowest-scoring of the n content rows of every segment, at least one."""
     if not 0 <= ratio <= 1:
         raise Mistake(f"ratio is the share of rows to hide, between 0 and 1, not {ratio}")
-    spans = tokens.layout
-    counts = tuple(round(ratio * n) for n in tokens.content)
-    score = score.masked_fill(tokens.slot, torch.inf)
-    if spans.uniform and spans.segments:
+    counts = tuple(max(1, round(ratio * n)) if n and ratio else 0 for n in tokens.content)
+    return lowest(score.masked_fill(tokens.slot, torch.inf), tokens.layout, counts)
+
+
+def lowest(score: Float[Tensor, "T"], spans: Layout, counts: tuple[int, ...]) -> Rows:
+    """The `counts` rows of lowest score in every segment."""
+    if spans.uniform and len(set(counts)) == 1:
         order = score.view(spans.segments, spans.max_len).argsort(dim=1, stable=True)[:, : counts[0]]
         mask = torch.zeros(spans.segments, spans.max_len, dtype=torch.bool, device=score.device)
         return choose(mask.scatter_(1, order, True).flatten(), counts)
     order = score.argsort(stable=True)
-    order = order[
-        spans.seg[order].argsort(stable=True)
-    ]  # by segment, then by score: row r of the result has rank place[r]
+    order = order[spans.seg[order].argsort(stable=True)]  # by segment, then by score: row r of it has rank place[r]
     rank = torch.empty_like(order)
     rank[order] = spans.place
-    k = torch.tensor(counts, device=score.device)
-    return choose(rank < k[spans.seg], counts)
+    return choose(rank < torch.tensor(counts, device=score.device)[spans.seg], counts)
 
 
 def corrupt(score: Score, ratio: float, fill: Fill) -> Make:

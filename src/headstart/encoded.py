@@ -1,5 +1,6 @@
 """A finished encoder, as other tools take it: data of the kind it was trained on in, vectors out."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 
 from .checkpoint import load_encoder
 from .data.prepare import Prepared, Progress
-from .data.source import ArraySource, DataError, ListSource, open_source
+from .data.source import ArraySource, DataError, ListSource, Source, open_source
 from .data.windows import Windows
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
@@ -52,15 +53,23 @@ class Pretrained:
         """Samples read and sized as they were in training. data: a path, the name of a set, an array, a list of arrays."""
         kind, card = self.tokenizer.kind, self.card["input"]
         listed = isinstance(data, list | tuple)
-        source = (
-            ListSource([_plain(x, kind) for x in data], kind) if listed else open_source(data, kind, card.get("label"))
-        )
+        source = ListSource([_plain(x, kind) for x in data], kind) if listed else self._open(data, card.get("label"))
         if source.kind != kind:
             raise DataError(f"this encoder reads {kind} data, and this is {source.kind}: {source.describe()}")
         read = read_in(source, self.tokenizer, card.get("window"), progress)
         if listed and read.bad:  # one vector per item, or none at all
-            raise DataError(f"{read.bad[0]}: leave it out of the list")
+            whole = read.source
+            there = whole.recording[read.origin] if isinstance(whole, Windows) else read.origin
+            if len(np.unique(there)) < len(data):
+                raise DataError(f"{read.bad[0]}: leave it out of the list")
         return read
+
+    def _open(self, data: Any, label: str | None) -> Source:
+        """New data need not have the label that the training data had."""
+        if label is not None:
+            with suppress(DataError):
+                return open_source(data, self.tokenizer.kind, label)
+        return open_source(data, self.tokenizer.kind)
 
     def embed(self, data: Any, progress: Progress | None = None) -> np.ndarray:
         """[n, D] float32: one vector per readable sample. Unreadable files are left out: `embed_named` says which."""

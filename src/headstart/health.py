@@ -41,16 +41,16 @@ def measure(vectors: np.ndarray) -> Health:
     return Health(rank, spread, x.shape[1], len(x))
 
 
-def verdict(now: Health, losses: list[float], scores: list[float], queries: int = 0) -> str:
-    """One sentence. losses: over training so far, oldest first. scores: quick probe accuracies on `queries` samples, the
-    untrained encoder's first; a difference counts from two standard errors on."""
+def verdict(now: Health, losses: list[float], scores: list[float], clear: float = 0.0) -> str:
+    """One sentence. losses: over training so far, oldest first. scores: of the quick probe, the untrained encoder's first; a
+    difference counts from `clear` on."""
     if now.collapsed:
         return (
             f"collapsed: the vectors use {now.effective_rank:.1f} of {now.width} directions (spread {now.spread:.4f}); "
             "lower optim.lr, and if that does not help choose recipe=mae"
         )
     if len(scores) > 1:
-        gain, clear = scores[-1] - scores[0], 2 * (0.25 / max(1, queries)) ** 0.5
+        gain = scores[-1] - scores[0]
         if gain > clear:
             return f"learning: the quick probe rose from {scores[0]:.3f} (untrained) to {scores[-1]:.3f}"
         if gain < -clear:

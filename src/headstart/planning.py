@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from . import dist
 from .data.loader import Parts, collate, form_for
 from .data.order import samples
 from .data.prepare import Prepared, Progress, few, prepare
@@ -118,7 +119,9 @@ def sort_words(words: Mapping[str, Any], function: Callable[..., Recipe]) -> dic
     return groups
 
 
-def look(source: Source, given: Input, device: torch.device) -> tuple[Source, Any, Input, list[str]]:
+def look(
+    source: Source, given: Input, device: torch.device, progress: Progress | None = None
+) -> tuple[Source, Any, Input, list[str]]:
     """(source, tokenizer, input, reasons): the source cut into windows where its samples are long, and the tokenizer that fits.
 
     A paired source gets a tokenizer for each part.
@@ -130,14 +133,17 @@ def look(source: Source, given: Input, device: torch.device) -> tuple[Source, An
             parts[name] = named(kind).fit(some, given.want(ROWS.get(device.type, 196)))
             reasons.append(f"{name}: {described(parts[name], some)}")
         return source, Parts(parts), given, reasons
+    if given.window is not None and source.kind not in WINDOW:
+        raise WordError(f"data.window={given.window}: {source.kind} samples are not cut into windows; leave it out")
     some = few(source, SOME_ROWS if source.kind == "table" else SOME)
-    source = windowed(source, given.window, some)
+    source = windowed(source, given.window, some, progress)
     reasons = []
     if isinstance(source, Windows):
         reasons.append(
             f"{source.describe()}; windows of one are never divided between training and judging (data.window)"
         )
-        given, some = dataclasses.replace(given, window=source.length), few(source, SOME)
+        some = few(source, SOME)
+    given = dataclasses.replace(given, window=source.length if isinstance(source, Windows) else None)
     tokenizer = named(source.kind).fit(some, given.want(ROWS.get(device.type, 196)))
     return source, tokenizer, given, [*reasons, described(tokenizer, some)]
 
@@ -274,7 +280,8 @@ def choose(
         plan = _with(Plan(where, name, {}, asdict(shape), asdict(given), state, {}, 0, asdict(run)), words, typical)
         recipe = build(plan, source)
         try:
-            per_step, memory, rows = time_steps(recipe, run)
+            with dist.alone():  # the other ranks wait for the plan
+                per_step, memory, rows = time_steps(recipe, run)
         except torch.OutOfMemoryError:
             if chosen is None:
                 raise WordError("a step does not fit into the device's memory: lower data.batch or data.side") from None
@@ -316,7 +323,7 @@ def _with(plan: Plan, words: dict[str, dict[str, Any]], typical: float) -> Plan:
         by_group[group][tail] = value
     batch = plan.input["batch"] or by_group["data"].get("batch", BATCH)
     if small and not plan.input["batch"]:  # of long samples fewer: steps are what counts, docs/log.md
-        batch = max(LEAST, min(batch, int(STEP_ROWS / max(1.0, typical))))
+        batch = max(LEAST, min(batch, int(STEP_ROWS / max(1.0, typical)) // 8 * 8))
     return dataclasses.replace(
         plan,
         arguments=by_group[""] | words[""],

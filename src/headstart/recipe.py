@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 
 from .augment.views import Views
-from .data.source import Source
+from .data.loader import whole
+from .data.source import Source, Subset
 from .errors import Mistake
 from .objective import Objective
 from .optim import AdamW
@@ -52,6 +53,10 @@ class Data:
             )
         a, b = self.tokenizers
         return a, b
+
+    def whole(self) -> "Data":
+        """Only the samples that have every part: for methods in which parts meet."""
+        return replace(self, source=Subset(self.source, whole(self.source)))
 
     def with_views(self, views: Views) -> "Data":
         """The same samples, looked at in several ways."""

@@ -58,7 +58,12 @@ def page(story: Story) -> str:
     if story.scores["table"]:
         parts.append(f"<h2>What it is worth</h2>{_table(story.scores)}")
     parts.append("<h2>How it went</h2>" + curve([(s["step"], s["loss"]) for s in story.steps], "loss by step"))
-    for key, label in (("knn", "quick kNN accuracy by step"), ("rank", "effective rank by step")):
+    for key, label in (
+        ("knn", "quick kNN accuracy by step"),
+        ("knn-R2", "quick kNN R2 by step"),
+        ("recall", "recall at 1 by step"),
+        ("rank", "effective rank by step"),
+    ):
         parts.append(curve([(p["step"], p[key]) for p in story.probes if key in p], label))
     picture = story.folder / "restored.png"
     if picture.exists():
@@ -127,7 +132,8 @@ def card(story: Story) -> str:
         "",
     ]
     lines += [f"Verdict: {story.verdict}.", "", "```python", "import headstart as hs"]
-    lines += [f"encoder = hs.load({str(story.folder)!r})", "z = encoder.embed(your_data)", "```", ""]
+    parts = list(plan["tokenizer"].get("parts", [""]))  # an encoder for each part of pairs
+    lines += [f"encoder = hs.load({str(story.folder / parts[0])!r})", "z = encoder.embed(your_data)", "```", ""]
     if table:
         names = columns(table)
         lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]

@@ -94,6 +94,20 @@ def ready(source: Any, index: int, tokenizer: Any, cut: bool = True) -> tuple[tu
     return form(made), made
 
 
+def whole(source: Any) -> np.ndarray:
+    """The samples of a paired source that have every part."""
+    if isinstance(source, Subset):
+        return np.flatnonzero(np.isin(source.indices, whole(source.source)))
+    known = getattr(source, "whole", None)
+    if known is not None:
+        return known
+    there = [
+        not isinstance(s, dict) or all(part is not None for part in s.values())
+        for s in map(source.__getitem__, range(len(source)))
+    ]
+    return np.flatnonzero(there)
+
+
 def form_for(sample: Any, tokenizer: Any) -> Any:
     """A fitted sample as an array where its kind is cut in stacks, else its rows; None stays."""
     if isinstance(tokenizer, Parts):

@@ -27,12 +27,14 @@ def open_source(where: Any, kind: str | None = None, label: str | None = None) -
     """
     if kind is not None and kind not in KINDS:
         raise DataError(f"kind is {kind!r} but must be one of {', '.join(KINDS)}")
-    if hasattr(where, "describe"):
-        return where  # a Source of the user's own
+    if isinstance(where, Source):
+        return _unlabelled(where, label)  # of the user's own
+    if hasattr(where, "columns") and (rows := getattr(where, "to_dicts", None) or getattr(where, "to_dict", None)):
+        return _open_frame(rows, label)
     if hasattr(where, "__array__"):
-        return source_of(np.asarray(where), kind)
+        return _unlabelled(source_of(np.asarray(where), kind), label)
     if isinstance(where, list | tuple) and kind is not None:
-        return ListSource(where, kind)
+        return _unlabelled(_open_list(where, kind), label)
     if not isinstance(where, str | Path):
         raise DataError(
             f"a {type(where).__name__} is not data: give a path, a name or an array, for instance np.stack(samples)"
@@ -48,7 +50,7 @@ def open_source(where: Any, kind: str | None = None, label: str | None = None) -
         return open_survey(found, choose(found, kind), label)
     if not path.exists():
         if isinstance(where, str) and where.partition(":")[0] in sets.names():
-            return _as_kind(sets.load(where), kind)
+            return _unlabelled(_as_kind(sets.load(where), kind), label)
         raise _no_such(str(where), sets.names())
     return open_file(path, kind, label)
 
@@ -62,10 +64,9 @@ def open_file(path: Path, kind: str | None = None, label: str | None = None) -> 
         raise DataError(f"{path} cannot be opened ({error.strerror}): check its permissions") from error
     if not start:
         raise DataError(f"{path} is empty: give a file that holds samples")
-    if kind in (None, "pair"):
-        paired = pairs.open_file(path, start, label, required=kind == "pair")
-        if paired is not None:
-            return paired
+    paired = pairs.open_file(path, start, label, required=kind == "pair")
+    if paired is not None and (one := _as_part(paired, kind)) is not None:
+        return one
     found = claims(path, kind)
     if not found and kind is not None and (others := claims(path)):
         raise DataError(f"{path} holds {others[0].kind} data, not {kind}: leave kind={kind} out")
@@ -77,6 +78,55 @@ def open_file(path: Path, kind: str | None = None, label: str | None = None) -> 
     if found[0].kind == "image" and not getattr(found[0].reader, "GENERAL", False):
         raise DataError(f"{path} is a single image: give the folder it lies in, {path.parent}")
     return _open_claimed(path, found[0], kind, label)
+
+
+def _as_part(paired: Source, kind: str | None) -> Source | None:
+    """What a table of paths or a tar gives: itself, or the one part of it that is of the kind asked for."""
+    if kind in (None, paired.kind) or not isinstance(paired, pairs.PairSource):
+        return paired if kind in (None, paired.kind) else None
+    parts = [part for part, of in paired.kinds.items() if of == kind]
+    return pairs.Part(paired, parts[0]) if len(parts) == 1 else None
+
+
+def _unlabelled(source: Source, label: str | None) -> Source:
+    if label is not None:
+        raise DataError(
+            f"data.label={label} chooses a column of a table, and {source.describe()} has none: leave it out"
+        )
+    return source
+
+
+def _open_frame(rows: Any, label: str | None) -> Source:
+    """The rows of a data frame (pandas, polars)."""
+    every = rows() if rows.__name__ == "to_dicts" else rows("records")
+    if label is None:
+        return ListSource(every, "table", title="frame")
+    if not every or label not in every[0]:
+        raise DataError(
+            f"the frame has no column {label!r}: choose one of {', '.join(map(str, every[0] if every else ()))}"
+        )
+    return ListSource(
+        [{k: v for k, v in row.items() if k != label} for row in every], "table", [r[label] for r in every]
+    )
+
+
+def _open_list(samples: Any, kind: str) -> Source:
+    if kind != "pair":
+        return ListSource(samples, kind)
+    parts = sorted({part for sample in samples if isinstance(sample, dict) for part in sample})
+    unknown = [part for part in parts if part.partition("_")[0] not in SINGLE]
+    if not parts or unknown:
+        raise DataError(
+            f"pairs are dicts whose keys are kinds, such as {{'image': ..., 'text': ...}}, not {unknown or 'lists'}"
+        )
+    kinds = {part: part.partition("_")[0] for part in parts}
+    refs = {part: [sample.get(part) for sample in samples] for part in parts}
+    names = [f"pair[{i}]" for i in range(len(samples))]
+    return pairs.PairSource(names, kinds, refs, dict.fromkeys(parts, _itself), "list")
+
+
+def _itself(sample: Any) -> Any:
+    return sample
 
 
 def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None) -> Source:

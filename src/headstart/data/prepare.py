@@ -5,7 +5,7 @@ import os
 from collections import defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Unreadable
-from ..tokens import Tokenizer
+from ..tokens import Tokenizer, Tokens
 from .images import FolderSource
 from .loader import Parts, form, form_for
 from .source import ArraySource, DataError, Source, Subset
@@ -42,7 +42,10 @@ class Prepared:
     ):
         self.source, self.kind, self.classes = source, source.kind, source.classes
         self.origin = origin  # int64 [n]: where each sample stands in the source
-        self.bad = bad
+        self.bad = [
+            *(Unreadable(*each) for each in getattr(source, "bad", ())),
+            *bad,
+        ]  # files that gave no samples, first
         self.labels = None if source.labels is None else source.labels[origin]
         groups = getattr(source, "groups", None)
         self.groups = None if groups is None else groups[origin]
@@ -56,6 +59,12 @@ class Prepared:
     def lazy(self) -> bool:
         return self.samples is None
 
+    @cached_property
+    def whole(self) -> np.ndarray:
+        """Which samples of pairs have every part."""
+        there = [all(part is not None for part in self[i].values()) for i in range(len(self))]
+        return np.flatnonzero(there)
+
     def __len__(self) -> int:
         return len(self.origin)
 
@@ -65,14 +74,14 @@ class Prepared:
     def ready(self, index: int, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
         """(form, sample) as the loader takes it. Rows are made once and kept; of arrays only where these have many shapes, as a
         stack of one shape is cut cheaply, and rows take more room than pixels."""
-        if not cut or not self.keeps:
+        if not self.keeps or (not cut and isinstance(self[index], np.ndarray)):
             made = form_for(self[index], self.tokenizer)
             return form(made), made
         if index not in self._made:
             sample = self[index]
             made = form_for(sample, self.tokenizer)
             shape = form(made)
-            if isinstance(made, np.ndarray):
+            if isinstance(made, np.ndarray) and cut:
                 made = self.tokenizer(made)
             self._made[index] = shape, made
         return self._made[index]
@@ -194,10 +203,12 @@ def _bytes_each(source: Source, fit: Read, tokenizer: Any) -> tuple[float, float
         except Unreadable:
             continue
         sizes.append(nbytes(sample))
-        if not isinstance(tokenizer, Parts):
-            tokens = tokenizer(sample)
-            cut.append(1000 + tokens.values.nbytes + tokens.coords.nbytes)
-    return float(np.mean(sizes or 0)), float(np.mean(cut or 0))
+        made = form_for(sample, tokenizer)
+        for part in made.values() if isinstance(made, dict) else [made]:
+            tokens = tokenizer(part) if isinstance(part, np.ndarray) and not isinstance(made, dict) else part
+            if isinstance(tokens, Tokens):
+                cut.append(1000 + tokens.values.nbytes + tokens.coords.nbytes)
+    return float(np.mean(sizes or 0)), float(np.sum(cut)) / max(1, len(sizes))
 
 
 def _read_all(

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..errors import Mistake, Unreadable
 
+MANY_CLASSES = 50  # different whole numbers, stored as floats, beyond which they are quantities
 FORMS = {"image": "[n, H, W], [n, H, W, C] or [n, C, H, W]", "series": "[n, L] or [n, C, L]", "text": "[n]"}
 KINDS = tuple(FORMS)
 
@@ -243,7 +244,8 @@ def as_labels(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels as int64, -1 where unknown, and their names: as given, or the strings, or "0", "1", ...
 
-    Numbers that are not whole are quantities to be predicted: float32, NaN where unknown, and no names.
+    Floats that are not whole, negative or of more than 50 values are quantities to be predicted: float32, NaN where unknown,
+    and no names.
     """
     values = np.asarray(values)
     if values.ndim == 2 and values.shape[1] == 1:
@@ -253,10 +255,12 @@ def as_labels(
     if values.dtype.kind in "US":
         names, codes = np.unique(values.astype(str), return_inverse=True)
         return codes.astype(np.int64), tuple(names.tolist())
-    if values.dtype.kind == "f" and not np.array_equal(
-        values[np.isfinite(values)], np.trunc(values[np.isfinite(values)])
-    ):
-        return values.astype(np.float32), ()
+    if values.dtype.kind == "f":
+        known = values[np.isfinite(values)]
+        whole = np.array_equal(known, np.trunc(known))
+        if not whole or known.min(initial=0) < -1 or len(np.unique(known)) > MANY_CLASSES:
+            return values.astype(np.float32), ()
+        values = np.where(np.isfinite(values), values, -1)
     if values.dtype.kind not in "iubf" or not np.array_equal(values, np.trunc(values)):
         raise DataError(f"the labels of {title} are not whole ({values.dtype}): number or name the classes")
     labels = values.astype(np.int64)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -284,10 +285,14 @@ def _open_many(found: Survey, kind: str, files: Index, label: str | None) -> Sou
         )
     if kind == "table" and all(hasattr(r, "load") for r in used):
         return _tables(found, files, column)
-    sources, titles, bad = [], [], []
+    sources: list[Any] = []
+    titles: list[str] = []
+    bad: list[tuple[str, str]] = []
     for name in files:
-        claim = readers.get(suffix_of(name))
-        reader = claim or claims(folder / name, kind)[0].reader
+        reader = readers.get(suffix_of(name)) or _reader(folder / name, kind)
+        if reader is None:
+            bad.append((name, f"it is no {kind} file that is known here"))
+            continue
         try:
             if hasattr(reader, "open"):
                 sources.append(
@@ -312,11 +317,19 @@ def _open_many(found: Survey, kind: str, files: Index, label: str | None) -> Sou
     return joined
 
 
+def _reader(path: Path, kind: str) -> Any:
+    return next((claim.reader for claim in claims(path, kind)), None)
+
+
 def _tables(found: Survey, files: Index, label: str | None) -> Source:
     """The rows of tables of several schemas, in whatever formats."""
-    tables, bad = [], []
+    tables: list[Any] = []
+    bad: list[tuple[str, str]] = []
     for name in files:
-        reader = found.readers["table"].get(suffix_of(name)) or claims(found.folder / name, "table")[0].reader
+        reader = found.readers["table"].get(suffix_of(name)) or _reader(found.folder / name, "table")
+        if reader is None:
+            bad.append((name, "it is no table that is known here"))
+            continue
         try:
             tables.append(reader.load(found.folder / name))
         except DataError as error:

@@ -124,7 +124,8 @@ class TableSource:
 class TablesSource:
     """The rows of several tables, of whatever columns; each row says under the key "" which table it is from.
 
-    groups: the number of the table. label: a column that every table has; its classes are those of all. Without it, a column
+    groups: the number of the table, None where all have the same columns. label: a column that every table has; its classes
+    are those of all. Without it, a column
     whose name says that it is the label is taken out where all tables have the same columns (parts of one table).
     """
 
@@ -136,12 +137,15 @@ class TablesSource:
         self.tables = tables
         self.titles = unique([t.title for t in tables])
         self.starts = np.cumsum([0, *map(len, tables)])
-        self.groups = np.repeat(np.arange(len(tables)), np.diff(self.starts))
+        self.groups: np.ndarray | None = np.repeat(np.arange(len(tables)), np.diff(self.starts))
         self.labels: np.ndarray | None = None
         self.classes: tuple[str, ...] = ()
         self.candidates = tuple(n for n in candidates(tables[0]) if all(n in t.names for t in tables))
         self.label = label
-        if label is None and len({frozenset(t.names) for t in tables}) == 1:
+        alike = len({frozenset(t.names) for t in tables}) == 1
+        if alike:
+            self.groups = None  # parts of one table, such as train.csv and test.csv
+        if label is None and alike:
             self.label = next((n for n in self.candidates if says_label(n, tables[0].names)), None)
         self.hidden = [named(t, self.label) if self.label is not None else None for t in tables]
         try:

@@ -4,6 +4,7 @@ Windows of one recording share a group, so they are never divided between traini
 averaged where one vector for each recording is wanted.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -30,20 +31,22 @@ FEW = 64  # samples below which 2 windows suffice
 class Windows:
     """The windows of every sample of a source, `length` items each (audio: seconds), one after another."""
 
-    def __init__(self, source: Source, length: int):
+    def __init__(self, source: Source, length: int, progress: Callable[[int, int], None] | None = None):
         self.source, self.kind, self.length, self.classes = source, source.kind, length, source.classes
         counts: list[int] = []
         kept: dict[int, Any] = {}
         self.unreadable: dict[int, str] = {}
         room = ROOM
         for i in range(len(source)):
+            if progress is not None:
+                progress(i + 1, len(source))
             try:
                 sample = source[i]
+                counts.append(max(1, round(extent(sample, self.kind) / length)))
             except Unreadable as error:
                 counts.append(1)  # still there, to be named when it is read
                 self.unreadable[i] = error.reason
                 continue
-            counts.append(max(1, round(extent(sample, self.kind) / length)))
             room -= nbytes(sample)
             if room > 0:
                 kept[i] = sample
@@ -58,6 +61,11 @@ class Windows:
         else:
             self.recording = self.groups
         self.labels = None if source.labels is None else source.labels[self.recording]
+
+    @property
+    def bad(self) -> list[tuple[str, str]]:
+        """Files that gave no samples at all."""
+        return getattr(self.source, "bad", [])
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -81,18 +89,33 @@ class Windows:
         return f"{self.source.describe()}, cut into {len(self):,} windows of {self.length} {unit}"
 
 
-def windowed(source: Source, asked: int | None, samples: list[Any]) -> Source:
+def windowed(
+    source: Source, asked: int | None, samples: list[Any], progress: Callable[[int, int], None] | None = None
+) -> Source:
     """`source` in windows, where that was asked for or its samples (judged by these) are long enough to need it."""
     if source.kind not in WINDOW:
         return source
     length = asked or WINDOW[source.kind]
-    typical = float(np.median([extent(sample, source.kind) for sample in samples]))
-    needed = 2.0 if len(source) < FEW else MANY.get(source.kind, 8.0)
-    return Windows(source, length) if (asked and typical > asked) or typical >= needed * length else source
+    long = []
+    for sample in samples:
+        try:
+            long.append(extent(sample, source.kind))
+        except Unreadable:
+            continue
+    needed = 1.0 if asked else (2.0 if len(source) < FEW else MANY.get(source.kind, 8.0))
+    typical = max(long, default=0) if asked else np.median(long or [0])
+    return Windows(source, length, progress) if typical >= needed * length and typical > 0 else source
 
 
 def extent(sample: Any, kind: str) -> float:
-    """How long a sample is, in the unit of its kind."""
+    """How long a sample is, in the unit of its kind; Unreadable if it is no sample of the kind."""
+    try:
+        return _extent(sample, kind)
+    except (AttributeError, KeyError, TypeError, IndexError, ValueError, ZeroDivisionError) as error:
+        raise Unreadable("", f"it is no sample of kind {kind} ({type(sample).__name__})") from error
+
+
+def _extent(sample: Any, kind: str) -> float:
     if kind in ("text", "code"):
         return len(sample.encode(errors="replace"))
     if kind == "audio":
@@ -119,7 +142,8 @@ def cut(sample: Any, kind: str, start: float, stop: float) -> Any:
         return {**sample, "values": sample["values"][..., a:b], **timed}
     if kind == "video":
         return {**sample, "frames": sample["frames"][a:b]}
-    return {key: value[a:b] for key, value in sample.items()}
+    whole = extent(sample, kind)
+    return {key: value[a:b] if np.ndim(value) and len(value) == whole else value for key, value in sample.items()}
 
 
 def nbytes(sample: Any) -> int:

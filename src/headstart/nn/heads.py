@@ -48,13 +48,16 @@ def boxes(z: Tokens) -> Float[Tensor, "S B2D"]:
     spans, axes = z.layout, z.coords.shape[1]
     if not 1 <= axes <= 3:  # 2 ** 4 parts and more would be nearly empty, and places by name have no halves
         return mean_std(z)
-    seg = spans.seg[:, None].expand(-1, axes)
-    extent = z.coords.new_zeros(spans.segments, axes).scatter_reduce(0, seg, z.coords, "amax")
-    upper = (2 * z.coords > extent[spans.seg]).long()
-    parts = 2**axes
-    part = spans.seg * parts + (upper * 2 ** torch.arange(axes, device=upper.device)).sum(1)
     rows = torch.nonzero_static(~z.slot, size=sum(z.content))[:, 0]
-    x, part = z.values[rows].float(), part[rows]
+    x, coords, seg = z.values[rows].float(), z.coords[rows], spans.seg[rows]
+    each = seg[:, None].expand(-1, axes)
+    low, high = (
+        coords.new_zeros(spans.segments, axes).scatter_reduce(0, each, coords, f, include_self=False)
+        for f in ("amin", "amax")
+    )
+    upper = (coords > ((low + high) / 2)[seg]).long()
+    parts = 2**axes
+    part = seg * parts + (upper * 2 ** torch.arange(axes, device=upper.device)).sum(1)
     count = x.new_zeros(spans.segments * parts).index_add(0, part, x.new_ones(len(x))).clamp(min=1)[:, None]
     centre = x.new_zeros(spans.segments * parts, x.shape[1]).index_add(0, part, x) / count
     spread = torch.zeros_like(centre).index_add(0, part, (x - centre[part]) ** 2) / count

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..data.loader import collate
+from ..data.loader import collate, whole
 from ..objective import Objective
 from ..recipe import Data
 from ..step import Step
@@ -26,13 +26,13 @@ def meet(objective: Objective, data: Data, indices: np.ndarray, batch: int = 128
     assert term is not None
     device, was = next(objective.parameters()).device, objective.training
     objective.eval()
+    indices = indices[np.isin(indices, whole(data.source))]
     sides: tuple[list[Any], list[Any]] = ([], [])
     for start in range(0, len(indices), batch):
         got = collate(data, indices[start : start + batch], Step(0, 1), objective.slots, device).tokens
-        whole = np.array([bool(a and b) for a, b in zip(got[term.a].content, got[term.b].content, strict=True)])
         for side, name in zip(sides, (term.a, term.b), strict=True):
             z = term.head[name](term.read(objective.encoders[name](got[name])))  # type: ignore[index]
-            side.append(torch.nn.functional.normalize(z.float(), dim=1).cpu().numpy()[whole])
+            side.append(torch.nn.functional.normalize(z.float(), dim=1).cpu().numpy())
     objective.train(was)
     return np.concatenate(sides[0]), np.concatenate(sides[1])
 

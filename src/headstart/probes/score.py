@@ -157,7 +157,7 @@ def watcher(
                 for s, x in ((data.bank, quick[0]), (data.query, quick[1]))
             ]
             assert data.bank.labels is not None and data.query.labels is not None
-            out["knn"] = protocol.knn(z[0], data.bank.labels[quick[0]], z[1], data.query.labels[quick[1]])
+            out[data.measure("knn")] = protocol.knn(z[0], data.bank.labels[quick[0]], z[1], data.query.labels[quick[1]])
         return out
 
     return watch

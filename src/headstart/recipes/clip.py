@@ -22,7 +22,7 @@ from ..terms import contrast
 
 def clip(data: Data, size: str | Model = "B", width: int = 512) -> Recipe:
     """Pairs meet in a space of `width` dimensions."""
-    a, b = data.pair
+    a, b, data = *data.pair, data.whole()
     encs = {name: encoder({name: data.tokenizers[name]}, size) for name in (a, b)}
     heads = {name: Linear(enc.width, width, bias=False) for name, enc in encs.items()}
     align = contrast(a, b, read=mean, head=heads, loss=InfoNCE(temperature=0.07))

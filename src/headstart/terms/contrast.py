@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from ..nn.heads import Read, mean
@@ -13,7 +12,7 @@ from .term import Scene, Term
 class contrast(Term):
     """Two views of the same samples, each read off as one vector and projected by its own head, meet in a loss.
 
-    Samples without one of the parts are left out.
+    Every sample must have both: `data.whole()`.
     """
 
     def __init__(
@@ -29,8 +28,4 @@ class contrast(Term):
         heads = cast(nn.ModuleDict, self.head)
         sides = [scene.student.z[name] for name in (self.a, self.b)]
         a, b = (heads[name](self.read(z)) for name, z in zip((self.a, self.b), sides, strict=True))
-        whole = [i for i, counts in enumerate(zip(*(z.content for z in sides), strict=True)) if all(counts)]
-        if len(whole) < len(a):  # a part is missing here and there: those samples have nobody to find
-            rows = torch.tensor(whole, device=a.device)
-            a, b = a[rows], b[rows]
         return self.loss(a, b)

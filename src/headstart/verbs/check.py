@@ -105,17 +105,29 @@ class Traits:
     rate: list[float | None]
 
 
-def check(where: Any, labelled: Any = None, out: str | Path | None = None, log: Log | None = None) -> Checked:
+def check(
+    where: Any,
+    labelled: Any = None,
+    out: str | Path | None = None,
+    log: Log | None = None,
+    kind: str | None = None,
+    label: str | None = None,
+) -> Checked:
     """Look at every sample of `where`, say what is wrong, and write all of it as JSON to `out` (check-<name>.json here).
 
     labelled: a set that an encoder will be judged on; what is in both is a leak. Pictures are nearly the same if only size,
-    compression or brightness differ; signals, if gain or offset do; texts, if letter case or white space do.
+    compression or brightness differ; signals, if gain or offset do; texts, if letter case or white space do. kind, label: what
+    to read where a folder holds several kinds, and the column of the labels.
     """
     log = log or Log()
-    source = open_source(where)
+    source = open_source(where, kind, label)
     log.say(f"found     {source.describe()}")
     here = traits(source, log.progress("checking"))
-    there = None if labelled is None else traits(open_source(labelled), log.progress("checking the labelled set"))
+    there = (
+        None
+        if labelled is None
+        else traits(open_source(labelled, source.kind), log.progress("checking the labelled set"))
+    )
     duplicates = same(here.content)
     name = source.name
     found = Checked(

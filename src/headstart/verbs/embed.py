@@ -11,6 +11,8 @@ import numpy as np
 from ..data.source import DataError
 from ..encoded import Encoded, load
 from ..log import Log, span
+from ..recipe import Run
+from ..train import device_of
 
 FORMS = (".npz", ".csv", ".parquet")
 
@@ -21,7 +23,7 @@ def embed(run: str | Path, where: Any, out: str | Path | None = None, log: Log |
     target = None if out is None else Path(str(out))
     if target is not None and target.suffix not in FORMS:
         raise DataError(f"out={target} should end in one of {', '.join(FORMS)}: the ending chooses the format")
-    encoder, began = load(run), time.monotonic()
+    encoder, began = load(run, device_of(Run())), time.monotonic()
     found = encoder.embed_named(where, log.progress("embedding"), log.progress("reading"))
     for name, reason in found.bad[:3]:
         log.say(f"skipped   {name}: {reason}")
@@ -38,7 +40,11 @@ def write(found: Encoded, target: Path) -> None:
     """To a temporary name, then renamed: no half-written file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".part-{target.name}")
-    labels = None if found.labels is None else [found.classes[i] if i >= 0 else "" for i in found.labels]
+    labels: list[Any] | None = None
+    if found.labels is not None and found.classes:
+        labels = [found.classes[i] if i >= 0 else "" for i in found.labels]
+    elif found.labels is not None:  # quantities
+        labels = [float(value) for value in found.labels]
     if target.suffix == ".npz":
         extra = {} if labels is None else {"label": np.array(labels)}
         with part.open("wb") as file:

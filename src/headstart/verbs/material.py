@@ -45,12 +45,19 @@ def gather(where: Any, source: Source, tokenizer: Any, given: Input, run: Run, l
     if splits is not None:
         bank, query = splits
         probe = labelled(bank, query, np.arange(len(bank)), np.arange(len(query)), run.seed)
-        return Material(everything, everything, probe, f"judged on the set's own test split, {len(query):,} samples")
+        said = f"judged on the set's own test split, {len(query):,} samples"
+        none = "the set's own test split shares too few labels with it, so nothing is probed"
+        return Material(everything, everything, probe, none if probe is None else said)
     if everything.kind == "pair":
-        count = min(RIVALS, round(given.held * len(everything)))
-        held = np.sort(np.random.default_rng(run.seed).permutation(len(everything))[:count])
+        count = min(RIVALS, round(given.held * len(everything.whole)))
+        held = np.sort(np.random.default_rng(run.seed).permutation(everything.whole)[:count])
         training = Subset(everything, np.setdiff1d(np.arange(len(everything)), held))
-        said = f"{count:,} pairs are kept out of training to judge it (data.held)"
+        partly = (
+            f"; {len(everything) - len(everything.whole):,} samples miss a part"
+            if len(everything.whole) < len(everything)
+            else ""
+        )
+        said = f"{count:,} pairs are kept out of training to judge it (data.held){partly}"
         return Material(everything, training, None, said, held)
     if everything.labels is None:
         hint = "no labels were found, so nothing is probed; a folder for each class, or labels in the file, would do"
@@ -73,17 +80,26 @@ def divide(
     """
     known = np.flatnonzero(np.isfinite(labels) if labels.dtype.kind == "f" else labels >= 0)
     count = min(most, round(share * len(known)))
-    order = np.random.default_rng(seed).permutation(known)
     if groups is None:
-        held = np.sort(order[:count])
+        held = np.sort(np.random.default_rng(seed).permutation(known)[:count])
     else:
-        turns = list(dict.fromkeys(groups[order].tolist()))  # groups as chance has their first samples
-        numbers, counts = np.unique(groups[known], return_counts=True)
-        sizes = np.cumsum(counts[np.searchsorted(numbers, turns)])
-        taken = turns[: int(np.searchsorted(sizes, count)) + 1] if count and len(turns) > 1 else []
-        held = known[np.isin(groups[known], taken[: len(turns) - 1])]
+        numbers, sizes = np.unique(groups[known], return_counts=True)
+        held = known[np.isin(groups[known], numbers[_some(sizes, count, seed)])]
     rest = np.arange(len(labels)) if groups is None else np.flatnonzero(~np.isin(groups, groups[held]))
     return held, np.setdiff1d(rest, held), known
+
+
+def _some(sizes: np.ndarray, count: int, seed: int) -> list[int]:
+    """Groups in an order of chance, as far as they fit, until about `count` samples are together; at least the smallest."""
+    taken: list[int] = []
+    together = 0
+    for group in np.random.default_rng(seed).permutation(len(sizes)).tolist():
+        if together < count and together + sizes[group] <= 1.5 * count:
+            taken.append(group)
+            together += int(sizes[group])
+    if not taken and count:
+        taken = [int(sizes.argmin())]
+    return taken if len(taken) < len(sizes) else taken[:-1]
 
 
 def _splits(where: Any, tokenizer: Any, given: Input, everything: Prepared) -> tuple[Source, Source] | None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from .. import __version__, checkpoint
+from ..data.loader import whole
 from ..health import Health, measure
 from ..log import Log
 from ..nn.encoder import Encoder
@@ -47,10 +48,11 @@ def watcher(
     def watch(step: int) -> dict[str, Any]:
         if meeting(objective) is None:
             return {}
-        a, b = meet(objective, data, held[:256])
+        a, b = meet(objective, data, held[:256] if len(held) else whole(data.source)[:256])
         health = measure(a)
         note(health)
-        return {"rank": health.effective_rank, "spread": health.spread, "recall": recall(a, b)["recall-1"]}
+        seen = {"rank": health.effective_rank, "spread": health.spread}
+        return {**seen, "recall": recall(a, b)["recall-1"]} if len(held) else seen
 
     return watch
 

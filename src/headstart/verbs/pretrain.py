@@ -19,13 +19,15 @@ from ..log import Log, span
 from ..nn.encoder import set_dtype
 from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, reader_of, sort_words
 from ..probes.score import QUICK, watcher
-from ..probes.table import Table, lines
+from ..probes.table import Table, lines, standard_error
 from ..recipe import Input, Run
 from ..train import Outcome, device_of, dtype_of, train
 from ..words import WordError, changed, parse
 from . import paired
 from .finish import ARRAY, READ, baselines, finish, snippet
 from .material import Material, fingerprint, gather
+
+QUICK_MEASURES = ("knn", "knn-R2", "recall")  # what is watched during training
 
 
 @dataclass
@@ -72,7 +74,7 @@ def pretrain(where: Any, *words: str, log: Log | None = None, **named: Any) -> F
                 )
         else:
             found = source.describe()
-            source, tokenizer, given, why = look(source, given, device_of(run))
+            source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
             material = gather(where, source, tokenizer, given, run, log)
             settled: Plan | None = None
             if dist.rank() == 0:  # one rank times the steps, so that all take the same number
@@ -174,10 +176,12 @@ def _go(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Fin
         return Finished(folder, table, "", outcome)
     if watch is not None and not noted:
         watch(outcome.step)
-    scores = [row[name] for row in log.latest("probe") for name in ("knn", "recall") if name in row]
+    scores = [row[name] for row in log.latest("probe") for name in QUICK_MEASURES if name in row]
     queries = len(material.held) if material.probe is None else min(QUICK[1], len(material.probe.query_at))
     rows = log.latest("step")
-    verdict = health.verdict(noted[-1], [row["loss"] for row in rows], scores, queries)
+    judge = next((name for row in log.latest("probe") for name in QUICK_MEASURES if name in row), "knn")
+    clear = 2 * standard_error(judge, scores[0] if scores else 0.5, max(1, queries))
+    verdict = health.verdict(noted[-1], [row["loss"] for row in rows], scores, clear)
     facts = {
         "step": outcome.step,
         "verdict": verdict,

