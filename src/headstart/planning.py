@@ -52,6 +52,13 @@ SOME, SOME_ROWS = (
     20_000,
 )  # samples that a tokenizer is fitted to; rows of tables, which may be of hundreds of schemas
 LADDER = ("XS", "Ti", "S")
+WORDS = {
+    "side": "side",
+    "patch": "patch",
+    "longest": "longest",
+    "rate": "rate",
+    "vocab": "bpe",
+}  # data. word -> what it sets
 VIEWS = 1_000_000  # samples a larger encoder must get to read within the budget before it is worth its cost
 MINUTES = {"cpu": 10.0, "cuda": 60.0}
 
@@ -163,8 +170,11 @@ def described(tokenizer: Any, some: list[Any]) -> str:
         if tokenizer.signal or (counts and _floats(tokenizer, some))
         else f"one of {tokenizer.dim} ids"
     )
-    words = "data.side, data.patch, data.longest, data.rate, data.vocab, data.window"
-    return f"a sample makes {between} rows of {width}, placed by {', '.join(tokenizer.axes[:4])}; {' '.join(facts)} ({words})"
+    words = [f"data.{word}" for word, name in WORDS.items() if name in tokenizer.state()]
+    words += ["data.window"] * (tokenizer.kind in WINDOW)
+    change = f" ({', '.join(words)})" if words else ""
+    axes = ", ".join(tokenizer.axes[:3]) + (f" and {len(tokenizer.axes) - 3} more" if len(tokenizer.axes) > 3 else "")
+    return f"a sample makes {between} rows of {width}, placed by {axes}; {' '.join(facts)}{change}"
 
 
 def _floats(tokenizer: Any, some: list[Any]) -> bool:

@@ -18,6 +18,7 @@ from ..probes.score import Labelled, labelled
 from ..recipe import Input, Run
 
 HELD_MOST = 10_000  # samples kept out of training, at most
+JUDGES = 20  # labelled samples that judge, at least, if that is not more than a third of them
 RIVALS = 1_000  # pairs among which the other part is looked for: more of them would be harder
 
 
@@ -79,7 +80,7 @@ def divide(
     Samples of one group fall on one side.
     """
     known = np.flatnonzero(np.isfinite(labels) if labels.dtype.kind == "f" else labels >= 0)
-    count = min(most, round(share * len(known)))
+    count = min(most, max(round(share * len(known)), min(JUDGES, len(known) // 3)) if share else 0)
     if groups is None:
         held = np.sort(np.random.default_rng(seed).permutation(known)[:count])
     else:
