@@ -22,7 +22,18 @@ def install() -> None:
         return
     print(f"setting up {ENV} (a few minutes the first time)", flush=True)
     venv.create(ENV, with_pip=True)
-    call(BIN / "python", "-m", "pip", "install", "-q", "--no-compile", "-c", HERE / "constraints.txt", "-e", f"{HERE}[test]")
+    call(
+        BIN / "python",
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-compile",
+        "-c",
+        HERE / "constraints.txt",
+        "-e",
+        f"{HERE}[test]",
+    )
     STAMP.write_text(wanted)
 
 
