@@ -22,7 +22,7 @@ from headstart.recipe import Recipe
 from headstart.step import Step, cosine, ramp, warmup_cosine
 from headstart.teacher import Ema
 from headstart.terms import Scene, Side, autoregress, distill, masked
-from headstart.tokens import Batch
+from headstart.tokens import Batch, Tokens
 
 STEP = Step(2, 10)
 
@@ -247,11 +247,15 @@ def test_reads(slots):
         assert_close(mean_std(tokens)[s], torch.cat([content.mean(0), spread]), rtol=1e-4, atol=1e-5)
         halves = []  # of a picture: upper left, upper right and so on, in the order of (y, x) with y the lowest bit
         place = tokens.coords.split(tokens.layout.lengths)[s][slots:]
-        beyond = 2 * place > place.amax(0)
+        beyond = 2 * place > place.amin(0) + place.amax(0)
         for half in ([False, False], [True, False], [False, True], [True, True]):
             mine = content[(beyond == torch.tensor(half)).all(1)]
             halves += [mine.mean(0), mine.std(0, unbiased=False)] if len(mine) else [torch.zeros(6)]
         assert_close(boxes(tokens)[s], torch.cat(halves), rtol=1e-4, atol=1e-5)
+    moved = Tokens(
+        tokens.values, tokens.coords - 20.5, tokens.layout
+    )  # places may lie below zero, slots at zero or anywhere
+    assert torch.equal(boxes(moved), boxes(tokens))
     with pytest.raises(ValueError, match="no class token"):
         first(rows(LENGTHS))
 
