@@ -1,7 +1,5 @@
 """Folders with one sample in a file, whatever the format: what a reader makes of each path."""
 
-import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Unreadable
-from .folder import folder_labels
+from .folder import folder_labels, formats
 from .source import said_of_labels
 
 Read = Callable[[Path], Any]
@@ -53,7 +51,5 @@ class FileSource:
         return self.files[index]
 
     def describe(self) -> str:
-        formats = Counter(os.path.splitext(f)[1].lower().lstrip(".") or "no suffix" for f in self.files)
-        listed = ", ".join(f"{name} {count:,}" for name, count in formats.most_common(6))
-        folders = len({os.path.dirname(f) for f in self.files})
+        listed, folders = formats(self.files)
         return f"{len(self):,} {self.kind} files in {folders:,} folders ({listed}){said_of_labels(self)}"

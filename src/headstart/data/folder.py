@@ -1,6 +1,7 @@
 """Folders of files: every real file once, and the folders' names as labels."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -95,3 +96,13 @@ def by_folder(files: Sequence[str]) -> tuple[list[str], np.ndarray]:
     number: dict[str, int] = {}
     at = [number.setdefault(name[: name.rfind("/") + 1], len(number)) for name in files]
     return list(number), np.array(at, dtype=np.int64)
+
+
+def formats(files: Sequence[str]) -> tuple[str, int]:
+    """("png 120, jpg 30", folders): what the files are by their suffixes, most frequent first, and how many folders hold them."""
+    own = getattr(files, "counts", None)  # an Index knows
+    counts = own() if own is not None else Counter(os.path.splitext(name)[1].lower() for name in files)
+    most = sorted(counts.items(), key=lambda each: -each[1])
+    return ", ".join(f"{suffix.lstrip('.') or 'no suffix'} {count:,}" for suffix, count in most), len(
+        by_folder(files)[0]
+    )

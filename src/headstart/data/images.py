@@ -5,7 +5,6 @@ import math
 import os
 import re
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..errors import Unreadable
-from .folder import folder_labels, walk
-from .source import DataError
+from .folder import folder_labels, formats, walk
+from .source import DataError, said_of_labels
 
 IMAGES = (
     ".png .apng .jpg .jpeg .jpe .jfif .mpo .bmp .dib .gif .tif .tiff .webp .avif .avifs .ppm .pgm .pbm .pnm "
@@ -192,8 +191,5 @@ class FolderSource:
         return self.files[index]
 
     def describe(self) -> str:
-        formats = Counter(os.path.splitext(f)[1].lower().lstrip(".") or "no suffix" for f in self.files)
-        listed = ", ".join(f"{name} {count:,}" for name, count in formats.most_common())
-        folders = len({os.path.dirname(f) for f in self.files})
-        labelled = f", {len(self.classes)} classes" if self.classes else ""
-        return f"{len(self):,} image files in {folders:,} folders ({listed}){labelled}"
+        listed, folders = formats(self.files)
+        return f"{len(self):,} image files in {folders:,} folders ({listed}){said_of_labels(self)}"

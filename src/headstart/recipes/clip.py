@@ -4,8 +4,7 @@ Visual Models From Natural Language Supervision", 2021).
 Mechanism: within a batch, each half must pick its partner among all others, under a learned temperature.
 Differs from the paper in: text is bytes read at their mean (paper: BPE, causal, read at the end token); both towers
 have one size; the pairs may be of any two kinds.
-Command: from Python, as pairs cannot be given on the command line yet:
-train(clip(Data(pairs, {"image": ImageTokenizer(...), "text": TextTokenizer()})), Run(), out=Path("runs/clip"))
+Command: headstart pretrain pairs/   (files of equal names, a table with paths, or a tar)
 """
 
 from ..corrupt import clean
