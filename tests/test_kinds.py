@@ -13,6 +13,7 @@ import headstart as hs
 from headstart import planning, tokenizers
 from headstart.data.source import DataError
 from headstart.log import Log
+from headstart.words import WordError
 
 COUNT = 48  # samples: half of each class
 SMALL = {"steps": 2, "size": "XS", "data.batch": 8, "data.held": 0.34, "run.device": "cpu"}
@@ -274,3 +275,50 @@ def test_one_long_recording_is_cut_into_windows(tmp_path):
     assert plan["input"]["window"] == 2048 and plan["samples"] == 20
     whole = hs.load(out).embed_named(str(tmp_path / "long.npy"))
     assert len(whole.z) == 1  # one vector for the recording, not for each window
+
+
+def quick(where: object, **words: object) -> object:
+    with mock.patch.object(planning, "time_steps", partial(planning.time_steps, at_least=0.0)):
+        return hs.pretrain(where, log=Log(quiet=True), **{**SMALL, **words})
+
+
+def test_quantities_are_probed_written_and_not_needed_later(tmp_path):
+    """A column of numbers as the label: R2, numbers in the file of vectors, and new data without the column."""
+    rows = [f"{R.normal():.3f},{R.choice(['a', 'b'])},{R.normal():.4f}" for _ in range(COUNT)]
+    (tmp_path / "t.csv").write_text("size,colour,price\n" + "\n".join(rows) + "\n")
+    (tmp_path / "new.csv").write_text("size,colour\n1.0,a\n2.0,b\n")
+    run = quick(str(tmp_path / "t.csv"), **{"data.label": "price", "run.out": str(tmp_path / "r")})
+    assert all(name.startswith(("knn-R2", "linear-")) and "R2" in name for name in run.table["pre-trained"])
+    hs.embed(tmp_path / "r", str(tmp_path / "t.csv"), out=tmp_path / "z.csv", log=Log(quiet=True))
+    lines = (tmp_path / "z.csv").read_text().splitlines()
+    assert lines[0].startswith("name,label,z0") and float(lines[1].split(",")[1]) == pytest.approx(
+        float(rows[0].split(",")[2])
+    )
+    assert hs.load(tmp_path / "r").embed(str(tmp_path / "new.csv")).shape[0] == 2
+    with pytest.raises(DataError, match="chooses a column"):
+        quick("digits", **{"data.label": "price"})
+
+
+def test_frames_and_lists_of_pairs(tmp_path):
+    class Frame:
+        columns = ("size", "kind")
+
+        def to_dict(self, how: str) -> list[dict[str, object]]:
+            assert how == "records"
+            return [{"size": float(R.normal()), "kind": CLASSES[i % 2]} for i in range(COUNT)]
+
+        def describe(self) -> str:
+            return "a frame describes its numbers"
+
+    run = quick(Frame(), **{"data.label": "kind", "run.out": str(tmp_path / "frame")})
+    assert set(run.table) == {"raw input", "boosted trees", "random encoder", "pre-trained"}
+    pairs = [{"image": R.integers(0, 255, (3, 16, 16), dtype=np.uint8), "text": f"picture {i}"} for i in range(COUNT)]
+    pairs[3]["text"] = None
+    run = quick(pairs, **{"data.kind": "pair", "run.out": str(tmp_path / "pairs")})
+    assert set(run.table) == {"random encoder", "pre-trained"}
+    assert "pairs/image" in (tmp_path / "pairs" / "README.md").read_text()
+
+
+def test_words_that_do_not_apply_are_said(tmp_path):
+    with pytest.raises(WordError, match="not cut into windows"):
+        quick(str(files(image, tmp_path)), **{"data.window": 5})
