@@ -45,7 +45,7 @@ SMALL: dict[str, dict[str, Any]] = {  # for narrow encoders and minutes on a CPU
 SMALL_WIDTH = 192  # encoders up to this width take them; wider ones the paper's
 BATCH = 256
 LEAST, STEP_ROWS = 16, 4096  # a small encoder's batch is at least so many samples, and about so many rows at most
-DEFAULT = {"pair": "clip", "table": "gmml", "molecule": "gmml"}  # by kind, where it is not mae: docs/defaults.md
+DEFAULT = {"pair": "clip", "table": "gmml"}  # by kind, where it is not mae: docs/defaults.md
 ROWS = {"cpu": 56}  # rows a sample is cut into; elsewhere 196, as in ViT papers
 SOME, SOME_ROWS = (
     256,
