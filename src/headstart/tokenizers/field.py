@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens, layout
-from .grid import checked, column, cut, finite, join, moments, near, places, resize, sizes, usable
+from ..tokens import Tokens
+from .grid import checked, column, content, finite, join, moments, near, patched, resize, sizes, usable
 from .payload import Numbers
 from .want import Want
 
@@ -67,20 +67,14 @@ class FieldTokenizer:
         """[B, 4, D, H, W] fields of one size."""
         if fields.ndim != 5 or fields.shape[1] != 4:
             raise ValueError(f"expected fields [4, D, H, W], not {list(fields.shape[1:])}")
-        x = self._standardised(fields)
-        rows = cut(x, (self.patch,) * 3)
-        counts = [-(-n // self.patch) for n in x.shape[2:]]
-        spans = layout((len(rows) // len(x),) * len(x), 0, str(rows.device))
-        return Tokens(rows, places(len(x), counts, rows.device), spans, self.kind)
+        return patched(self._standardised(fields), (self.patch,) * 3, self.kind)
 
     def embed(self, width: int) -> nn.Module:
         return Numbers(self.dim, width)
 
     def decode(self, tokens: Tokens) -> np.ndarray:
         """[4, D, H, W]; cubes that no row tells of are empty."""
-        content = ~tokens.slot.cpu()
-        rows, coords = tokens.values.detach().double().cpu()[content], tokens.coords.cpu()[content]
-        x = join(rows, coords, (self.patch,) * 3)
+        x = join(*content(tokens), (self.patch,) * 3)
         x = (x * column(self.std, 3) + column(self.mean, 3)).nan_to_num(0)
         return torch.cat([x[:3], torch.expm1(x[3:])]).float().numpy()
 

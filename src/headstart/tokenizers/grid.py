@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import Mistake, Unreadable
+from ..tokens import Tokens, layout
 from .want import Want
 
 T = TypeVar("T")
@@ -114,6 +115,20 @@ def places(batch: int, counts: Sequence[int], device: torch.device) -> Float[Ten
     """Where the patches of `cut` lie, in patches."""
     axes = torch.meshgrid(*(torch.arange(n, dtype=torch.float32, device=device) for n in counts), indexing="ij")
     return torch.stack(axes, -1).reshape(-1, len(counts)).repeat(batch, 1)
+
+
+def patched(x: Float[Tensor, "B C ..."], patch: tuple[int, ...], kind: str) -> Tokens:
+    """The patches of standardised samples of one size, as tokens."""
+    rows = cut(x, patch)
+    counts = [-(-n // p) for n, p in zip(x.shape[2:], patch, strict=True)]
+    spans = layout((len(rows) // len(x),) * len(x), 0, str(rows.device))
+    return Tokens(rows, places(len(x), counts, rows.device), spans, kind)
+
+
+def content(tokens: Tokens) -> tuple[Tensor, Tensor]:
+    """(rows, coordinates) of what is no slot, on the CPU, rows in float64."""
+    data = ~tokens.slot.cpu()
+    return tokens.values.detach().double().cpu()[data], tokens.coords.cpu()[data]
 
 
 def join(rows: Float[Tensor, "n P"], coords: Tensor, patch: tuple[int, ...]) -> Float[Tensor, "C ..."]:

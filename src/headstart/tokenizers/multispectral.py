@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import Unreadable
 from ..tokens import Tokens, layout
-from .grid import checked, cut, finite, join, moments, near, places, resize, sizes, usable
+from .grid import checked, content, cut, finite, join, moments, near, places, resize, sizes, usable
 from .payload import Numbers
 from .want import Want
 
@@ -94,14 +94,13 @@ class MultispectralTokenizer:
 
     def decode(self, tokens: Tokens) -> dict[str, np.ndarray]:
         """The bands again, in their own units; patches that no row tells of are NaN."""
-        content = ~tokens.slot.cpu()
-        coords, rows = tokens.coords.cpu()[content], tokens.values.detach().float().cpu()[content]
+        rows, coords = content(tokens)
         colour, band = coords[:, 0].unique(return_inverse=True)
         where = torch.cat([band[:, None].float(), coords[:, 1:]], 1)
         bands = join(rows, where, (1, self.patch, self.patch))[0]
         wavelength = (colour * 100).numpy()
         mean, std = self._at(wavelength)
-        return {"bands": (bands * std + mean).numpy(), "wavelength": wavelength}
+        return {"bands": (bands * std + mean).float().numpy(), "wavelength": wavelength}
 
     def raw(self, sample: dict[str, np.ndarray]) -> np.ndarray:
         """Standardised pixels of a square picture, every one read off at the wavelengths of `fit` by linear interpolation."""

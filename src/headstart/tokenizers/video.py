@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens, layout
-from .grid import LONGEST, checked, column, cut, finite, join, moments, near, places, resize, sizes, usable
+from ..tokens import Tokens
+from .grid import LONGEST, checked, column, content, finite, join, moments, near, patched, resize, sizes, usable
 from .payload import Numbers
 from .want import Want
 
@@ -99,21 +99,14 @@ class VideoTokenizer:
         """[B, T, C, H, W] clips of one size: uint8, or float in 0..1."""
         if clips.ndim != 5 or clips.shape[2] != self.channels:
             raise ValueError(f"expected clips [T, {self.channels}, H, W], not {list(clips.shape[1:])}")
-        x = self._standardised(clips).transpose(1, 2)
-        patch = (TUBE, self.patch, self.patch)
-        rows = cut(x, patch)
-        counts = [-(-n // p) for n, p in zip(x.shape[2:], patch, strict=True)]
-        spans = layout((len(rows) // len(x),) * len(x), 0, str(rows.device))
-        return Tokens(rows, places(len(x), counts, rows.device), spans, self.kind)
+        return patched(self._standardised(clips).transpose(1, 2), (TUBE, self.patch, self.patch), self.kind)
 
     def embed(self, width: int) -> nn.Module:
         return Numbers(self.dim, width)
 
     def decode(self, tokens: Tokens) -> np.ndarray:
         """[T, C, H, W] uint8; tubelets that no row tells of are black."""
-        content = ~tokens.slot.cpu()
-        rows, coords = tokens.values.detach().float().cpu()[content], tokens.coords.cpu()[content]
-        x = join(rows, coords, (TUBE, self.patch, self.patch))
+        x = join(*content(tokens), (TUBE, self.patch, self.patch))
         x = (x * column(self.std, 3) + column(self.mean, 3)).nan_to_num(0)
         return (x.transpose(0, 1) * 255).round().clamp(0, 255).byte().numpy()
 

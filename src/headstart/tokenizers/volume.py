@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens, layout
-from .grid import HUGE, checked, column, cut, finite, join, moments, places, resample, resize, usable
+from ..tokens import Tokens
+from .grid import HUGE, checked, column, content, finite, join, moments, patched, resample, resize, usable
 from .payload import Numbers
 from .want import Want
 
@@ -102,21 +102,15 @@ class VolumeTokenizer:
 
     def many(self, scans: Tensor) -> Tokens:
         """[B, C, D, H, W] fitted scans, or parts of such, of one size."""
-        x, patch = self._standardised(scans), (self.patch,) * 3
-        rows = cut(x, patch)
-        counts = [-(-n // self.patch) for n in x.shape[2:]]
-        spans = layout((len(rows) // len(x),) * len(x), 0, str(rows.device))
-        return Tokens(rows, places(len(x), counts, rows.device), spans, self.kind)
+        return patched(self._standardised(scans), (self.patch,) * 3, self.kind)
 
     def embed(self, width: int) -> nn.Module:
         return Numbers(self.dim, width)
 
     def decode(self, tokens: Tokens) -> np.ndarray:
         """[C, D, H, W] with the intensities of `fitted`; cubes that no row tells of are NaN."""
-        content = ~tokens.slot.cpu()
-        rows, coords = tokens.values.detach().float().cpu()[content], tokens.coords.cpu()[content]
-        x = join(rows, coords, (self.patch,) * 3)
-        return (x * column(self.std, 3) + column(self.mean, 3)).numpy()
+        x = join(*content(tokens), (self.patch,) * 3)
+        return (x * column(self.std, 3) + column(self.mean, 3)).float().numpy()
 
     def raw(self, sample: np.ndarray) -> np.ndarray:
         """Standardised voxels of a small cube."""
