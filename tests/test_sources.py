@@ -328,7 +328,7 @@ def test_packages_are_fetched_once_and_whole(tmp_path, monkeypatch):
         else:
             (Path(command[3]) / "usr/share/thing").mkdir(parents=True)
 
-    monkeypatch.setattr(_debian.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     for _ in range(2):
         assert _debian.unpacked("thing-data", "usr/share/thing").is_dir()
     assert calls == ["apt-get", "dpkg-deb"]
@@ -337,7 +337,7 @@ def test_packages_are_fetched_once_and_whole(tmp_path, monkeypatch):
     def fail(command, cwd, **_):
         raise subprocess.CalledProcessError(100, command, stderr="E: Unable to locate package other")
 
-    monkeypatch.setattr(_debian.subprocess, "run", fail)
+    monkeypatch.setattr(subprocess, "run", fail)
     with pytest.raises(DataError, match=r"Unable to locate package other.*apt-get install other"):
         _debian.unpacked("other", "usr/share/other")
     monkeypatch.setattr(_debian.shutil, "which", lambda tool: None)

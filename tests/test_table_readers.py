@@ -15,7 +15,7 @@ from headstart.data.readers import columnar, delimited, jsonl
 from headstart.data.reshaped import EventsSource, as_series
 from headstart.data.sets import breast_cancer, diabetes, pydataset, wine
 from headstart.data.source import DataError
-from headstart.data.table import TableSource
+from headstart.data.table import TableSource, TablesSource
 from headstart.errors import Unreadable
 
 R = np.random.default_rng(0)
@@ -168,11 +168,11 @@ def test_whole_numbers_are_classes_if_few_or_counted():
 
 def test_many_tables_in_one_source(tmp_path):
     paths = [csv(tmp_path, PLAIN, "one.csv"), csv(tmp_path, "k;v\n1;a\n2;b\n", "two.csv")]
-    source = delimited.open_many(paths)
+    source = TablesSource([delimited.load(path) for path in paths])
     assert len(source) == 11 and source[9] == {"": "two", "k": 1, "v": "a"} and source[0][""] == "one"
     assert source.groups.tolist() == [0] * 9 + [1] * 2 and source.labels is None and source.name(10) == "two[1]"
     labelled = [csv(tmp_path, f"v,kind\n1,{a}\n2,{b}\n1,{a}\n2,{b}\n", f"{a}.csv") for a, b in (("p", "q"), ("q", "r"))]
-    both = delimited.open_many(labelled, label="kind")
+    both = TablesSource([delimited.load(path) for path in labelled], "kind")
     assert (
         both.classes == ("p", "q", "r")
         and both.labels.tolist() == [0, 1, 0, 1, 1, 2, 1, 2]

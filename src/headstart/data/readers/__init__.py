@@ -2,7 +2,7 @@
 
 A reader has SUFFIXES (lower case, with a dot), EXTRA (what to install, "" for nothing), kind(start, path) -> str | None (the
 kind of data in a file that begins with these 4096 bytes), and read(path) where a file is one sample, open(path, ...) where
-it holds many, open_many(paths, label) where many files make one source, is_set(folder) where a folder may be one thing,
+it holds many, load(path) -> Table where many such files make one source, is_set(folder) where a folder may be one thing,
 which `open` takes. None imports a heavy library before a file needs it.
 """
 

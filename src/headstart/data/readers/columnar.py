@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ...extras import need
 from ..cells import WORDS, Column
 from ..reshaped import event_columns
 from ..source import DataError, Source
-from ..table import CELLS, COLUMNS, Columns, Table, TablesSource, opened, unique
+from ..table import CELLS, COLUMNS, Columns, Table, opened, unique
 
 SUFFIXES = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
 EXTRA = "tables"
@@ -40,11 +40,6 @@ def open(path: Path, label: str | None = None, kind: str | None = None) -> Sourc
     kind: "table", "events" or "series" (a line per time step), where the names of the columns mislead.
     """
     return opened(load(path), label, kind)
-
-
-def open_many(paths: Sequence[Path], label: str | None = None) -> Source:
-    """The rows of several files, of whatever columns."""
-    return TablesSource([load(path) for path in paths], label)
 
 
 def load(path: Path) -> Table:

@@ -2,14 +2,14 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..cells import Growing, infer_values
 from ..reshaped import event_columns
 from ..source import DataError, Source
-from ..table import CELLS, COLUMNS, Columns, TablesSource, opened
+from ..table import CELLS, COLUMNS, Columns, opened
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 EXTRA = ""
@@ -47,11 +47,6 @@ def open(path: Path, label: str | None = None, kind: str | None = None) -> Sourc
     kind: "table", "events" or "series" (a line per time step), where the names of the columns mislead.
     """
     return opened(load(path), label, kind)
-
-
-def open_many(paths: Sequence[Path], label: str | None = None) -> Source:
-    """The rows of several files, of whatever columns."""
-    return TablesSource([load(path) for path in paths], label)
 
 
 def load(path: Path) -> Columns:
