@@ -157,19 +157,17 @@ def look(
 
 def described(tokenizer: Any, some: list[Any]) -> str:
     """What a sample becomes, in words."""
-    counts = []
+    made = []
     for sample in some[:16]:
         try:
-            counts.append(len(tokenizer(tokenizer.fitted(sample))))
+            made.append(tokenizer(tokenizer.fitted(sample)))
         except Unreadable:
             continue
+    counts = [len(tokens) for tokens in made] or [0]
     facts = [f"{n}={v}" for n, v in tokenizer.state().items() if isinstance(v, int | str) and len(str(v)) < 20]
-    between = f"{min(counts)} to {max(counts)}" if counts and min(counts) < max(counts) else f"{max(counts, default=0)}"
-    width = (
-        f"{tokenizer.dim} numbers"
-        if tokenizer.signal or (counts and _floats(tokenizer, some))
-        else f"one of {tokenizer.dim} ids"
-    )
+    between = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{max(counts)}"
+    ids = made and not made[0].values.is_floating_point()
+    width = f"one of {tokenizer.dim} ids" if ids else f"{tokenizer.dim} numbers"
     words = [f"data.{word}" for word, name in WORDS.items() if name in tokenizer.state()]
     words += ["data.window"] * (tokenizer.kind in WINDOW)
     change = f" ({', '.join(words)})" if words else ""
@@ -177,18 +175,9 @@ def described(tokenizer: Any, some: list[Any]) -> str:
     return f"a sample makes {between} rows of {width}, placed by {axes}; {' '.join(facts)}{change}"
 
 
-def _floats(tokenizer: Any, some: list[Any]) -> bool:
-    for sample in some:
-        try:
-            return tokenizer(tokenizer.fitted(sample)).values.is_floating_point()
-        except Unreadable:
-            continue
-    return True
-
-
 def read_in(source: Source, tokenizer: Any, window: int | None, progress: Progress | None = None) -> Prepared:
     """The samples as a run reads them, broken ones left out and listed."""
-    if window is not None and not isinstance(source, Windows) and source.kind in WINDOW:
+    if window is not None and not isinstance(source, Windows):
         source = Windows(source, window)
     return prepare(source, tokenizer, progress=progress)
 
@@ -241,12 +230,9 @@ def time_steps(recipe: Recipe, run: Run, at_least: float = 3.0) -> tuple[float, 
     began = time.monotonic()
     while len(seconds) < 4 or time.monotonic() - began < at_least:
         step = Step(len(seconds), 1_000_000, run.seed)
-        at = samples(
-            step.index, recipe.data.batch, len(recipe.data.source), run.seed
-        )  # others each time, as in training
-        collate(
-            recipe.data, at, step, objective.slots, device
-        )  # rows that are made once and kept are no cost of a step
+        # others each time, as in training; and once before the clock runs, as rows that are kept are no cost of a step
+        at = samples(step.index, recipe.data.batch, len(recipe.data.source), run.seed)
+        collate(recipe.data, at, step, objective.slots, device)
         tick = time.monotonic()
         batch = collate(recipe.data, at, step, objective.slots, device)
         loss = objective(batch, step)

@@ -42,10 +42,8 @@ class Prepared:
     ):
         self.source, self.kind, self.classes = source, source.kind, source.classes
         self.origin = origin  # int64 [n]: where each sample stands in the source
-        self.bad = [
-            *(Unreadable(*each) for each in getattr(source, "bad", ())),
-            *bad,
-        ]  # files that gave no samples, first
+        files = [Unreadable(*each) for each in getattr(source, "bad", ())]  # that gave no samples at all
+        self.bad = [*files, *bad]
         self.labels = None if source.labels is None else source.labels[origin]
         groups = getattr(source, "groups", None)
         self.groups = None if groups is None else groups[origin]
@@ -74,17 +72,14 @@ class Prepared:
     def ready(self, index: int, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
         """(form, sample) as the loader takes it. Rows are made once and kept; of arrays only where these have many shapes, as a
         stack of one shape is cut cheaply, and rows take more room than pixels."""
-        if not self.keeps or (not cut and isinstance(self[index], np.ndarray)):
-            made = form_for(self[index], self.tokenizer)
-            return form(made), made
-        if index not in self._made:
-            sample = self[index]
-            made = form_for(sample, self.tokenizer)
-            shape = form(made)
-            if isinstance(made, np.ndarray) and cut:
-                made = self.tokenizer(made)
-            self._made[index] = shape, made
-        return self._made[index]
+        if index in self._made and (cut or not isinstance(self[index], np.ndarray)):
+            return self._made[index]
+        made = form_for(self[index], self.tokenizer)
+        shape, array = form(made), isinstance(made, np.ndarray)
+        if self.keeps and (cut or not array):
+            self._made[index] = shape, self.tokenizer(made) if array else made
+            return self._made[index]
+        return shape, made
 
     def name(self, index: int) -> str:
         return self.source.name(int(self.origin[index]))
@@ -138,18 +133,17 @@ def fitted(source: Source, smaller: Source, tokenizer: Tokenizer | Parts, index:
         raise Unreadable(source.name(index), error.reason) from error
 
 
-def few(source: Source, count: int, smaller: int | None = None) -> list[Any]:
+def few(source: Source, count: int) -> list[Any]:
     """Up to `count` readable samples spread over the source, as they are read; the first readable ones if none of these is."""
     out: list[Any] = []
     bad: list[Unreadable] = []
-    view = reduced(source, smaller)
     spread = np.unique(np.linspace(0, len(source) - 1, count).astype(int)).tolist()
     seen = set(spread)
     for index in [*spread, *(i for i in range(len(source)) if i not in seen)]:
         if out and index not in seen:
             break
         try:
-            out.append(view[int(index)])
+            out.append(source[int(index)])
         except Unreadable as error:
             bad.append(error)
     if not out:
@@ -204,10 +198,11 @@ def _bytes_each(source: Source, fit: Read, tokenizer: Any) -> tuple[float, float
             continue
         sizes.append(nbytes(sample))
         made = form_for(sample, tokenizer)
+        if isinstance(made, np.ndarray):
+            made = tokenizer(made)
         for part in made.values() if isinstance(made, dict) else [made]:
-            tokens = tokenizer(part) if isinstance(part, np.ndarray) and not isinstance(made, dict) else part
-            if isinstance(tokens, Tokens):
-                cut.append(1000 + tokens.values.nbytes + tokens.coords.nbytes)
+            if isinstance(part, Tokens):
+                cut.append(1000 + part.values.nbytes + part.coords.nbytes)
     return float(np.mean(sizes or 0)), float(np.sum(cut)) / max(1, len(sizes))
 
 

@@ -52,14 +52,11 @@ class Windows:
                 kept[i] = sample
         read = lru_cache(maxsize=4)(source.__getitem__)
         self.whole = lambda index: kept[index] if index in kept else read(index)
-        self.groups = np.repeat(np.arange(len(source)), counts)
+        self.recording = np.repeat(np.arange(len(source)), counts)
         self.place = np.concatenate([np.arange(n) for n in counts])
         self.counts = np.array(counts)
         outer = getattr(source, "groups", None)
-        if outer is not None:
-            self.recording, self.groups = self.groups, outer[self.groups]
-        else:
-            self.recording = self.groups
+        self.groups = self.recording if outer is None else outer[self.recording]
         self.labels = None if source.labels is None else source.labels[self.recording]
 
     @property
