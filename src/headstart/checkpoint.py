@@ -64,7 +64,7 @@ def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.O
     if final.exists():
         return final
     part = Path(tempfile.mkdtemp(dir=folder, prefix=".part-"))
-    write_tensors(part / "objective.safetensors", dict(objective.state_dict()))
+    write_tensors(part / "objective.safetensors", _once(objective.state_dict()))
     names = {id(p): name for name, p in objective.named_parameters()}
     moments = {
         f"{names[id(p)]}/{key}": value
@@ -83,6 +83,18 @@ def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.O
     return final
 
 
+def _once(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each tensor under its first name: parts that two terms share have several."""
+    seen: set[tuple[int, tuple[int, ...]]] = set()
+    out: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        place = (tensor.data_ptr(), tuple(tensor.shape))
+        if place not in seen or not tensor.numel():
+            out[name] = tensor
+        seen.add(place)
+    return out
+
+
 def complete(folder: Path) -> list[Path]:
     """The checkpoints there are, oldest first."""
     return sorted(p for p in folder.glob("step-*") if (p / "state.json").exists())
@@ -91,7 +103,13 @@ def complete(folder: Path) -> list[Path]:
 def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Put a checkpoint back, bit for bit; returns its facts."""
     device = next(objective.parameters()).device
-    objective.load_state_dict(load_file(path / "objective.safetensors", device=str(device)))
+    kept = load_file(path / "objective.safetensors", device=str(device))
+    again = objective.state_dict().keys() - _once(objective.state_dict()).keys()  # other names of what is kept
+    missing, unexpected = objective.load_state_dict(kept, strict=False)
+    if set(missing) - again or unexpected:
+        raise Mistake(
+            f"{path} was written by another recipe than this one: {sorted({*missing, *unexpected} - again)[:3]}"
+        )
     moments: dict[str, dict[str, Tensor]] = {}
     for key, value in load_file(path / "optimizer.safetensors").items():
         name, _, what = key.rpartition("/")

@@ -5,6 +5,7 @@ coordinates, so one definition serves pictures, series and text, and the counts 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -13,8 +14,10 @@ from torch import Tensor
 from .errors import Mistake
 from .step import Rng
 from .tokens import Layout, Rows, Tokens, View, choose, select
+from .tree import replace
 
 Score = Callable[[Tokens, Rng], Tensor]  # [T], low score = hide first
+Count = Callable[[Tokens, Rng], tuple[int, ...]]  # how many rows of every segment to hide
 Fill = Callable[[Tokens, Rows, Rng], Tokens]
 Make = Callable[[Tokens, Rng], View]
 
@@ -39,12 +42,58 @@ def groups(tokens: Tokens, rng: Rng, seeds: int = 4, spread: float = 2.0) -> Flo
     return far.amin(1) + 1e-3 * random(tokens, rng.fold("ties"))
 
 
-def hide(tokens: Tokens, score: Float[Tensor, "T"], ratio: float) -> Rows:
-    """The round(ratio * n) lowest-scoring of the n content rows of every segment, at least one."""
-    if not 0 <= ratio <= 1:
+def tube(tokens: Tokens, rng: Rng) -> Float[Tensor, "T"]:
+    """Rows at one place of all axes but the first stand or fall together (VideoMAE, Tong et al. 2022)."""
+    spans = tokens.layout
+    primes = torch.tensor([0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35], device=tokens.device)
+    where = (64 * tokens.coords[:, 1:4]).round().long()
+    code = (where * primes[: where.shape[1]]).sum(1) & 0x7FFFFFFF
+    return rng.rows(spans.seg, code)[:, 0]
+
+
+def span(tokens: Tokens, rng: Rng, length: float = 10.0) -> Float[Tensor, "T"]:
+    """Stretches along the first axis: every stretch of `length` units has one score, and begins where the sample's draw says."""
+    spans = tokens.layout
+    shift = rng.fold("shift").segments()[:, 0] * length
+    piece = ((tokens.coords[:, 0] + shift[spans.seg]) / length).floor().long()
+    return rng.rows(spans.seg, piece & 0x7FFFFFFF)[:, 0]
+
+
+def hide(tokens: Tokens, score: Float[Tensor, "T"], ratio: float | tuple[int, ...]) -> Rows:
+    """The round(ratio * n) lowest-scoring of the n content rows of every segment, at least one; or so many as given for each."""
+    if isinstance(ratio, tuple):
+        counts = ratio
+    elif 0 <= ratio <= 1:
+        counts = tuple(max(1, round(ratio * n)) if n and ratio else 0 for n in tokens.content)
+    else:
         raise Mistake(f"ratio is the share of rows to hide, between 0 and 1, not {ratio}")
-    counts = tuple(max(1, round(ratio * n)) if n and ratio else 0 for n in tokens.content)
     return lowest(score.masked_fill(tokens.slot, torch.inf), tokens.layout, counts)
+
+
+@dataclass(frozen=True)
+class between:
+    """A share of the rows between `low` and `high`, drawn once a step for all samples; so their lengths stay equal."""
+
+    low: float
+    high: float
+
+    def __call__(self, tokens: Tokens, rng: Rng) -> tuple[int, ...]:
+        share = self.low + (self.high - self.low) * rng.fold("share").number()
+        return tuple(max(1, round(share * n)) if n else 0 for n in tokens.content)
+
+
+@dataclass(frozen=True)
+class sometimes:
+    """A share between `low` and `high` for each sample, with probability p; else none of its rows (iBOT's blocks)."""
+
+    p: float
+    low: float
+    high: float
+
+    def __call__(self, tokens: Tokens, rng: Rng) -> tuple[int, ...]:
+        u = rng.fold("share").segments(2)
+        shares = torch.where(u[:, 0] < self.p, self.low + (self.high - self.low) * u[:, 1], 0.0).tolist()
+        return tuple(max(1, round(s * n)) if n and s else 0 for s, n in zip(shares, tokens.content, strict=True))
 
 
 def lowest(score: Float[Tensor, "T"], spans: Layout, counts: tuple[int, ...]) -> Rows:
@@ -60,11 +109,12 @@ def lowest(score: Float[Tensor, "T"], spans: Layout, counts: tuple[int, ...]) ->
     return choose(rank < torch.tensor(counts, device=score.device)[spans.seg], counts)
 
 
-def corrupt(score: Score, ratio: float, fill: Fill) -> Make:
+def corrupt(score: Score, ratio: float | Count, fill: Fill) -> Make:
     """A view with `ratio` of each sample's rows hidden where `score` is low, and `fill` in their place."""
 
     def make(tokens: Tokens, rng: Rng) -> View:
-        hidden = hide(tokens, score(tokens, rng.fold("hide")), ratio)
+        share = ratio(tokens, rng) if callable(ratio) else ratio
+        hidden = hide(tokens, score(tokens, rng.fold("hide")), share)
         return View(fill(tokens, hidden, rng.fold("fill")), tokens, hidden)
 
     return make
@@ -97,6 +147,12 @@ def noise(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
     return tokens.with_values(tokens.values.index_copy(0, where, drawn.to(tokens.values.dtype)))
 
 
+def mask_token(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
+    """The encoder's learned mask, its first special vector (BERT, SimMIM): `encoder(..., specials=1)`."""
+    special = torch.full((len(tokens),), -1, device=tokens.device)
+    return replace(tokens, special=special.index_fill(0, hidden.index, 0))
+
+
 def other_sample(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
     """The row at the same place of another sample of the batch ("alien" rows, GMML)."""
     spans = tokens.layout
@@ -122,11 +178,13 @@ def one_of(*fills: Fill, p: tuple[float, ...]) -> Fill:
     def fill(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
         drawn = torch.bucketize(rng.fold("which").segments()[:, 0], edges.to(tokens.device), right=True)
         which = drawn[tokens.layout.seg]
-        values = tokens.values
+        values, special = tokens.values, torch.full((len(tokens),), -1, device=tokens.device)
         for number, each in enumerate(fills):
-            filled = each(tokens, hidden, rng.fold(number)).values
-            mine = (which == number).view(-1, *[1] * (values.ndim - 1))  # payloads may be numbers or ids
-            values = torch.where(mine, filled, values)
-        return tokens.with_values(values)
+            filled = each(tokens, hidden, rng.fold(number))
+            mine = which == number
+            values = torch.where(mine.view(-1, *[1] * (values.ndim - 1)), filled.values, values)  # numbers or ids
+            if filled.special is not None:
+                special = torch.where(mine, filled.special, special)
+        return replace(tokens, values=values, special=special if (mask_token in fills) else None)
 
     return fill

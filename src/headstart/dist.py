@@ -47,21 +47,38 @@ def world() -> int:
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        parts = [torch.empty_like(x) for _ in range(world())]
-        td.all_gather(parts, x.contiguous())
-        return torch.cat(parts)
+    def forward(ctx: Any, x: Tensor, counts: list[int]) -> Tensor:
+        ctx.counts, most = counts, max(counts)
+        filled = torch.cat([x, x.new_zeros(most - len(x), *x.shape[1:])])
+        parts = [torch.empty_like(filled) for _ in counts]
+        td.all_gather(parts, filled.contiguous())
+        return torch.cat([part[:n] for part, n in zip(parts, counts, strict=True)])
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Any, *grads: Tensor) -> Any:
         total = grads[0].contiguous().clone()
         td.all_reduce(total)
-        return total.chunk(world())[rank()]
+        return total.split(ctx.counts)[rank()], None
 
 
 def gather(x: Tensor) -> Tensor:
-    """x of every rank, concatenated along the first dimension; the gradient is the sum over ranks."""
-    return _Gather.apply(x) if world() > 1 else x
+    """x of every rank, concatenated along the first dimension, of which each may have another length; the gradient is the sum
+    over ranks."""
+    return _Gather.apply(x, counts(len(x))) if world() > 1 else x
+
+
+def counts(n: int) -> list[int]:
+    """Every rank's n."""
+    if world() == 1:
+        return [n]
+    found: list[Any] = [None] * world()
+    td.all_gather_object(found, n)
+    return found
+
+
+def before(n: int) -> int:
+    """The sum of n over the ranks before this one: where its rows begin in what is gathered."""
+    return sum(counts(n)[: rank()]) if world() > 1 else 0
 
 
 def mean(x: Tensor) -> Tensor:
@@ -87,4 +104,5 @@ def wrap(module: nn.Module, device: torch.device) -> nn.Module:
     if world() == 1:
         return module
     ids = [device.index or 0] if device.type == "cuda" else None
-    return nn.parallel.DistributedDataParallel(module, device_ids=ids)
+    skips = bool(getattr(module, "skips", False))  # some steps leave parameters without a gradient
+    return nn.parallel.DistributedDataParallel(module, device_ids=ids, find_unused_parameters=skips)

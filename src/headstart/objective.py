@@ -1,6 +1,7 @@
 """Views of the samples, encoded once, judged by terms: the one module that DDP and the loop see."""
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -8,11 +9,12 @@ from torch import Tensor, nn
 
 from .corrupt import Make
 from .nn.encoder import Encoder
+from .nn.transformer import Keys
 from .step import Schedule, Step, at
-from .teacher import Ema
+from .teacher import Teacher
 from .terms import Scene, Side, Term
-from .tokens import Batch, Tokens, View, pack, split
-from .tree import tree
+from .tokens import Batch, Layout, Tokens, View, join, layout, unjoin
+from .tree import replace, tree
 
 
 @tree
@@ -29,23 +31,30 @@ class Loss:
 class Objective(nn.Module):
     """Each view is made from clean tokens, all views of an encoder are encoded in one packed call, each term is called.
 
-    encoder: one for all views, or one per view. views: name -> Make, reading the batch's tokens of that name. terms:
-    name -> Term. weights: what each term counts (1 unless named), possibly moving. teacher: e.g. Ema(0.996).
+    encoder: one for all views, or one per view (the same one under several names is one). views: name -> Make, reading the
+    batch's tokens of that name, or (name of the tokens, Make). terms: name -> Term. weights: what each term counts (1 unless
+    named), possibly moving; a term that counts nothing at a step is not run, and what only it reads not encoded. together:
+    groups of views whose rows make one sequence for each sample, so that they attend to one another. teacher: e.g. Ema(0.996).
     """
 
     def __init__(
         self,
-        encoder: Encoder | dict[str, Encoder],
-        views: Mapping[str, Make],
+        encoder: Encoder | Mapping[str, Encoder],
+        views: Mapping[str, Make | tuple[str, Make]],
         terms: Mapping[str, Term],
         *,
         weights: Mapping[str, Schedule] | None = None,
-        teacher: Ema | None = None,
+        together: Sequence[tuple[str, ...]] = (),
+        teacher: Teacher | None = None,
     ) -> None:
         super().__init__()
-        self.views = dict(views)
-        self.encoders = nn.ModuleDict(encoder if isinstance(encoder, dict) else {"encoder": encoder})
-        self._by_view = {v: v if isinstance(encoder, dict) else "encoder" for v in views}
+        self.views = {name: make if isinstance(make, tuple) else (name, make) for name, make in views.items()}
+        self.makes = nn.ModuleDict({n: make for n, (_, make) in self.views.items() if isinstance(make, nn.Module)})
+        each = {v: encoder[v] for v in views} if isinstance(encoder, Mapping) else dict.fromkeys(views, encoder)
+        names = {id(e): v for v, e in reversed(each.items())} if isinstance(encoder, Mapping) else {}
+        self._by_view = {v: names.get(id(e), "encoder") for v, e in each.items()}
+        self.encoders = nn.ModuleDict({self._by_view[v]: e for v, e in each.items()})
+        self.together = {v: group for group in together for v in group}
         self.terms = nn.ModuleDict(terms)
         self.weights = dict(weights or {})
         unknown = set(self.weights) - set(terms)
@@ -58,16 +67,15 @@ class Objective(nn.Module):
                 raise ValueError(f"term {name!r} reads {sorted(missing)}, but the views are {sorted(views)}")
             if term.reads_teacher and teacher is None:
                 raise ValueError(f"term {name!r} reads a teacher: give the Objective one, e.g. teacher=Ema(0.996)")
-        self._reads = tuple(v for v in views if any(v in t.reads for t in terms.values()))
-        self._reads_teacher = tuple(v for v in views if any(v in t.reads_teacher for t in terms.values()))
         self.teacher = teacher
         if teacher is not None:
             teacher.adopt(self._led())
 
     def _led(self) -> nn.ModuleDict:
         """The part of the student that the teacher is a copy of."""
-        names = {self._by_view[v] for v in self._reads_teacher}
-        heads = {n: t.head for n, t in self._terms() if t.reads_teacher}
+        taught = {n: t for n, t in self._terms() if t.reads_teacher}
+        names = {self._by_view[v] for t in taught.values() for v in t.reads_teacher}
+        heads = {n: part for n, t in taught.items() if (part := t.led()) is not None}
         encoders = {n: e for n, e in self.encoders.items() if n in names}
         return nn.ModuleDict({"encoders": nn.ModuleDict(encoders), "heads": nn.ModuleDict(heads)})
 
@@ -81,43 +89,126 @@ class Objective(nn.Module):
         """Reserved rows that every segment must be packed with."""
         return self.encoder.shape.slots
 
+    @property
+    def skips(self) -> bool:
+        """Some steps leave terms out, so not every parameter has a gradient at each."""
+        return any(callable(weight) for weight in self.weights.values())
+
     def _terms(self) -> Iterable[tuple[str, Term]]:
         return cast(Iterable[tuple[str, Term]], self.terms.items())
 
     def forward(self, batch: Batch, step: Step) -> Loss:
-        views = {n: make(batch.tokens[n], step.rng(n, batch.segment_keys(n))) for n, make in self.views.items()}
-        teacher = None
-        if self.teacher is not None:
-            with torch.no_grad():
-                encoders, heads = (cast(nn.ModuleDict, self.teacher.network[part]) for part in ("encoders", "heads"))
-                clean = {n: views[n].clean for n in self._reads_teacher}
-                teacher = Side(self._encode(encoders, clean, {}), dict(heads.items()))
-        seen = {n: views[n].seen for n in self._reads}
-        student = Side(self._encode(self.encoders, seen, views), {n: t.head for n, t in self._terms()})
-        scene = Scene(views, student, teacher, batch, step)
-        parts = {name: term(scene) for name, term in self.terms.items()}
-        total = torch.stack([at(self.weights.get(n, 1.0), step) * loss for n, loss in parts.items()]).sum()
-        return Loss(total, {n: loss.detach() for n, loss in parts.items()})
+        weights = {name: at(self.weights.get(name, 1.0), step) for name in self.terms}
+        running = {name: term for name, term in self._terms() if weights[name]}
+        if not running:
+            raise ValueError(f"no term counts anything at step {step.index} of {step.total}: look at the weights")
+        scene = self.scene(batch, step, running)
+        parts = {name: term(dataclasses.replace(scene, term=name)) for name, term in running.items()}
+        total = torch.stack([weights[name] * loss for name, loss in parts.items()]).sum()
+        return Loss(total, {name: loss.detach() for name, loss in parts.items()})
+
+    def view(self, name: str, batch: Batch, step: Step) -> View:
+        """The view of this name, made from the batch."""
+        source, make = self.views[name]
+        return replace(make(batch.tokens[source], step.rng(name, batch.segment_keys(source))), name=name)
+
+    def scene(self, batch: Batch, step: Step, terms: Mapping[str, Term] | None = None) -> Scene:
+        """What these terms (all, unless named) are shown: the views that they read, encoded."""
+        terms = dict(self._terms()) if terms is None else terms
+        views = _Views(self, batch, step)
+        seen = {v: views[v].seen for v in self._read(t.reads for t in terms.values())}
+        deep = frozenset(d for t in terms.values() for d in t.depths)
+        student = Side(*self._encode(self.encoders, seen, views, step, deep), {n: t.head for n, t in terms.items()})
+        clean = {v: views[v].clean for v in self._read(t.reads_teacher for t in terms.values())}
+        if self.teacher is None or not clean:
+            return Scene(views, student, None, batch, step)
+        encoders, heads = (cast(nn.ModuleDict, self.teacher.network[part]) for part in ("encoders", "heads"))
+        with torch.no_grad():
+            teacher = Side(*self._encode(encoders, clean, {}, step, deep), dict(heads.items()))
+        return Scene(views, student, teacher, batch, step)
 
     def after_step(self, step: Step) -> None:
-        """Everything that moves outside the gradient: the teacher, then each term's own memory."""
+        """Everything that moves outside the gradient: the teacher, then whatever remembers (a centre, a queue, a memory)."""
         if self.teacher is not None:
             self.teacher.after_step(self._led(), step)
-        for _, term in self._terms():
-            term.after_step(step)
+        for part in self.modules():
+            move = getattr(part, "after_step", None)
+            if move is not None and part is not self and part is not self.teacher:
+                move(step)
 
-    def _encode(self, encoders: nn.ModuleDict, views: dict[str, Tokens], made: dict[str, View]) -> dict[str, Tokens]:
-        """Views that share an encoder go through it together."""
-        encoded: dict[str, Tokens] = {}
-        for name, encoder in cast(Iterable[tuple[str, Encoder]], encoders.items()):
-            mine = [v for v in views if self._by_view[v] == name]
+    def _read(self, reads: Iterable[tuple[str, ...]]) -> list[str]:
+        """These views and those that make one sequence with them, in the objective's order."""
+        named = {v for each in reads for name in each for v in self.together.get(name, (name,))}
+        return [v for v in self.views if v in named]
+
+    def _encode(
+        self,
+        encoders: nn.ModuleDict,
+        tokens: dict[str, Tokens],
+        made: Mapping[str, View],
+        step: Step,
+        deep: frozenset[int],
+    ) -> tuple[dict[str, Tokens], dict[int, dict[str, Tokens]]]:
+        """(encoded views, the same after some of the blocks): views that share an encoder go through it together."""
+        z: dict[str, Tokens] = {}
+        within: dict[int, dict[str, Tokens]] = {depth: {} for depth in sorted(deep)}
+        for name, whole in encoders.items():
+            encoder = cast(Encoder, whole).at(step)
+            mine = [v for v in tokens if self._by_view[v] == name]
             if not mine:
                 continue
-            rows = []
-            for v in mine:
-                placeless = made[v].placeless if v in made else None
-                rows.append(views[v].with_values(encoder.embed(views[v], placeless)))
-            packed = pack(rows)
-            z = packed.with_values(encoder.trunk(packed.values, packed.layout))
-            encoded |= zip(mine, split(z, [r.layout.segments for r in rows]), strict=True)
-        return encoded
+            view = {v: made[v] if made else None for v in mine}
+            rows = {v: tokens[v].with_values(_embedded(encoder, tokens[v], view[v])) for v in mine}
+            groups = list(dict.fromkeys(self.together.get(v, (v,)) for v in mine))
+            sequences = [rows[g[0]] if len(g) == 1 else join([rows[v] for v in g]) for g in groups]
+            spans = _end_to_end(sequences)
+            keys = _keys([view[g[0]] for g in groups], sequences)
+            x = torch.cat([s.values for s in sequences])
+            found = encoder.trunk.states(x, spans, keys, tuple(within)) if within else [encoder.trunk(x, spans, keys)]
+            for depth, values in zip([*within, None], found, strict=True):
+                into = z if depth is None else within[depth]
+                pieces = values.split([len(s) for s in sequences])
+                for group, piece in zip(groups, pieces, strict=True):
+                    parts = [rows[v] for v in group]
+                    apart = unjoin(piece, parts) if len(group) > 1 else [parts[0].with_values(piece)]
+                    into |= zip(group, apart, strict=True)
+        return z, within
+
+
+def _embedded(encoder: Encoder, tokens: Tokens, view: View | None) -> Tensor:
+    return encoder.embed(tokens) if view is None else encoder.embed(tokens, view.placeless, view.level)
+
+
+def _end_to_end(sequences: list[Tokens]) -> Layout:
+    """The layout of several sequences, one after another."""
+    first = sequences[0].layout
+    if len(sequences) == 1:
+        return first
+    return layout(tuple(n for s in sequences for n in s.layout.lengths), first.slots, str(first.seg.device))
+
+
+def _keys(views: list[View | None], sequences: list[Tokens]) -> Keys | None:
+    """What may be attended to in sequences that lie end to end; None if that is everything."""
+    if all(view is None or view.keys is None for view in views):
+        return None
+    index: list[Tensor] = []
+    counts: list[int] = []
+    start = 0
+    for view, rows in zip(views, sequences, strict=True):
+        some = None if view is None else view.keys
+        index.append((torch.arange(len(rows), device=rows.device) if some is None else some.index) + start)
+        counts += rows.layout.lengths if some is None else some.counts
+        start += len(rows)
+    return Keys(torch.cat(index), layout(tuple(counts), 0, str(index[0].device)))
+
+
+class _Views(dict[str, View]):
+    """Views by name, each made when it is first asked for."""
+
+    def __init__(self, objective: Objective, batch: Batch, step: Step) -> None:
+        super().__init__()
+        self.objective, self.batch, self.step = objective, batch, step
+
+    def __missing__(self, name: str) -> View:
+        self[name] = self.objective.view(name, self.batch, self.step)
+        return self[name]

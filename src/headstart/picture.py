@@ -39,9 +39,9 @@ def restored(objective: Objective, data: Data, indices: np.ndarray, seed: int = 
     objective.eval()
     step, name = Step(0, 1, seed), term.view
     batch = collate(data, indices, step, objective.slots, next(objective.parameters()).device)
-    view = objective.views[name](batch.tokens[name], step.rng(name, batch.segment_keys(name)))
-    encoder = objective.encoder
-    said = term.head(encoder(view.seen, view.placeless), view).float()
+    scene = objective.scene(batch, step)
+    view, context = scene.views[name], [] if term.context is None else [scene.student.z[term.context]]
+    said = term.head(scene.student.z[name], view, *context).float()
     rows, clean = view.hidden.index, view.clean.values
     if term.target is normalised:
         there = clean[rows]

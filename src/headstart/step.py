@@ -6,7 +6,7 @@ The same sample meets the same chance wherever it lies in a batch, on whatever d
 
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -39,7 +39,8 @@ def _unit(word: Tensor) -> Tensor:
 class Rng:
     """Chance for the segments of one view: draws depend on the key, the segment's sample and the row, nothing else.
 
-    key: a 32-bit word made from seed, step and name (a tensor, so that a compiled region is not rebuilt each step).
+    key: a 32-bit word made from seed, step and name: a tensor, so that a compiled region is not rebuilt each step, and on
+    the CPU, so that nobody waits for a device to read it.
     keys: one 32-bit word per segment, made from the sample's number.
     """
 
@@ -50,6 +51,10 @@ class Rng:
         """An independent stream: draws under different names know nothing of each other."""
         word = name if isinstance(name, int) else zlib.crc32(name.encode())
         return Rng(_mix(self.key ^ _mix_int((word + 0x9E3779B9) & _MASK)), self.keys)
+
+    def number(self) -> float:
+        """One uniform number in [0, 1) for all segments alike, the same on every rank."""
+        return float(_unit(_mix(self.key)))
 
     def segments(self, n: int = 1) -> Float[Tensor, "S n"]:
         """n uniform numbers in [0, 1) for every segment."""
@@ -90,7 +95,7 @@ class Step:
     def rng(self, name: str, keys: Int[Tensor, "S"]) -> Rng:
         """Chance for the view `name` at this step; `keys` are the numbers of the samples behind its segments."""
         word = _mix_int(_mix_int(self.seed & _MASK) ^ ((self.index * 0x9E3779B1) & _MASK))
-        return Rng(torch.tensor(word, device=keys.device), _mix(keys & _MASK)).fold(name)
+        return Rng(torch.tensor(word), _mix(keys & _MASK)).fold(name)
 
 
 Schedule = float | Callable[[Step], float]
@@ -122,6 +127,38 @@ class ramp:
 
     def __call__(self, step: Step) -> float:
         return self.start + (self.end - self.start) * min(1.0, step.done / self.over)
+
+
+@dataclass(frozen=True)
+class during:
+    """1 from the share `start` of training to the share `end`, else 0: a term's weight where a method has phases."""
+
+    start: float
+    end: float
+
+    def __call__(self, step: Step) -> float:
+        return float(self.start <= step.done < self.end)
+
+
+@dataclass(frozen=True)
+class drawn:
+    """1 at the steps that draw `name`, else 0: of the names in `among`, each step draws one, with these probabilities."""
+
+    name: str
+    among: Mapping[str, float]
+
+    def __call__(self, step: Step) -> float:
+        u = step.rng("drawn", torch.zeros(1, dtype=torch.int64)).number() * sum(self.among.values())
+        for name, share in self.among.items():
+            u -= share
+            if u < 0:
+                return float(name == self.name)
+        return float(name == self.name)
+
+
+def draw(among: Mapping[str, float]) -> dict[str, Schedule]:
+    """Weights for an `Objective` that runs one of these terms a step, by chance (UL2's mixture of denoisers)."""
+    return {name: drawn(name, among) for name in among}
 
 
 @dataclass(frozen=True)

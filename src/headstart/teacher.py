@@ -8,25 +8,34 @@ from torch import nn
 from .step import Schedule, Step, at
 
 
-class Ema(nn.Module):
-    """An exponential moving average of the student: teacher <- m * teacher + (1 - m) * student, after every step.
+class Teacher(nn.Module):
+    """A network that leads, begun as a copy of the student and learning nothing by gradient.
 
-    momentum: m, usually a schedule that ends at 1 (DINO, section 3.1).
+    network: {"encoders", "heads"}, the parts of the student that are led. What it remembers beside its parameters (statistics,
+    memories) is its own.
     """
 
     network: nn.ModuleDict
+
+    def adopt(self, student: nn.ModuleDict) -> None:
+        """Begin as the student's copy."""
+        self.network = copy.deepcopy(student).requires_grad_(False)
+
+    def after_step(self, student: nn.ModuleDict, step: Step) -> None:
+        """Move, once after every step; a teacher that does not stays as it began."""
+
+
+class Ema(Teacher):
+    """An exponential moving average of the student: teacher <- m * teacher + (1 - m) * student, after every step.
+
+    momentum: m, usually a schedule that ends at 1 (DINO, section 3.1); 0 makes it the student itself, without gradient.
+    """
 
     def __init__(self, momentum: Schedule) -> None:
         super().__init__()
         self.momentum = momentum
 
-    def adopt(self, student: nn.ModuleDict) -> None:
-        """Begin as the student's copy; learns nothing by gradient."""
-        self.network = copy.deepcopy(student).requires_grad_(False)
-
     @torch.no_grad()
     def after_step(self, student: nn.ModuleDict, step: Step) -> None:
         mine, theirs = ([*net.parameters()] for net in (self.network, student))
         torch._foreach_lerp_(tuple(mine), tuple(theirs), 1 - at(self.momentum, step))
-        for own, other in zip(self.network.buffers(), student.buffers(), strict=True):
-            own.copy_(other)

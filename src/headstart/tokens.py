@@ -80,13 +80,15 @@ class Tokens:
     """Rows with coordinates.
 
     values: [T, ...] patches, ids, frames; [T, D] after a network.  coords: [T, C], where a row sits, in the units of
-    its tokenizer's axes; C may be 0.  kind: the name of the tokenizer that made the rows.
+    its tokenizer's axes; C may be 0.  kind: the name of the tokenizer that made the rows.  special: which of its learned
+    vectors an encoder puts in place of a row's content (a mask, a mode); -1: none, the content itself.
     """
 
     values: Tensor
     coords: Float[Tensor, "T C"]
     layout: Layout
     kind: str = static(default="x")
+    special: Int[Tensor, "T"] | None = None
 
     def __len__(self) -> int:
         return self.layout.rows
@@ -115,6 +117,7 @@ class View:
     """What a student reads, beside the same samples untouched.
 
     hidden: rows of `clean` whose content was withheld or altered.  placeless: rows of `seen` whose position is withheld.
+    keys: rows of `seen` that others may attend to, slots among them (None: all).  level: how much noise a segment has.
     weight: how much each row of `clean` counts in a loss (None: all the same).  label: a free label made from the data.
     """
 
@@ -122,8 +125,11 @@ class View:
     clean: Tokens
     hidden: Rows
     placeless: Bool[Tensor, "T"] | None = None
+    keys: Rows | None = None
+    level: Float[Tensor, "S"] | None = None
     weight: Float[Tensor, "T"] | None = None
     label: Tensor | None = None
+    name: str = static(default="x")
 
     @property
     def dropped(self) -> bool:
@@ -234,7 +240,48 @@ def split(tokens: Tokens, counts: list[int]) -> list[Tokens]:
 def select(tokens: Tokens, rows: Rows) -> Tokens:
     """Only these rows, in their order. Slots must be among them."""
     kept = layout(rows.counts, tokens.layout.slots, _name(tokens.device))
-    return Tokens(tokens.values[rows.index], tokens.coords[rows.index], kept, tokens.kind)
+    special = None if tokens.special is None else tokens.special[rows.index]
+    return Tokens(tokens.values[rows.index], tokens.coords[rows.index], kept, tokens.kind, special)
+
+
+def every(tokens: Tokens) -> Rows:
+    """All rows with data."""
+    return choose(~tokens.slot, tokens.content)
+
+
+def join(parts: list[Tokens]) -> Tokens:
+    """Segment by segment the rows of all parts, one after another: samples of several kinds as one sequence, once embedded.
+
+    `unjoin` takes them apart again.
+    """
+    return Tokens(*_woven(parts), parts[0].kind)
+
+
+def _woven(parts: list[Tokens]) -> tuple[Tensor, Tensor, Layout]:
+    back, lengths = woven(tuple(p.layout.lengths for p in parts), _name(parts[0].device))
+    axes = max(p.coords.shape[1] for p in parts)
+    coords = torch.cat([torch.nn.functional.pad(p.coords, (0, axes - p.coords.shape[1])) for p in parts])
+    spans = layout(lengths, 0, _name(parts[0].device))
+    return torch.cat([p.values for p in parts])[back], coords[back], spans
+
+
+@lru_cache(maxsize=64)
+def woven(lengths: tuple[tuple[int, ...], ...], device: str) -> tuple[Int[Tensor, "T"], tuple[int, ...]]:
+    """(order, lengths): which row of the parts, laid end to end, comes where when they are joined segment by segment."""
+    if len({len(each) for each in lengths}) != 1:
+        raise ValueError(f"parts of {', '.join(str(len(each)) for each in lengths)} segments cannot be joined")
+    seg = torch.cat([torch.repeat_interleave(torch.arange(len(each)), torch.tensor(each)) for each in lengths])
+    order = seg.argsort(stable=True)
+    return order.to(device), tuple(sum(each) for each in zip(*lengths, strict=True))
+
+
+def unjoin(values: Float[Tensor, "T D"], parts: list[Tokens]) -> list[Tokens]:
+    """The rows of `join` with these values, as the parts they came from."""
+    order, _ = woven(tuple(p.layout.lengths for p in parts), _name(values.device))
+    back = torch.empty_like(order)
+    back[order] = torch.arange(len(order), device=order.device)
+    pieces = values[back].split([len(p) for p in parts])
+    return [p.with_values(piece) for p, piece in zip(parts, pieces, strict=True)]
 
 
 def segment_mean(values: Float[Tensor, "T D"], spans: Layout) -> Float[Tensor, "S D"]:

@@ -2,12 +2,31 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from ..step import Rng
 
-Crop = Callable[[Rng, tuple[float, float], float], Any]  # rng, scale, shrink -> a part of every sample of a batch
-Views = Callable[[Crop, Rng], dict[str, list[Any]]]
+
+@runtime_checkable
+class Looks(Protocol):
+    """The samples of a batch that are alike in form, and the ways their kind can be looked at."""
+
+    @property
+    def whole(self) -> Any: ...  # the samples as they are
+    def turns(self) -> int:
+        """How many exact transformations there are, the identity among them; a Mistake where there are none."""
+
+    def crop(self, rng: Rng, scale: tuple[float, float], shrink: float = 1.0, of: Any = None) -> Any:
+        """A random part of every sample (or of what was looked at before), altered as its kind may be."""
+
+    def turn(self, number: int, of: Any = None) -> Any:
+        """Every sample under one of the `turns`: rotated, reversed, mirrored. Nothing is interpolated."""
+
+    def coarser(self, factor: int, of: Any = None) -> Any:
+        """Every sample at a `factor` times lower resolution, by means."""
+
+
+Views = Callable[[Looks, Rng], dict[str, list[Any]]]
 
 
 @dataclass(frozen=True)
@@ -24,8 +43,31 @@ class multicrop:
     small_scale: tuple[float, float] = (0.05, 0.4)
     shrink: float = 0.5
 
-    def __call__(self, crop: Crop, rng: Rng) -> dict[str, list[Any]]:
+    def __call__(self, look: Looks, rng: Rng) -> dict[str, list[Any]]:
         """A list of crops per view, each of all samples of the batch."""
-        big = [crop(rng.fold("big").fold(i), self.big_scale, 1.0) for i in range(self.big)]
-        small = [crop(rng.fold("small").fold(i), self.small_scale, self.shrink) for i in range(self.small)]
+        big = [look.crop(rng.fold("big").fold(i), self.big_scale, 1.0) for i in range(self.big)]
+        small = [look.crop(rng.fold("small").fold(i), self.small_scale, self.shrink) for i in range(self.small)]
         return {"big": big, "small": small} if small else {"big": big}
+
+
+@dataclass(frozen=True)
+class two_crops:
+    """Two parts of a sample under the names "a" and "b": the second a part of the whole, or of the first (`nested`)."""
+
+    a_scale: tuple[float, float] = (0.4, 1.0)
+    b_scale: tuple[float, float] = (0.4, 1.0)
+    nested: bool = False
+
+    def __call__(self, look: Looks, rng: Rng) -> dict[str, list[Any]]:
+        """One crop per view."""
+        a = look.crop(rng.fold("a"), self.a_scale)
+        return {"a": [a], "b": [look.crop(rng.fold("b"), self.b_scale, of=a if self.nested else None)]}
+
+
+@dataclass(frozen=True)
+class turned:
+    """Every sample in each of its kind's exact transformations, in their order, under the name "x" (RotNet, Gidaris 2018)."""
+
+    def __call__(self, look: Looks, rng: Rng) -> dict[str, list[Any]]:
+        """All transformations of all samples."""
+        return {"x": [look.turn(number) for number in range(look.turns())]}

@@ -147,20 +147,48 @@ def _views(data: Any, parts: dict[str, list[Any]], step: Step, slots: int, keys:
     way = import_module(f"{augment.__name__}.{tokenizer.kind}")
     if not isinstance(samples[0], np.ndarray):
         batch = rows(samples, tokenizer, kind, 0, keys.device)
-        looks = data.views(lambda rng, scale, shrink: way.crop_rows(batch, rng, scale, shrink), step.rng("views", keys))
+        looks = data.views(Look(way, batch, 1), step.rng("views", keys))
         return {view: replace(reserve(pack(crops), slots), kind=kind) for view, crops in looks.items()}
     multiple = getattr(tokenizer, "patch", 1)
     stacks = [group.to(keys.device) for group in groups(samples)]
     chances = [step.rng("views", key) for key in keys.split([len(stack) for stack in stacks])]
-    crops = [_looks(data.views, way, stack, multiple, rng) for stack, rng in zip(stacks, chances, strict=True)]
+    crops = [data.views(Look(way, stack, multiple), rng) for stack, rng in zip(stacks, chances, strict=True)]
     return {
         view: packed([crop[view][i] for i in range(len(crops[0][view])) for crop in crops], tokenizer, kind, slots)
         for view in crops[0]
     }
 
 
-def _looks(views: Any, way: Any, stack: Tensor, multiple: int, rng: Rng) -> dict[str, list[Tensor]]:
-    return views(lambda rng, scale, shrink: way.crop(stack, rng, scale, shrink, multiple), rng)
+@dataclass(frozen=True)
+class Look:
+    """`augment.Looks` of a stack of arrays, or of packed rows. way: the kind's module in `augment/`."""
+
+    way: Any
+    whole: Any
+    multiple: int  # sides of what is made are multiples of it
+
+    def turns(self) -> int:
+        return int(self._has("TURNS", "turned exactly"))
+
+    def crop(self, rng: Rng, scale: tuple[float, float], shrink: float = 1.0, of: Any = None) -> Any:
+        of = self.whole if of is None else of
+        if isinstance(of, Tokens):
+            return self.way.crop_rows(of, rng, scale, shrink)
+        return self.way.crop(of, rng, scale, shrink, self.multiple)
+
+    def turn(self, number: int, of: Any = None) -> Any:
+        return self._has("turn", "turned exactly")(self.whole if of is None else of, number)
+
+    def coarser(self, factor: int, of: Any = None) -> Any:
+        return self._has("coarser", "made coarser")(self.whole if of is None else of, factor)
+
+    def _has(self, name: str, what: str) -> Any:
+        found = getattr(self.way, name, None)
+        if found is None:
+            raise Mistake(
+                f"{self.way.__name__.rpartition('.')[2]} samples cannot be {what}, which this method asks for"
+            )
+        return found
 
 
 def form(sample: Any) -> tuple[Any, ...]:

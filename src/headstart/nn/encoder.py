@@ -1,12 +1,13 @@
 """Tokens in, one vector per row out: embed the payload, add where it sits, run the transformer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Mistake
+from ..step import Step
 from ..tokens import Tokenizer, Tokens
 from .position import sincos
 from .transformer import Transformer
@@ -20,8 +21,11 @@ class Model:
     depth: int = 12
     heads: int = 6
     slots: int = 1  # reserved rows: the class token, then registers
+    specials: int = 0  # learned vectors that stand for a row's content: a mask, modes; a method asks for them
 
     def __post_init__(self) -> None:
+        if self.specials < 0:
+            raise Mistake("model.specials is at least 0")
         if min(self.width, self.depth, self.heads, self.slots) < 1:
             raise Mistake("model.width, model.depth, model.heads and model.slots are at least 1")
         if self.width % self.heads:
@@ -54,6 +58,8 @@ class Encoder(nn.Module):
     dtype: what the rows are computed in; parameters are fp32. `train` sets the machine's fastest.
     """
 
+    specials: nn.Parameter | None
+
     def __init__(self, tokenizers: dict[str, Tokenizer], shape: Model, causal: bool = False) -> None:
         super().__init__()
         self.shape, self.causal, self.dtype = shape, causal, torch.float32
@@ -61,6 +67,8 @@ class Encoder(nn.Module):
         self.trunk = Transformer(shape.width, shape.depth, shape.heads, causal)
         self.embeds = nn.ModuleDict({kind: t.embed(shape.width) for kind, t in tokenizers.items()})
         self.slots = nn.Parameter(torch.randn(shape.slots, shape.width) * 0.02)
+        specials = nn.Parameter(torch.randn(shape.specials, shape.width) * 0.02) if shape.specials else None
+        self.register_parameter("specials", specials)
 
     @property
     def width(self) -> int:
@@ -70,26 +78,48 @@ class Encoder(nn.Module):
         """[T, width] for rows of one kind; `placeless` rows are told their content but not their position."""
         return tokens.with_values(self.trunk(self.embed(tokens, placeless), tokens.layout))
 
-    def embed(self, tokens: Tokens, placeless: Tensor | None = None) -> Float[Tensor, "T D"]:
-        """Payload plus position; slot rows hold what was learnt for them instead."""
+    def at(self, step: Step) -> "Encoder":
+        """The encoder that this step trains: itself."""
+        return self
+
+    def embed(
+        self, tokens: Tokens, placeless: Tensor | None = None, level: Float[Tensor, "S"] | None = None
+    ) -> Float[Tensor, "T D"]:
+        """Payload plus position; special rows have a learned vector for payload; slot rows hold what was learnt for them, and
+        how noisy their segment is (0, as if nothing was said: not at all)."""
         if tokens.values.is_floating_point():
             tokens = tokens.with_values(tokens.values.to(self.dtype))
         place = sincos(tokens.coords, self.width)
         if placeless is not None:
             place = place.masked_fill(placeless[:, None], 0)
-        x = (self.embeds[tokens.kind](tokens) + place).to(self.dtype)
+        said = self.embeds[tokens.kind](tokens)
+        if tokens.special is not None:
+            if self.specials is None:
+                raise ValueError(
+                    "these rows ask for special vectors, and the encoder has none: encoder(..., specials=1)"
+                )
+            stand_in = self.specials.to(said.dtype)[tokens.special.clamp(min=0)]
+            said = torch.where((tokens.special >= 0)[:, None], stand_in, said)
+        x = (said + place).to(self.dtype)
         spans = tokens.layout
         if spans.slots:
             if spans.slots != len(self.slots):
                 raise ValueError(f"rows were packed with {spans.slots} slots for an encoder with {len(self.slots)}")
             heads = (spans.cu[:-1].long()[:, None] + torch.arange(spans.slots, device=x.device)).flatten()
-            x = x.index_copy(0, heads, self.slots.to(x.dtype).repeat(spans.segments, 1))
+            own = self.slots.to(x.dtype).repeat(spans.segments, 1)
+            if level is not None:
+                noisy = sincos(level[:, None], self.width) - sincos(torch.zeros_like(level[:1, None]), self.width)
+                own = own + noisy.repeat_interleave(spans.slots, 0).to(x.dtype)
+            x = x.index_copy(0, heads, own)
         return x
 
 
-def encoder(tokenizers: dict[str, Tokenizer], size: str | Model = "S", causal: bool = False) -> Encoder:
-    """The plain transformer encoder of a named size (or `Model`) for these kinds of data."""
-    return Encoder(tokenizers, model(size), causal)
+def encoder(
+    tokenizers: dict[str, Tokenizer], size: str | Model = "S", causal: bool = False, specials: int = 0
+) -> Encoder:
+    """The plain transformer encoder of a named size (or `Model`) for these kinds of data; specials: learned vectors that views
+    may put in place of a row's content."""
+    return Encoder(tokenizers, replace(model(size), specials=specials), causal)
 
 
 def set_dtype(module: nn.Module, dtype: torch.dtype) -> None:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..tokens import Tokens, View, layout, segment_mean
+from ..tokens import Tokens, View, every, layout, segment_mean
 from .linear import LayerNorm, Linear
 from .position import sincos
 from .transformer import Block, initialise
@@ -62,6 +62,11 @@ def boxes(z: Tokens) -> Float[Tensor, "S B2D"]:
     centre = x.new_zeros(spans.segments * parts, x.shape[1]).index_add(0, part, x) / count
     spread = torch.zeros_like(centre).index_add(0, part, (x - centre[part]) ** 2) / count
     return torch.cat([centre, spread.sqrt()], 1).view(spans.segments, -1)
+
+
+def rows_of(z: Tokens) -> Float[Tensor, "K D"]:
+    """Every content row, for what is said of each."""
+    return z.values[every(z).index]
 
 
 class at_hidden(nn.Module):

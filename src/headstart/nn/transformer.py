@@ -1,9 +1,10 @@
 """The pre-norm transformer (ViT form) over packed rows. A variant is another `block`, passed in."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,6 +24,14 @@ class Mlp(nn.Module):
         return self.down(F.gelu(self.up(x)))
 
 
+@dataclass(frozen=True)
+class Keys:
+    """The rows that others may attend to, and how they lie in their segments."""
+
+    index: Int[Tensor, "K"]
+    layout: Layout
+
+
 class Attention(nn.Module):
     """Multi-head self-attention inside segments."""
 
@@ -33,9 +42,19 @@ class Attention(nn.Module):
         self.heads, self.causal = heads, causal
         self.qkv, self.out = Linear(width, 3 * width), Linear(width, width)
 
-    def forward(self, x: Float[Tensor, "T D"], layout: Layout) -> Float[Tensor, "T D"]:
-        q, k, v = self.qkv(x).view(len(x), 3, self.heads, -1).unbind(1)
-        return self.out(attend(q, k, v, layout, causal=self.causal).reshape(x.shape))
+    def forward(self, x: Float[Tensor, "T D"], layout: Layout, keys: Keys | None = None) -> Float[Tensor, "T D"]:
+        """Every row attends to its segment, or only to those of its rows that are `keys`."""
+        if keys is None:
+            q, k, v = self.qkv(x).view(len(x), 3, self.heads, -1).unbind(1)
+            return self.out(attend(q, k, v, layout, causal=self.causal).reshape(x.shape))
+        if self.causal:
+            raise ValueError("a causal row must know what lies before it, which a choice of keys hides")
+        width = x.shape[1]
+        q = self.qkv.part(x, slice(0, width)).view(len(x), self.heads, -1)
+        k, v = (
+            self.qkv.part(x[keys.index], slice(width, 3 * width)).view(-1, 2, self.heads, width // self.heads).unbind(1)
+        )
+        return self.out(attend(q, k, v, layout, keys.layout).reshape(x.shape))
 
     def only(self, x: Float[Tensor, "T D"], layout: Layout, rows: Rows, ends: Layout) -> Float[Tensor, "K D"]:
         """The output at these rows alone, which `ends` lays out; the rest of x is read but not answered for."""
@@ -55,8 +74,8 @@ class Block(nn.Module):
         self.norm1, self.attention = LayerNorm(width, eps=1e-6), Attention(width, heads, causal)
         self.norm2, self.mlp = LayerNorm(width, eps=1e-6), Mlp(width, int(ratio * width))
 
-    def forward(self, x: Float[Tensor, "T D"], layout: Layout) -> Float[Tensor, "T D"]:
-        x = x + self.attention(self.norm1(x), layout)
+    def forward(self, x: Float[Tensor, "T D"], layout: Layout, keys: Keys | None = None) -> Float[Tensor, "T D"]:
+        x = x + self.attention(self.norm1(x), layout, keys)
         return x + self.mlp(self.norm2(x))
 
     def only(self, x: Float[Tensor, "T D"], layout: Layout, rows: Rows, ends: Layout) -> Float[Tensor, "K D"]:
@@ -76,10 +95,19 @@ class Transformer(nn.Module):
         self.norm = LayerNorm(width, eps=1e-6)
         initialise(self)
 
-    def forward(self, x: Float[Tensor, "T D"], layout: Layout) -> Float[Tensor, "T D"]:
-        for block in self.blocks:
-            x = block(x, layout)
-        return self.norm(x)
+    def forward(self, x: Float[Tensor, "T D"], layout: Layout, keys: Keys | None = None) -> Float[Tensor, "T D"]:
+        return self.states(x, layout, keys)[-1]
+
+    def states(
+        self, x: Float[Tensor, "T D"], layout: Layout, keys: Keys | None = None, depths: tuple[int, ...] = ()
+    ) -> list[Tensor]:
+        """The rows after each of `depths` blocks, as they run through, and last the rows after all of them, normalised."""
+        found = []
+        for depth, block in enumerate(self.blocks):
+            if depth in depths:
+                found.append(x)
+            x = block(x, layout, keys)
+        return [*found, *[x] * (len(self.blocks) in depths), self.norm(x)]
 
 
 @torch.no_grad()

@@ -30,7 +30,7 @@ def meet(objective: Objective, data: Data, indices: np.ndarray, batch: int = 128
     sides: tuple[list[Any], list[Any]] = ([], [])
     for start in range(0, len(indices), batch):
         got = collate(data, indices[start : start + batch], Step(0, 1), objective.slots, device).tokens
-        for side, name in zip(sides, (term.a, term.b), strict=True):
+        for side, name in zip(sides, term.reads, strict=True):
             z = term.head[name](term.read(objective.encoders[name](got[name])))  # type: ignore[index]
             side.append(torch.nn.functional.normalize(z.float(), dim=1).cpu().numpy())
     objective.train(was)

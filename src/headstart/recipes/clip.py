@@ -24,7 +24,7 @@ def clip(data: Data, size: str | Model = "B", width: int = 512) -> Recipe:
     a, b, data = *data.pair, data.whole()
     encs = {name: encoder({name: data.tokenizers[name]}, size) for name in (a, b)}
     heads = {name: Linear(enc.width, width, bias=False) for name, enc in encs.items()}
-    align = contrast(a, b, read=mean, head=heads, loss=InfoNCE(temperature=0.07))
+    align = contrast((a, b), read=mean, head=heads, loss=InfoNCE(temperature=0.07))
     task = Objective(encs, views={a: clean, b: clean}, terms={"align": align})
     optim = AdamW(lr=warmup_cosine(5e-4), weight_decay=0.2, betas=(0.9, 0.98))
     return Recipe(task, data, optim, steps=data.epochs(32))

@@ -1,9 +1,21 @@
 """The parts of a loss: each reads encoded views from a `Scene` and returns a number. Lower case, as recipes read."""
 
 from .autoregress import autoregress
+from .classify import classify, given, which_crop
 from .contrast import contrast
 from .distill import distill
 from .masked import masked
 from .term import Scene, Side, Term
 
-__all__ = ["Scene", "Side", "Term", "autoregress", "contrast", "distill", "masked"]
+__all__ = [
+    "Scene",
+    "Side",
+    "Term",
+    "autoregress",
+    "classify",
+    "contrast",
+    "distill",
+    "given",
+    "masked",
+    "which_crop",
+]

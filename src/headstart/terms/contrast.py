@@ -1,8 +1,8 @@
-"""Find the partner: SimCLR, MoCo, CLIP, SigLIP, VICReg differ in views, heads and loss."""
+"""Find the partner: SimCLR, SwAV, CLIP, SigLIP, VICReg differ in views, heads and loss."""
 
 from collections.abc import Callable, Mapping
-from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from ..nn.heads import Read, mean
@@ -10,22 +10,38 @@ from .term import Scene, Term
 
 
 class contrast(Term):
-    """Two views of the same samples, each read off as one vector and projected by its own head, meet in a loss.
+    """Several looks at the same samples, each read off as one vector and projected, meet in a loss.
 
-    Every sample must have both: `data.whole()`.
+    views: their names; a view of several crops gives one look for each. head: one for all views, or one for each. loss: called
+    with a [B, D] for every look. Samples of which a part is missing are left out.
     """
 
     def __init__(
-        self, a: str, b: str, head: Mapping[str, nn.Module], loss: Callable[[Tensor, Tensor], Tensor], read: Read = mean
+        self,
+        views: tuple[str, ...],
+        head: nn.Module | Mapping[str, nn.Module],
+        loss: Callable[..., Tensor],
+        read: Read = mean,
     ) -> None:
         super().__init__()
-        self.a, self.b, self.read = a, b, read
-        self.head = nn.ModuleDict(head)
-        self.loss = loss
-        self.reads = (a, b)
+        self.read, self.loss, self.reads = read, loss, views
+        self.head = nn.ModuleDict(head) if isinstance(head, Mapping) else head
 
     def forward(self, scene: Scene) -> Tensor:
-        heads = cast(nn.ModuleDict, self.head)
-        sides = [scene.student.z[name] for name in (self.a, self.b)]
-        a, b = (heads[name](self.read(z)) for name, z in zip((self.a, self.b), sides, strict=True))
-        return self.loss(a, b)
+        looks = {name: scene.student.z[name] for name in self.reads}
+        heads = {name: self.head[name] if isinstance(self.head, nn.ModuleDict) else self.head for name in looks}
+        there = [
+            all(parts) for parts in zip(*(_there(z.content, scene.batch.size) for z in looks.values()), strict=True)
+        ]
+        size, missing = scene.batch.size, not all(there)
+        chosen = torch.tensor(there).nonzero()[:, 0].to(scene.batch.keys.device)
+        said: list[Tensor] = []
+        for name, z in looks.items():
+            for crop in self.read(z).split(size):
+                said.append(heads[name](crop[chosen] if missing else crop))
+        return self.loss(*said)
+
+
+def _there(content: tuple[int, ...], size: int) -> list[bool]:
+    """Which samples have rows in every crop."""
+    return [all(content[sample::size]) for sample in range(size)]

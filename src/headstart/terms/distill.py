@@ -13,7 +13,7 @@ class distill(Term):
     """Every crop the student reads is led to what the teacher says of the other crops of the same sample.
 
     student, teacher: names of views; the teacher's must come first among the student's. loss: ([n, B, K], [m, B, K],
-    step) -> number, for n student and m teacher crops of B samples.
+    step) -> number, for n student and m teacher crops of B samples. predictor: what the student says beyond the head.
     """
 
     def __init__(
@@ -23,17 +23,19 @@ class distill(Term):
         head: nn.Module,
         loss: Callable[..., Tensor],
         read: Read = first,
+        predictor: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if student[: len(teacher)] != teacher:
             raise ValueError(f"the student must read the teacher's views {teacher} first, not {student}")
         self.head, self.loss, self.read = head, loss, read
+        self.predictor = predictor or nn.Identity()
         self.reads, self.reads_teacher = student, teacher
 
     def forward(self, scene: Scene) -> Tensor:
         if scene.teacher is None:
             raise ValueError("distill needs a teacher: give the Objective teacher=Ema(...)")
-        said = self._say(scene.student, self.reads, scene.batch.size)
+        said = self.predictor(self._say(scene.student, self.reads, scene.batch.size))
         goal = self._say(scene.teacher, self.reads_teacher, scene.batch.size)
         return self.loss(said, goal, scene.step)
 

@@ -5,16 +5,16 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from ..losses import mse
-from ..targets import Target, raw
+from ..targets import Target, Taught, raw
 from .term import Scene, Term, average, row_losses
 
 
 class masked(Term):
     """The head predicts the target at the hidden rows of one view; the row losses are averaged by the view's weights.
 
-    loss: for rows of numbers; ids are met by cross-entropy.
-
-    head: (encoded Tokens, View) -> [K, ...] at the K hidden rows.
+    head: (encoded Tokens, View) -> [K, ...] at the K hidden rows; with a `context`, (encoded Tokens, View, encoded context).
+    target: `raw`, `normalised`, ..., or `Taught`, what a teacher says. loss: for rows of numbers; ids are met by cross-entropy.
+    context: another view of the same samples, which the head may look at.
     """
 
     def __init__(
@@ -23,13 +23,20 @@ class masked(Term):
         target: Target = raw,
         loss: Callable[[Tensor, Tensor], Tensor] = mse,
         view: str = "x",
+        context: str | None = None,
     ) -> None:
         super().__init__()
-        self.head, self.target, self.loss, self.view = head, target, loss, view
-        self.reads = (view,)
+        self.head, self.target, self.loss, self.view, self.context = head, target, loss, view, context
+        self.reads = (view,) if context is None else (view, context)
+        self.reads_teacher = (view,) if isinstance(target, Taught) else ()
+
+    def led(self) -> nn.Module | None:
+        """The teacher has a head only where its target is what that head says."""
+        return self.head if isinstance(self.target, Taught) and self.target.through_head else None
 
     def forward(self, scene: Scene) -> Tensor:
         view, rows = scene.views[self.view], scene.views[self.view].hidden.index
-        said = self.head(scene.student.z[self.view], view)
+        z = scene.student.z
+        said = self.head(z[self.view], view, *([] if self.context is None else [z[self.context]]))
         losses = row_losses(self.loss, said, self.target(view, rows, scene))
         return average(losses, None if view.weight is None else view.weight[rows])

@@ -15,6 +15,7 @@ class Side:
     """What one network made of the views: student or teacher."""
 
     z: dict[str, Tokens]  # encoded views, [T, width]
+    within: dict[int, dict[str, Tokens]]  # the same after so many blocks, for the depths that terms read
     heads: Mapping[str, nn.Module]  # each term's head as this network has it, by the term's name
 
 
@@ -22,33 +23,36 @@ class Side:
 class Scene:
     """Everything a term may look at."""
 
-    views: dict[str, View]
+    views: Mapping[str, View]  # each made when first asked for
     student: Side
     teacher: Side | None
     batch: Batch
     step: Step
+    term: str = ""  # the name of the term that is shown it
 
 
 class Term(nn.Module):
-    """One part of a loss. Owns its head; everything it remembers is a buffer.
+    """One part of a loss. Owns its head; everything it remembers is a buffer, moved by `after_step` of the part that remembers.
 
-    reads: the views it needs encoded by the student; reads_teacher: by the teacher.
+    reads: the views it needs encoded by the student; reads_teacher: by the teacher. depths: also after so many blocks.
     """
 
     reads: tuple[str, ...] = ()
     reads_teacher: tuple[str, ...] = ()
+    depths: tuple[int, ...] = ()
     name: str = ""  # its name in the objective, set there
     head: nn.Module
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Identity()
+
+    def led(self) -> nn.Module | None:
+        """What the teacher has a copy of, besides the encoder, if the term reads a teacher: the head."""
+        return self.head
+
     def forward(self, scene: Scene) -> Tensor:
         raise TypeError(f"{type(self).__name__} is a Term without a forward: define one that returns the loss")
-
-    def after_step(self, step: Step) -> None:
-        """Move what the loss remembers (a centre, a queue); called once after every optimizer step."""
-        for part in self.children():
-            move = getattr(part, "after_step", None)
-            if move is not None:
-                move(step)
 
 
 def row_losses(loss: Callable[[Tensor, Tensor], Tensor], said: Tensor, target: Tensor) -> Tensor:
