@@ -22,6 +22,7 @@ LEVELS = (
     "objective",
     "data optim recipe",
     "train checkpoint log health probes picture adapt compress curate tasks interop words",
+    "contract",  # of a recipe, as a program
     "planning",  # decides a run, by timing a few steps of it
     "encoded",  # a finished run: reads data as its plan did
     "report",
@@ -101,7 +102,8 @@ def test_recipes(path):
     own = function.end_lineno - function.lineno + 1 - (docstring.end_lineno - docstring.lineno + 1)
     assert own <= 15, f"{path.stem} has {own} lines: a recipe is a paragraph"
     card = ast.get_docstring(tree) or ""
-    assert "Mechanism:" in card and "Differs from" in card and "Command:" in card
+    for part in ("Hides:", "Predicts:", "Use when:", "Mechanism:", "Differs from", "Command:"):
+        assert f"\n{part}" in card, f"the card of {path.stem} does not say {part}"
 
 
 @pytest.mark.parametrize("name", ["gmml", "mae", "dino"])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.parts import EVERY, TINY, data, recipe
+from tests.parts import TINY, data, recipe
 
 from headstart import checkpoint
 from headstart.data.order import samples, shuffled
@@ -41,7 +41,7 @@ def on_disk(folder, step) -> dict[str, dict]:
     return {name: load_file(path / f"{name}.safetensors") for name in ("objective", "optimizer")}
 
 
-@pytest.mark.parametrize(("name", "kind"), EVERY)
+@pytest.mark.parametrize(("name", "kind"), [("mae", "image"), ("dino", "series"), ("clip", "pairs")])
 def test_ten_steps_equal_five_and_five(name, kind, tmp_path):
     """Weights, teacher, centre and moments, to the last bit, in the dtype that the machine trains in."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"

@@ -29,6 +29,7 @@ from .memory import keep_freed
 from .nn.encoder import SIZES, Model, model, set_dtype
 from .optim import AdamW
 from .recipe import Data, Input, Recipe, Run
+from .recipes import matrix
 from .step import Step
 from .tokenizers import named, tokenizer_of
 from .tokens import Tokenizer
@@ -93,13 +94,21 @@ def find(name: str) -> Callable[..., Recipe]:
     """A recipe by the name of its file, or `pkg.module:function` from outside."""
     if ":" in name:
         module, _, function = name.partition(":")
+        if str(Path.cwd()) not in sys.path:  # where a file of the user's own lies; a console script does not look there
+            sys.path.insert(0, str(Path.cwd()))
         try:
             return getattr(importlib.import_module(module), function)
         except (ImportError, AttributeError) as error:
             raise WordError(f"recipe={name} cannot be imported: {error}") from error
+    name = spelled(name)
     if name not in names():
         raise unknown_recipe(name)
     return getattr(importlib.import_module(f"{SHELF}.{name}"), name)
+
+
+def spelled(name: str) -> str:
+    """The name of a recipe's file; papers' names are often written with hyphens."""
+    return name if ":" in name else name.replace("-", "_")
 
 
 def unknown_recipe(name: str) -> WordError:
@@ -257,9 +266,15 @@ def choose(
 ) -> Plan:
     """Fill in whatever the user did not say: recipe, model and steps. `source` is what will be trained on."""
     bare, device = words["bare"], device_of(run)
-    name = bare.get("recipe") or default_recipe(source.kind)
+    name = spelled(bare.get("recipe") or default_recipe(source.kind))
     if "recipe" not in bare:
         why = [*why, f"recipe {name}: the default for {source.kind} data (recipe=, see headstart recipes)"]
+    nothing = matrix().get(name, {}).get("meaningless", {}).get(source.kind)
+    if nothing:
+        why = [
+            *why,
+            f"recipe {name} can learn nothing from {source.kind} data: {nothing}; choose another (headstart recipes)",
+        ]
     steps = fit("steps", bare["steps"], int) if "steps" in bare else None
     if steps is not None and steps < 1:
         raise WordError(f"steps={steps}: a run takes at least one step")

@@ -41,16 +41,19 @@ class Data:
     def only(self) -> Tokenizer:
         """The one tokenizer."""
         if len(self.tokenizers) != 1:
-            raise Mistake(f"this method takes data of one kind, and here are {', '.join(self.tokenizers)}")
+            raise Mistake(f"this method takes data of one kind, and here are {self.said}")
         return next(iter(self.tokenizers.values()))
+
+    @property
+    def said(self) -> str:
+        """The kinds of data there are."""
+        return ", ".join(tokenizer.kind for tokenizer in self.tokenizers.values())
 
     @property
     def pair(self) -> tuple[str, str]:
         """The names of the two kinds of paired data."""
         if len(self.tokenizers) != 2:
-            raise Mistake(
-                f"this method takes pairs, two kinds of data at once, and here is {', '.join(self.tokenizers)}"
-            )
+            raise Mistake(f"this method takes pairs, two kinds of data at once, and here is {self.said}")
         a, b = self.tokenizers
         return a, b
 

@@ -82,6 +82,16 @@ class Encoder(nn.Module):
         """The encoder that this step trains: itself."""
         return self
 
+    def only(self, name: str) -> "Encoder":
+        """The encoder of one kind alone, without the entrances of the others; the same numbers."""
+        if list(self.tokenizers) == [name]:
+            return self
+        alone = Encoder({name: self.tokenizers[name]}, self.shape, self.causal)
+        state = {k: v for k, v in self.state_dict().items() if not k.startswith("embeds.") or k.split(".")[1] == name}
+        alone.load_state_dict(state)
+        alone.dtype = self.dtype
+        return alone.to(self.slots.device)
+
     def embed(
         self, tokens: Tokens, placeless: Tensor | None = None, level: Float[Tensor, "S"] | None = None
     ) -> Float[Tensor, "T D"]:

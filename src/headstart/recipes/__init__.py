@@ -1,1 +1,22 @@
-"""One published method per file, a function of the same name that returns a `Recipe`."""
+"""Published methods, one file each; what they work on and what was measured, as `python -m evidence` wrote it down."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+def matrix() -> dict[str, Any]:
+    """{recipe: {"kinds": {kind: "" where it works, else its reason}, "meaningless": {kind: reason}, "cost": {...}}}."""
+    return _kept("matrix.json")
+
+
+def evidence() -> dict[str, list[str]]:
+    """{recipe: what was measured of it, a sentence for each figure}."""
+    return _kept("evidence.json")
+
+
+@cache
+def _kept(name: str) -> dict[str, Any]:
+    path = Path(__file__).with_name(name)
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

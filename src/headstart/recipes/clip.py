@@ -1,6 +1,9 @@
 """CLIP: two encoders put the two halves of a pair at the same place on a sphere (Radford et al., "Learning Transferable
 Visual Models From Natural Language Supervision", 2021).
 
+Hides: nothing.
+Predicts: which of the batch's other halves belongs to each.
+Use when: samples have two parts that tell of the same thing, and one should be found by the other. Large batches help.
 Mechanism: within a batch, each half must pick its partner among all others, under a learned temperature.
 Differs from the paper in: text is bytes read at their mean (paper: BPE, causal, read at the end token); both towers
 have one size; the pairs may be of any two kinds.

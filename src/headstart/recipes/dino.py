@@ -1,6 +1,10 @@
 """DINO: a student that sees small crops agrees with a slow teacher that sees big ones (Caron et al., "Emerging
 Properties in Self-Supervised Vision Transformers", 2021).
 
+Hides: nothing; small crops lack most of the sample.
+Predicts: what a slow copy of the encoder says of the sample's big crops, over prototypes.
+Use when: vectors should tell samples apart without any training on labels (kNN, retrieval), samples are many, and a crop of a
+sample is still the same thing. Not for a few hundred samples or a few minutes: it takes ten times mae's step.
 Mechanism: cross-entropy between softmax outputs over prototypes; the teacher is the student's moving average, centred
 against collapse to one code and sharpened against collapse to all.
 Differs from the paper in: crops jitter brightness and contrast but not hue, blur or solarisation, which exist only for

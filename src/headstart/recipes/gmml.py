@@ -1,6 +1,9 @@
 """GMML: connected groups of rows are spoiled with noise or with another sample, and restored (Atito et al.,
 "GMML is All you Need", 2022).
 
+Hides: connected groups of rows, under noise or under rows of another sample; nothing marks them.
+Predicts: the payload of the hidden rows, from their own place in the encoder, by one linear map.
+Use when: the encoder itself should be good at every row (segmentation, tables) and twice the cost of mae is affordable.
 Mechanism: a whole part of an object is missing, so it must be inferred from the rest; no decoder, teacher or contrast.
 Differs from the paper in: groups are whole rows (the release's are rectangles of pixels not snapped to patches); the
 share hidden is one number for noise and alien fills (release: 0.5 to 0.75, and 0.3); the head is linear on the last

@@ -1,6 +1,10 @@
 """MAE: most rows are dropped, an encoder reads the rest, a light decoder restores the missing ones (He et al.,
 "Masked Autoencoders Are Scalable Vision Learners", 2022).
 
+Hides: most rows, at random; the encoder never sees them.
+Predicts: their payload, signals normalised row by row, from mask tokens in a decoder.
+Use when: you do not know what else to use, have a signal (pictures, series, sound, volumes) and will fine-tune or train a
+probe; the cheapest method here. Not where neighbours say nothing of one another, as in tables of unrelated columns.
 Mechanism: reconstruction is hard because most is missing, and cheap because what is missing costs the encoder nothing.
 Differs from the paper in: a warm-up of 10 % of training (paper: 40 of 800 epochs); the learning rate is not scaled by
 batch / 256; no random crops; rows that are no signal are restored as they are, ids by cross-entropy. Loss and gradients

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,11 +10,13 @@ import numpy as np
 
 from .. import __version__, checkpoint
 from ..data.loader import whole
+from ..data.source import ListSource
 from ..health import Health, measure
 from ..log import Log
 from ..nn.encoder import Encoder
 from ..objective import Objective
 from ..planning import Plan
+from ..probes.features import encode
 from ..probes.protocol import VERSION
 from ..probes.retrieval import meet, meeting, recall
 from ..probes.table import Table, cell, columns, lines, summary
@@ -43,11 +46,13 @@ def baseline(objective: Objective, data: Data, held: np.ndarray, folder: Path, l
 def watcher(
     objective: Objective, data: Data, held: np.ndarray, note: Callable[[Health], Any]
 ) -> Callable[[int], dict[str, Any]]:
-    """Health of the first part's vectors, and recall among some of the pairs kept out."""
+    """Health of the first part's vectors, and recall among some of the pairs kept out, where the method lets parts meet."""
 
     def watch(step: int) -> dict[str, Any]:
         if meeting(objective) is None:
-            return {}
+            health = measure(vectors(objective, data, next(iter(data.tokenizers))))
+            note(health)
+            return {"rank": health.effective_rank, "spread": health.spread}
         a, b = meet(objective, data, held[:256] if len(held) else whole(data.source)[:256])
         health = measure(a)
         note(health)
@@ -64,7 +69,7 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
     term = meeting(objective)
     read = "mean" if term is None else term.read.__name__
     for part in parts:
-        encoder = cast(Encoder, objective.encoders[part] if part in objective.encoders else objective.encoder)  # noqa: SIM401
+        encoder = encoder_of(objective, part)
         facts: dict[str, Any] = {"read": read, "width": encoder.width, "input": {}, "recipe": plan.recipe, "part": part}
         facts |= {"steps": plan.steps, "data": plan.found, "headstart": __version__}
         checkpoint.save_encoder(folder / part, encoder, facts)
@@ -87,6 +92,21 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
     checkpoint.write_json(folder / "probe.json", scores)
     log.say(f"\ndone      an encoder for each part: {', '.join(str(folder / part) for part in parts)}. To use them:\n")
     log.say(snippet(folder, parts))
+
+
+def encoder_of(objective: Objective, part: str) -> Encoder:
+    """What encodes this part, alone."""
+    own = [cast(Encoder, e) for e in objective.encoders.values() if part in cast(Encoder, e).tokenizers]
+    return own[0].only(part)
+
+
+def vectors(objective: Objective, data: Data, part: str, most: int = 256) -> np.ndarray:
+    """[n, D] of the first samples that have this part, each the mean over its rows."""
+    every = (data.source[i][part] for i in range(len(data.source)))
+    some = list(islice((sample for sample in every if sample is not None), most))
+    tokenizer = data.tokenizers[part]
+    source = ListSource(some, tokenizer.kind)
+    return encode(encoder_of(objective, part), tokenizer, source, range(len(some)), ("mean",))["mean"]
 
 
 def snippet(folder: Path, parts: list[str]) -> str:

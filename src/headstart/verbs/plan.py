@@ -8,7 +8,7 @@ from typing import Any
 from ..data.source import ListSource, open_source
 from ..log import Log, span
 from ..nn.encoder import Model
-from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, sort_words
+from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, sort_words, spelled
 from ..recipe import Input, Run
 from ..train import device_of, dtype_of
 from ..words import arguments, changed, parse
@@ -23,7 +23,7 @@ def plan(where: Any, *words: str, log: Log | None = None, **named: Any) -> Plan:
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
     source = open_source(where, given.kind, given.label)
     found = source.describe()
-    name = str(asked.get("recipe", default_recipe(source.kind)))
+    name = spelled(str(asked.get("recipe", default_recipe(source.kind))))
     groups = sort_words(asked, find(name))
     source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
     material = gather(where, source, tokenizer, given, run, log)

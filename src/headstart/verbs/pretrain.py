@@ -17,7 +17,7 @@ from ..data.source import open_source
 from ..encoded import Pretrained, load
 from ..log import Log, span
 from ..nn.encoder import set_dtype
-from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, reader_of, sort_words
+from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, reader_of, sort_words, spelled
 from ..probes.score import QUICK, watcher
 from ..probes.table import Table, lines, standard_error
 from ..recipe import Input, Run
@@ -56,7 +56,7 @@ def pretrain(where: Any, *words: str, log: Log | None = None, **named: Any) -> F
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
     source = open_source(where, given.kind, given.label)
     log.say(f"found     {source.describe()}")
-    name = str(asked.get("recipe", default_recipe(source.kind)))
+    name = spelled(str(asked.get("recipe", default_recipe(source.kind))))
     groups = sort_words(asked, find(name))
     title = _title(where)
     folder = Path(run.out) if run.out else default_folder(title, name)

@@ -1,30 +1,73 @@
-"""`headstart recipes`: the methods there are, and the card of each."""
+"""`headstart recipes`: the methods there are, what each works on, and the card of each."""
 
 import inspect
 
-from ..planning import DEFAULT, SMALL, default_recipe, find, names
+from ..planning import DEFAULT, SMALL, default_recipe, find, names, spelled
+from ..recipes import evidence, matrix
 from ..words import arguments
+
+WORKS, REFUSES, MEANINGLESS, UNKNOWN = "+", "-", "o", "?"
+LEGEND = f"{WORKS} works   {REFUSES} refuses, and says why   {MEANINGLESS} runs, but there is nothing to learn"
 
 
 def recipes(name: str | None = None) -> str:
-    """A line for every recipe; with a name, its paper, mechanism, differences, words and the defaults `pretrain` uses."""
-    if name is None:
-        lines = []
-        for each in names():
-            module = inspect.getmodule(find(each))
-            first = inspect.getdoc(module).split("(")[0].strip() if module else ""  # type: ignore[union-attr]
-            special = ", ".join(kind for kind, chosen in DEFAULT.items() if chosen == each)
-            mark = f"  [default for {special}]" if special else "  [default]" if each == default_recipe("") else ""
-            lines.append(f"{each:12s} {' '.join(first.partition(':')[2].split())}{mark}")
-        return "\n".join([*lines, "", "headstart recipes NAME shows one of them."])
-    function = find(name)
-    module = inspect.getmodule(function)
-    said = [
-        inspect.getdoc(module) or "",
+    """A line for every recipe, and the kinds of data that each works on; with a name, its card."""
+    return (
+        card(spelled(name)) if name else "\n\n".join([listing(), grid(), "headstart recipes NAME shows one of them."])
+    )
+
+
+def listing() -> str:
+    """The idea of every recipe."""
+    width = max(map(len, names()))
+    lines = []
+    for name in names():
+        idea = _doc(name).split("\n\n")[0].partition(":")[2].partition("(")[0]
+        special = ", ".join(kind for kind, chosen in DEFAULT.items() if chosen == name)
+        mark = f"  [default for {special}]" if special else "  [default]" if name == default_recipe("") else ""
+        lines.append(f"{name:{width}s}  {' '.join(idea.split())}{mark}")
+    return "\n".join(lines)
+
+
+def grid() -> str:
+    """Recipes by kinds of data."""
+    kinds = list(dict.fromkeys(kind for row in matrix().values() for kind in row["kinds"]))
+    if not kinds:
+        return ""
+    width, tall = max(map(len, names())), max(map(len, kinds))
+    head = [" " * width + "  " + " ".join(kind.rjust(tall)[i] for kind in kinds) for i in range(tall)]
+    rows = [f"{name:{width}s}  {' '.join(state(name, kind) for kind in kinds)}" for name in names()]
+    return "\n".join([*head, *rows, "", LEGEND])
+
+
+def state(name: str, kind: str) -> str:
+    """One cell of the grid."""
+    row = matrix().get(name)
+    if row is None:
+        return UNKNOWN
+    return REFUSES if row["kinds"][kind] else MEANINGLESS if kind in row["meaningless"] else WORKS
+
+
+def card(name: str) -> str:
+    """What is hidden, what is predicted, when to use it, on what, its cost, words and evidence."""
+    function, said = find(name), [_doc(name), ""]
+    row = matrix().get(name)
+    if row is not None:
+        good = [kind for kind in row["kinds"] if state(name, kind) == WORKS]
+        said.append(f"Works on: {', '.join(good) or 'nothing'}.")
+        said += _reasons("Means nothing on", row["meaningless"])
+        said += _reasons("Refuses", {kind: reason for kind, reason in row["kinds"].items() if reason})
+        if row["cost"]["beside"] is not None:
+            said.append(
+                f"Cost: a step takes {row['cost']['beside']:g} times as long as mae's ({row['cost']['kind']}, size XS)."
+            )
+    measured = evidence().get(name)
+    said += [f"Evidence: {'; '.join(measured)}."] if measured else ["Evidence: none yet."]
+    said += [
         "",
         f"{name}: {inspect.getdoc(function)}",
         "",
-        "words (default of the paper; what pretrain uses at small scale):",
+        "Words (default of the paper; what pretrain uses at small scale):",
     ]
     small = SMALL.get(name, {})
     for word, parameter in arguments(function).items():
@@ -32,3 +75,15 @@ def recipes(name: str | None = None) -> str:
         said.append(f"  {word}{default}" + (f"; {small[word]}" if word in small else ""))
     said += [f"  {word} = {value}" for word, value in small.items() if "." in word]
     return "\n".join(said)
+
+
+def _reasons(what: str, by_kind: dict[str, str]) -> list[str]:
+    """A line for each reason, with the kinds that share it."""
+    shared: dict[str, list[str]] = {}
+    for kind, reason in by_kind.items():
+        shared.setdefault(reason, []).append(kind)
+    return [f"{what}: {', '.join(kinds)} ({reason})." for reason, kinds in shared.items()]
+
+
+def _doc(name: str) -> str:
+    return inspect.getdoc(inspect.getmodule(find(name))) or ""

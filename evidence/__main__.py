@@ -1,0 +1,83 @@
+"""`python -m evidence`: run checks, write docs/papers.md, rebuild the list of records."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+
+from headstart.errors import Mistake
+
+from . import ledger, papers, records, running
+
+
+def run(args: argparse.Namespace) -> int:
+    """measure claims and write them into the ledger; exit status 1 if any does not hold"""
+    if args.jobs < 1:
+        raise Mistake(f"--jobs {args.jobs}: at least one check runs at a time")
+    if not (args.slugs or args.all or args.stale):
+        raise Mistake("say which: python -m evidence run SLUG..., run --all, or run --stale")
+    slugs = list(dict.fromkeys(known(slug) for slug in args.slugs)) or ledger.checks()
+    if args.stale:
+        slugs = [slug for slug in slugs if ledger.stale(slug)]
+    if not slugs:
+        print("nothing to run: every row is there and current")
+        return 0
+    return int(running.run(slugs, args.jobs) > 0)
+
+
+def write_papers(args: argparse.Namespace) -> int:
+    """write docs/papers.md from the records and the ledger"""
+    ledger.put(papers.PAGE, papers.page())
+    print(f"wrote {papers.PAGE}")
+    return 0
+
+
+def index(args: argparse.Namespace) -> int:
+    """rebuild evidence/records.json from a folder of YAML records"""
+    print(f"{records.index(args.folder)} records")
+    return 0
+
+
+def known(slug: str) -> str:
+    """The slug of a check, or a sentence that says what there is."""
+    slug, have = ledger.slug_of(slug), ledger.checks()
+    if slug in have:
+        return slug
+    every = {record.slug for record in records.records()} | set(have)
+    if slug in every:
+        raise Mistake(f"{slug} has no check yet: write evidence/{ledger.name_of(slug)}.py with check() -> Claim")
+    near = difflib.get_close_matches(slug, sorted(every), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise Mistake(f"there is no paper {slug!r} here; {hint}docs/papers.md lists them all")
+
+
+def parser() -> argparse.ArgumentParser:
+    """A sub-command is a function of its arguments that returns the exit status: add it to `commands`."""
+    top = argparse.ArgumentParser(
+        prog="python -m evidence", description="One falsifiable check per paper, and what was measured."
+    )
+    below = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = {"run": run, "papers": write_papers, "index": index}
+    parts = {}
+    for name, function in commands.items():
+        parts[name] = below.add_parser(name, help=function.__doc__, description=function.__doc__)
+        parts[name].set_defaults(call=function)
+    parts["run"].add_argument("slugs", nargs="*", metavar="SLUG", help="such as gmml")
+    parts["run"].add_argument("--all", action="store_true", help="every check there is")
+    parts["run"].add_argument("--stale", action="store_true", help="only those whose row is missing or stale")
+    parts["run"].add_argument("--jobs", type=int, default=2, metavar="N", help="checks at a time (2)")
+    parts["index"].add_argument("folder", metavar="FOLDER", help="the folder of the *.yaml")
+    return top
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(words)
+    try:
+        return args.call(args)
+    except (Mistake, OSError) as error:
+        print(f"evidence: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

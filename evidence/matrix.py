@@ -1,0 +1,86 @@
+"""Which recipe works on which kind of data, by trying each on a dozen samples, and what a step of it costs beside mae's."""
+
+import importlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import headstart
+from headstart import planning
+from headstart.contract import works
+from headstart.data.loader import collate
+from headstart.data.order import samples
+from headstart.data.tiny import EVERY, tiny_data
+from headstart.nn.encoder import SIZES
+from headstart.recipe import Data, Recipe
+from headstart.step import Step
+
+FILE = Path(headstart.__file__).parent / "recipes" / "matrix.json"
+BESIDE = "mae"
+TURNS = 12  # timed steps of each of the two, in turn
+
+
+def kinds(name: str, data: dict[str, Data]) -> dict[str, str]:
+    """{kind: "" where the recipe trains on it, else the reason it gives}."""
+    return {kind: works(planning.find(name), data[kind]) for kind in EVERY}
+
+
+def meaningless(name: str) -> dict[str, str]:
+    """Kinds on which the recipe would run and learn nothing, and why; its file says so."""
+    return dict(getattr(importlib.import_module(planning.find(name).__module__), "MEANINGLESS", {}))
+
+
+def cost(name: str, where: Sequence[str]) -> dict[str, Any]:
+    """Seconds of a training step as a multiple of mae's on the same samples, both at size XS with their small settings.
+
+    Measured on the first of these kinds that mae works on, the two in turns, so that a busy machine slows both.
+    """
+    kind = next((k for k in where if not k.startswith("pair")), None)
+    if kind is None:
+        return {"kind": where[0], "beside": None}  # mae knows no pairs
+    data = tiny_data(kind, n=96, batch=64)
+    steps = [_step(_small(each, data)) for each in (name, BESIDE)]
+    seconds = np.array([[step(i) for step in steps] for i in range(TURNS)])[TURNS // 4 :]
+    return {"kind": kind, "beside": round(float(np.median(seconds[:, 0]) / np.median(seconds[:, 1])), 1)}
+
+
+def _small(name: str, data: Data) -> Recipe:
+    torch.manual_seed(0)
+    settings = {k: v for k, v in planning.SMALL.get(name, {}).items() if "." not in k}
+    return planning.find(name)(data, size=SIZES["XS"], **settings)
+
+
+def _step(recipe: Recipe) -> Callable[[int], float]:
+    """A training step at spread-out moments of training; seconds."""
+    objective, optimizer = recipe.objective.train(), recipe.optim.build(recipe.objective)
+
+    def take(number: int) -> float:
+        began = time.perf_counter()
+        step = Step(number, TURNS)
+        at = samples(number, recipe.data.batch, len(recipe.data.source), 0)
+        objective(collate(recipe.data, at, step, objective.slots), step).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        objective.after_step(step)
+        return time.perf_counter() - began
+
+    return take
+
+
+def write(names: Sequence[str], say: Callable[[str], None] = print) -> None:
+    """Try these recipes and put what is found into the package's matrix.json; what has no recipe any more goes."""
+    torch.set_num_threads(1)
+    data = {kind: tiny_data(kind) for kind in EVERY}
+    found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    for name in names:
+        reasons = kinds(name, data)
+        good = [kind for kind, reason in reasons.items() if not reason]
+        found[name] = {"kinds": reasons, "meaningless": meaningless(name), "cost": cost(name, good)}
+        say(f"{name}: works on {len(good)} of {len(EVERY)} kinds, {found[name]['cost']['beside']} times mae's step")
+    kept = {name: found[name] for name in planning.names() if name in found}
+    FILE.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,46 @@
+"""docs/papers.md: what to type for each paper, and what was measured, from the records and the ledger."""
+
+from . import ledger
+from .records import Record, records
+
+PAGE = ledger.HOME.parent / "docs" / "papers.md"
+HEAD = """# Papers
+
+Printed by `python -m evidence papers` from `evidence/records.json` and `evidence/ledger.json`; do not edit it by hand.
+{have} of {all} papers can be run, {measured} of them were checked, and {hold} of these checks hold. The evidence is the
+main figure of a check, with its bound and with what is measured where the method's idea is missing (the baseline).
+`evidence/<name>.py` says how it was measured, and `python -m evidence run SLUG` measures it again.
+"""
+COLUMNS = ("slug", "title", "modality", "what to type", "evidence")
+
+
+def page() -> str:
+    """The whole page."""
+    listed, rows, recipes = records(), ledger.rows(), set(ledger.recipes())
+    have = [r for r in listed if ledger.name_of(r.slug) in recipes or r.slug in rows]
+    measured = [rows[r.slug] for r in listed if r.slug in rows]
+    counts = {"have": len(have), "all": len(listed), "measured": len(measured)}
+    parts = [HEAD.format(**counts, hold=sum(row["holds"] for row in measured))]
+    for family in sorted({r.family for r in listed}):
+        mine = [r for r in listed if r.family == family]
+        lines = [line(COLUMNS), line(["---"] * len(COLUMNS))]
+        lines += [line(cells(r, rows.get(r.slug), ledger.name_of(r.slug) in recipes)) for r in mine]
+        parts.append(f"## {family.replace('-', ': ').capitalize()}\n\n" + "\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def cells(record: Record, row: ledger.Row | None, can: bool) -> tuple[str, ...]:
+    """One paper: "not yet" where a recipe waits for its check, "–" where there is nothing to check."""
+    what = f"`headstart pretrain DATA recipe={ledger.name_of(record.slug)}`" if can else "not yet"
+    return record.slug, record.title, ", ".join(record.modality), what, evidence(row, "not yet" if can else "–")
+
+
+def evidence(row: ledger.Row | None, without: str) -> str:
+    if row is None:
+        return without
+    return f"{ledger.figures(row)[0]}; {'holds' if row['holds'] else 'DOES NOT HOLD'}"
+
+
+def line(parts: list[str] | tuple[str, ...]) -> str:
+    """A line of a table."""
+    return "| " + " | ".join(part.replace("|", "\\|") for part in parts) + " |"

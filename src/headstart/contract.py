@@ -1,0 +1,234 @@
+"""The contract of a recipe as a program: `check_recipe(recipe, data)` says which sentence of it is broken.
+
+Run it over your own recipe with a few samples (`headstart.data.tiny.tiny_data` has a dozen of any kind).
+"""
+
+import dataclasses
+import inspect
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .data.loader import collate
+from .data.order import samples
+from .errors import Mistake
+from .log import Log
+from .nn.encoder import Model, set_dtype
+from .objective import Loss
+from .recipe import Data, Recipe, Run
+from .step import Step
+from .tokens import Batch, Layout
+from .train import train
+
+SIZE = Model(width=16, depth=2, heads=2)
+SMALL = {"codes": 32, "local": 2, "depth": 1, "width": 8, "queue": 24, "memory": 24}  # arguments that cost time
+TOTAL = 12  # steps of the training that is looked into
+STILL = 0.1  # share of the parameters whose gradient may be zero by chance (a ReLU that nothing passed)
+
+
+def check_recipe(function: Callable[..., Recipe], data: Data, **arguments: Any) -> None:
+    """Raises AssertionError where the recipe does not do with these samples what the rest of the package relies on.
+
+    A `Mistake` that the recipe raises (it cannot serve this data) comes through as it is. Needs at least 8 samples.
+    """
+    check = _Check(function, data, arguments)
+    check.builds()
+    check.teacher_moves_without_gradient()
+    check.learns_everywhere()
+    check.seeds_decide()
+    check.state_comes_back()
+    check.order_does_not_matter()
+    check.ragged_equals_uniform()
+    check.bf16_is_finite()
+    check.resumes_to_the_last_bit()
+
+
+def works(function: Callable[..., Recipe], data: Data, **arguments: Any) -> str:
+    """ "" if the recipe trains on this data, or its reason why it does not; any other error comes through."""
+    check = _Check(function, data, arguments)
+    try:
+        check.learns_everywhere()
+    except Mistake as mistake:
+        return str(mistake)
+    return ""
+
+
+class _Check:
+    def __init__(self, function: Callable[..., Recipe], data: Data, arguments: dict[str, Any]) -> None:
+        known = inspect.signature(function).parameters
+        names = list(known)
+        assert names[:2] == ["data", "size"], f"a recipe is called with (data, size, ...), not ({', '.join(names)})"
+        self.function, self.data = function, data
+        self.arguments = {k: v for k, v in SMALL.items() if k in known} | arguments
+
+    def recipe(self, seed: int = 0) -> Recipe:
+        """Built anew: equal seeds give equal weights."""
+        torch.manual_seed(seed)
+        made = self.function(self.data, size=SIZE, **self.arguments)
+        assert isinstance(made, Recipe), f"a recipe returns a Recipe, not a {type(made).__name__}"
+        assert made.steps >= 1, f"it would train for {made.steps} steps"
+        made.objective.train()
+        return made
+
+    def batch(self, made: Recipe, index: int = 2, at: np.ndarray | None = None) -> Batch:
+        step = Step(index, TOTAL)
+        at = samples(index, made.data.batch, len(made.data.source), 0) if at is None else at
+        return collate(made.data, at, step, made.objective.slots)
+
+    def loss(self, made: Recipe, index: int = 2, at: np.ndarray | None = None) -> Loss:
+        return made.objective(self.batch(made, index, at), Step(index, TOTAL))
+
+    def builds(self) -> None:
+        """On the CPU and on meta, with the same parameters."""
+        here = {n: tuple(p.shape) for n, p in self.recipe().objective.named_parameters()}
+        with torch.device("meta"):
+            there = self.recipe().objective
+        named = dict(there.named_parameters())
+        assert {n: tuple(p.shape) for n, p in named.items()} == here, "on meta it has other parameters"
+        real = [n for n, p in named.items() if not p.is_meta]
+        assert not real, f"built on meta, {real[:3]} hold numbers all the same: make them with torch's own functions"
+
+    def seeds_decide(self) -> None:
+        one, two = (self.recipe() for _ in range(2))
+        _equal(one.objective.state_dict(), two.objective.state_dict(), "two recipes built with one seed differ in")
+        first, second = self.loss(one), self.loss(two)
+        assert torch.equal(first.total, second.total), (
+            "one step with one seed gives two losses: draw from the Rng alone"
+        )
+
+    def learns_everywhere(self) -> None:
+        """Finite losses, and a gradient for everything that learns, at one step of training or another."""
+        made = self.recipe()
+        objective = made.objective
+        met: set[str] = set()
+        moved: set[str] = set()
+        for index in range(TOTAL) if objective.skips else (2,):
+            loss = self.loss(made, index)
+            assert loss.total.ndim == 0 and loss.total.isfinite(), f"the loss at step {index} is {loss.total}"
+            assert loss.parts.keys() <= set(objective.terms), f"parts {list(loss.parts)}, terms {list(objective.terms)}"
+            met |= loss.parts.keys()
+            loss.backward()
+            grads = {n: p.grad for n, p in objective.named_parameters() if p.grad is not None}
+            wild = [n for n, grad in grads.items() if not grad.isfinite().all()]
+            assert not wild, f"the gradients of {wild[:3]} are not finite at step {index}"
+            moved |= {n for n, grad in grads.items() if grad.any()}
+            objective.zero_grad(set_to_none=False)
+            objective.after_step(Step(index, TOTAL))
+        assert met == set(objective.terms), f"terms {sorted(set(objective.terms) - met)} never ran in {TOTAL} steps"
+        learning = {n: p for n, p in objective.named_parameters() if p.requires_grad}
+        without = [n for n, p in learning.items() if p.grad is None]
+        assert learning and not without, f"no gradient ever reaches {without[:5]}"
+        still = sorted(learning.keys() - moved)
+        assert len(still) <= STILL * len(learning), f"the gradients of {still[:5]} are always zero"
+
+    def teacher_moves_without_gradient(self) -> None:
+        made = self.recipe()
+        objective = made.objective
+        if objective.teacher is None:
+            assert not any(t.reads_teacher for _, t in objective._terms()), "a term reads a teacher, and there is none"
+            return
+        network = objective.teacher.network
+        assert not any(p.requires_grad for p in network.parameters()), "the teacher would learn by gradient"
+        start = {n: p.clone() for n, p in network.named_parameters()}
+        optimizer = made.optim.build(objective)
+        taught = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        assert not taught & {id(p) for p in network.parameters()}, "the optimizer moves the teacher"
+        for index in range(TOTAL):  # a teacher may wait for the end of a round
+            self.loss(made, index).backward()
+            assert all(p.grad is None for p in network.parameters()), "gradients reach the teacher"
+            optimizer.step()
+            optimizer.zero_grad()
+            objective.after_step(Step(index, TOTAL))
+        moves = [n for n, p in objective.named_parameters() if p.requires_grad and n.startswith("encoders.")]
+        frozen = 1 - len(moves) / max(1, sum(1 for n, _ in objective.named_parameters() if n.startswith("encoders.")))
+        moved = [n for n, p in network.named_parameters() if not torch.equal(p, start[n])]
+        assert len(moved) > (0.8 - frozen) * len(start), f"only {len(moved)} of {len(start)} teacher's tensors moved"
+
+    def state_comes_back(self) -> None:
+        made, other = self.recipe(), self.recipe(seed=1)
+        for index in range(2):  # what it remembers is part of it
+            self.loss(made, index)
+            made.objective.after_step(Step(index, TOTAL))
+        other.objective.load_state_dict(made.objective.state_dict())
+        a, b = (self.loss(each, 3).total for each in (made, other))
+        assert torch.equal(a, b), f"with its state put back the loss is {b}, not {a}: something remembered is no buffer"
+
+    def order_does_not_matter(self) -> None:
+        made = self.recipe().objective
+        batch = self.batch_size()
+        at = np.random.default_rng(0).permutation(len(self.data.source))[:batch]
+        losses = [made(self.batch(self.recipe(), 2, each), Step(2, TOTAL)).total for each in (at, at[::-1].copy())]
+        _near(losses[1], losses[0], "samples in another order give another loss")
+
+    def batch_size(self) -> int:
+        return min(self.data.batch, len(self.data.source))
+
+    def ragged_equals_uniform(self) -> None:
+        """Samples of one length, laid out as if they had many, give the same loss and gradients."""
+        made = self.recipe()
+        plain = self._gradients(made)
+        with _never_uniform():
+            general = self._gradients(self.recipe())
+        for name, value in plain.items():
+            _near(general[name], value, f"by the code for samples of many lengths, {name} differs")
+
+    def _gradients(self, made: Recipe) -> dict[str, Tensor]:
+        loss = self.loss(made)
+        loss.backward()
+        found = {n: p.grad for n, p in made.objective.named_parameters() if p.grad is not None}
+        return {"the loss": loss.total.detach()} | {f"the gradient of {n}": g for n, g in found.items()}
+
+    def bf16_is_finite(self) -> None:
+        made = self.recipe()
+        set_dtype(made.objective, torch.bfloat16)
+        loss = self.loss(made)
+        loss.backward()
+        assert loss.total.isfinite(), "in bf16 the loss is not finite"
+        assert loss.total.dtype == torch.float32, f"the loss is {loss.total.dtype}: compute losses in fp32"
+        learnt = {p.dtype for p in made.objective.parameters()}
+        assert learnt == {torch.float32}, f"parameters are {learnt}, not fp32"
+
+    def resumes_to_the_last_bit(self) -> None:
+        """Four steps are two, a checkpoint, and two: weights, teacher, memories, moments."""
+        run = Run(device="cpu", dtype="fp32", save_every=1.0, probe_every=1.0)
+        with tempfile.TemporaryDirectory() as place:
+            folders = [Path(place) / name for name in ("whole", "cut")]
+            whole = dataclasses.replace(self.recipe(), steps=4)
+            losses = train(whole, run, folders[0], Log(quiet=True)).losses
+            half = train(dataclasses.replace(self.recipe(), steps=4), run, folders[1], Log(quiet=True), until=2).losses
+            cut = dataclasses.replace(self.recipe(seed=9), steps=4)
+            rest = train(cut, run, folders[1], Log(quiet=True)).losses
+            assert losses == half + rest, f"uninterrupted the losses are {losses}, resumed {half + rest}"
+            _equal(cut.objective.state_dict(), whole.objective.state_dict(), "a resumed run differs in")
+            moments = [load_file(f / "checkpoints" / "step-00000004" / "optimizer.safetensors") for f in folders]
+            _equal(moments[1], moments[0], "a resumed run differs in the optimizer's")
+
+
+@contextmanager
+def _never_uniform() -> Iterator[None]:
+    """Inside, no layout counts as uniform, so everything takes the general way."""
+    kept = Layout.uniform
+    Layout.uniform = property(lambda self: self.segments < 2 and kept.fget(self))  # type: ignore[assignment, attr-defined]
+    try:
+        yield
+    finally:
+        Layout.uniform = kept  # type: ignore[method-assign]
+
+
+def _equal(a: dict[str, Tensor], b: dict[str, Tensor], what: str) -> None:
+    assert a.keys() == b.keys(), f"{what} names: {sorted(a.keys() ^ b.keys())[:5]}"
+    differing = [name for name in a if not torch.equal(a[name], b[name])]
+    assert not differing, f"{what} {differing[:5]}"
+
+
+def _near(a: Tensor, b: Tensor, what: str) -> None:
+    scale = max(1.0, float(b.detach().abs().max())) if b.numel() else 1.0
+    worst = float((a.detach() - b.detach()).abs().max()) if b.numel() else 0.0
+    assert worst <= 2e-5 * scale, f"{what} by {worst:.2g} (of {scale:.2g})"
