@@ -77,6 +77,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except (Mistake, OSError) as error:
         print(f"evidence: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("evidence: stopped; what was measured is written down", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

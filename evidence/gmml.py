@@ -68,7 +68,8 @@ def gratings(count: int, side: int, seed: int = 0) -> np.ndarray:
     """Sine waves of 0.5 to 1.5 periods in any direction and phase: what is hidden follows from what is seen."""
     r = np.random.default_rng(seed)
     y, x = np.mgrid[:side, :side] / side
-    waves, angle, phase = (r.uniform(*ends, (count, 1, 1)) for ends in ((0.5, 1.5), (0, 2 * np.pi), (0, 2 * np.pi)))
+    waves = r.uniform(0.5, 1.5, (count, 1, 1))
+    angle, phase = r.uniform(0, 2 * np.pi, (2, count, 1, 1))
     along = np.cos(angle) * x + np.sin(angle) * y
     return (127.5 + 120 * np.sin(2 * np.pi * waves * along + phase)).astype(np.uint8)
 

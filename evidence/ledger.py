@@ -53,9 +53,17 @@ def recipes() -> list[str]:
 
 def hash_of(slug: str) -> str:
     """16 hex digits for what the code of the recipe, if there is one, and of the check does; wording does not matter."""
-    paths = (RECIPES / f"{name_of(slug)}.py", check_of(slug))
-    code = [plain(ast.parse(path.read_text(encoding="utf-8"))) if path.exists() else None for path in paths]
+    code = [code_of(path) for path in (RECIPES / f"{name_of(slug)}.py", check_of(slug))]
     return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
+
+
+def code_of(path: Path) -> Any:
+    """What a file does; its text where that is no Python, nothing where there is none."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        return plain(ast.parse(text))
+    except SyntaxError:
+        return text
 
 
 def plain(node: Any) -> Any:
@@ -95,15 +103,15 @@ def figures(row: Row) -> tuple[Figure, ...]:
     return tuple(Figure(**figure) for figure in said)
 
 
-def row_of(slug: str, claim: Claim, seconds: float) -> Row:
-    """A row as it is written down."""
-    claim = Claim(tuple(replace(f, value=_short(f.value), baseline=_short(f.baseline)) for f in claim.figures))
+def row_of(claim: Claim, seconds: float, code: str) -> Row:
+    """A row as it is written down. code: the hash of what was run."""
+    claim = Claim(tuple(_short(figure) for figure in claim.figures))
     made = [asdict(figure) | {"holds": figure.holds} for figure in claim.figures]
     return {
         "holds": claim.holds,
         "figures": [{name: value for name, value in figure.items() if value not in (None, "")} for figure in made],
         "seconds": round(seconds, 1),
-        "hash": hash_of(slug),
+        "hash": code,
         "headstart": headstart.__version__,
         "torch": version("torch"),
         "python": platform.python_version(),
@@ -125,9 +133,10 @@ def put(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def _short(value: float | None) -> float | None:
-    """Six digits, as a plain float."""
-    return None if value is None else float(f"{value:.6g}")
+def _short(figure: Figure) -> Figure:
+    """With six digits, as plain floats."""
+    baseline = None if figure.baseline is None else float(f"{figure.baseline:.6g}")
+    return replace(figure, value=float(f"{figure.value:.6g}"), baseline=baseline)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def measured(path: Path) -> Measured:
         spec.loader.exec_module(module)
         began = time.monotonic()
         claim = module.check()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         mine = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         place = f" (line {mine[-1]} of {path.name})" if mine else ""
         return f"{type(error).__name__}: {' '.join(str(error).split())}{place}", time.monotonic() - began
@@ -48,20 +48,26 @@ def apart(path: Path) -> Measured:
             return "its process died, perhaps for want of memory", 0.0
 
 
+def hashed(slug: str) -> tuple[str, str, Measured]:
+    """(slug, hash, what is measured): the hash is taken first, so that an edit meanwhile makes the row stale."""
+    return slug, ledger.hash_of(slug), apart(ledger.check_of(slug))
+
+
 def run(slugs: Sequence[str], jobs: int) -> int:
     """Measure, print and write down; how many claims do not hold or raised."""
-    bad, raised = 0, 0
-    with ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(apart, ledger.check_of(slug)): slug for slug in slugs}
-        for done in as_completed(waiting):
-            slug, (claim, seconds) = waiting[done], done.result()
+    bad, raised, pool = 0, 0, ThreadPoolExecutor(jobs)
+    try:
+        for done in as_completed([pool.submit(hashed, slug) for slug in slugs]):
+            slug, code, (claim, seconds) = done.result()
             if isinstance(claim, str):
                 raised += 1
                 print(f"{slug}: raised {claim}", flush=True)
                 continue
             bad += not claim.holds
-            ledger.write(slug, ledger.row_of(slug, claim, seconds))
+            ledger.write(slug, ledger.row_of(claim, seconds, code))
             print("\n".join(lines(slug, claim, seconds)), flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
     also = f", {raised} raised" if raised else ""
     print(f"{len(slugs) - bad - raised} of {len(slugs)} claims hold{also}")
     return bad + raised

@@ -13,8 +13,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .errors import Mistake
-from .nn.encoder import Encoder, Model
-from .tokenizers import tokenizer_of
+from .nn.encoder import Encoder
+from .nn.released import load_encoder
+
+__all__ = [
+    "KEEP",
+    "complete",
+    "load_encoder",
+    "restore",
+    "save",
+    "save_encoder",
+    "write_json",
+    "write_tensors",
+    "write_text",
+]
 
 KEEP = 2  # checkpoints left on disk
 
@@ -122,18 +134,7 @@ def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) 
 
 def save_encoder(folder: Path, encoder: Encoder, facts: dict[str, Any]) -> None:
     """`encoder.safetensors` and `encoder.json`: the one thing to share. Weights first, so that the JSON implies them."""
-    write_tensors(folder / "encoder.safetensors", dict(encoder.state_dict()))
+    write_tensors(folder / "encoder.safetensors", encoder.weights())
     tokenizers = {k: {"kind": t.kind, **t.state()} for k, t in encoder.tokenizers.items()}
     card = {"format": 1, "model": asdict(encoder.shape), "causal": encoder.causal, "tokenizers": tokenizers, **facts}
     write_json(folder / "encoder.json", card)
-
-
-def load_encoder(folder: Path) -> tuple[Encoder, dict[str, Any]]:
-    """The encoder and its card."""
-    card = json.loads((folder / "encoder.json").read_text())
-    if card["format"] != 1:
-        raise Mistake(f"{folder} was written in format {card['format']}, newer than this headstart reads: upgrade it")
-    tokenizers = {name: tokenizer_of(state) for name, state in card["tokenizers"].items()}
-    encoder = Encoder(tokenizers, Model(**card["model"]), card["causal"])
-    encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
-    return encoder.eval(), card

@@ -16,11 +16,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from .checkpoint import save_encoder
 from .data.loader import collate
 from .data.order import samples
 from .errors import Mistake
 from .log import Log
-from .nn.encoder import Model, set_dtype
+from .nn.encoder import Model, encoder, set_dtype
 from .objective import Loss
 from .recipe import Data, Recipe, Run
 from .step import Step
@@ -38,35 +39,46 @@ def check_recipe(function: Callable[..., Recipe], data: Data, **arguments: Any) 
 
     A `Mistake` that the recipe raises (it cannot serve this data) comes through as it is. Needs at least 8 samples.
     """
-    check = _Check(function, data, arguments)
-    check.builds()
-    check.teacher_moves_without_gradient()
-    check.learns_everywhere()
-    check.seeds_decide()
-    check.state_comes_back()
-    check.order_does_not_matter()
-    check.ragged_equals_uniform()
-    check.bf16_is_finite()
-    check.resumes_to_the_last_bit()
+    with tempfile.TemporaryDirectory() as place:
+        check = _Check(function, data, arguments, Path(place))
+        check.builds()
+        check.teacher_moves_without_gradient()
+        check.learns_everywhere()
+        check.seeds_decide()
+        check.state_comes_back()
+        check.order_does_not_matter()
+        check.ragged_equals_uniform()
+        check.bf16_is_finite()
+        check.resumes_to_the_last_bit()
 
 
 def works(function: Callable[..., Recipe], data: Data, **arguments: Any) -> str:
     """ "" if the recipe trains on this data, or its reason why it does not; any other error comes through."""
-    check = _Check(function, data, arguments)
-    try:
-        check.learns_everywhere()
-    except Mistake as mistake:
-        return str(mistake)
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            _Check(function, data, arguments, Path(place)).learns_everywhere()
+        except Mistake as mistake:
+            return str(mistake)
     return ""
 
 
 class _Check:
-    def __init__(self, function: Callable[..., Recipe], data: Data, arguments: dict[str, Any]) -> None:
+    def __init__(self, function: Callable[..., Recipe], data: Data, arguments: dict[str, Any], place: Path) -> None:
         known = inspect.signature(function).parameters
         names = list(known)
         assert names[:2] == ["data", "size"], f"a recipe is called with (data, size, ...), not ({', '.join(names)})"
-        self.function, self.data = function, data
+        self.function, self.data, self.place = function, data, place
         self.arguments = {k: v for k, v in SMALL.items() if k in known} | arguments
+        if "base" in known and "base" not in arguments:  # it goes on from another run: a small one
+            self.arguments = {"base": self._base()} | self.arguments
+
+    def _base(self) -> str:
+        """The folder of a run that took no step."""
+        torch.manual_seed(7)
+        base = self.place / "base"
+        base.mkdir()
+        save_encoder(base, encoder(self.data.tokenizers, SIZE), {"recipe": "mae"})
+        return str(base)
 
     def recipe(self, seed: int = 0) -> Recipe:
         """Built anew: equal seeds give equal weights."""
@@ -198,17 +210,16 @@ class _Check:
     def resumes_to_the_last_bit(self) -> None:
         """Four steps are two, a checkpoint, and two: weights, teacher, memories, moments."""
         run = Run(device="cpu", dtype="fp32", save_every=1.0, probe_every=1.0)
-        with tempfile.TemporaryDirectory() as place:
-            folders = [Path(place) / name for name in ("whole", "cut")]
-            whole = dataclasses.replace(self.recipe(), steps=4)
-            losses = train(whole, run, folders[0], Log(quiet=True)).losses
-            half = train(dataclasses.replace(self.recipe(), steps=4), run, folders[1], Log(quiet=True), until=2).losses
-            cut = dataclasses.replace(self.recipe(seed=9), steps=4)
-            rest = train(cut, run, folders[1], Log(quiet=True)).losses
-            assert losses == half + rest, f"uninterrupted the losses are {losses}, resumed {half + rest}"
-            _equal(cut.objective.state_dict(), whole.objective.state_dict(), "a resumed run differs in")
-            moments = [load_file(f / "checkpoints" / "step-00000004" / "optimizer.safetensors") for f in folders]
-            _equal(moments[1], moments[0], "a resumed run differs in the optimizer's")
+        folders = [self.place / name for name in ("whole", "cut")]
+        whole = dataclasses.replace(self.recipe(), steps=4)
+        losses = train(whole, run, folders[0], Log(quiet=True)).losses
+        half = train(dataclasses.replace(self.recipe(), steps=4), run, folders[1], Log(quiet=True), until=2).losses
+        cut = dataclasses.replace(self.recipe(seed=9), steps=4)
+        rest = train(cut, run, folders[1], Log(quiet=True)).losses
+        assert losses == half + rest, f"uninterrupted the losses are {losses}, resumed {half + rest}"
+        _equal(cut.objective.state_dict(), whole.objective.state_dict(), "a resumed run differs in")
+        moments = [load_file(f / "checkpoints" / "step-00000004" / "optimizer.safetensors") for f in folders]
+        _equal(moments[1], moments[0], "a resumed run differs in the optimizer's")
 
 
 @contextmanager

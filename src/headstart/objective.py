@@ -68,8 +68,12 @@ class Objective(nn.Module):
             if term.reads_teacher and teacher is None:
                 raise ValueError(f"term {name!r} reads a teacher: give the Objective one, e.g. teacher=Ema(0.996)")
         self.teacher = teacher
-        if teacher is not None:
-            teacher.adopt(self._led())
+        self.lead()
+
+    def lead(self) -> None:
+        """Let the teacher begin as a copy of the student as it is now."""
+        if self.teacher is not None:
+            self.teacher.adopt(self._led())
 
     def _led(self) -> nn.ModuleDict:
         """The part of the student that the teacher is a copy of."""

@@ -82,12 +82,22 @@ class Encoder(nn.Module):
         """The encoder that this step trains: itself."""
         return self
 
+    def weights(self) -> dict[str, Tensor]:
+        """The state as a plain encoder has it: updates that a part keeps beside its weights are folded into them."""
+        state = dict(self.state_dict())
+        for name, part in self.named_modules():
+            folded = getattr(part, "folded", None)
+            if folded is not None:
+                state = {k: v for k, v in state.items() if not k.startswith(f"{name}.")}
+                state |= {f"{name}.{k}": v for k, v in folded().items()}
+        return state
+
     def only(self, name: str) -> "Encoder":
         """The encoder of one kind alone, without the entrances of the others; the same numbers."""
         if list(self.tokenizers) == [name]:
             return self
         alone = Encoder({name: self.tokenizers[name]}, self.shape, self.causal)
-        state = {k: v for k, v in self.state_dict().items() if not k.startswith("embeds.") or k.split(".")[1] == name}
+        state = {k: v for k, v in self.weights().items() if not k.startswith("embeds.") or k.split(".")[1] == name}
         alone.load_state_dict(state)
         alone.dtype = self.dtype
         return alone.to(self.slots.device)

@@ -30,6 +30,13 @@ class Scene:
     step: Step
     term: str = ""  # the name of the term that is shown it
 
+    @property
+    def taught(self) -> Side:
+        """What the teacher made of the views, where there must be one."""
+        if self.teacher is None:
+            raise ValueError(f"term {self.term!r} reads a teacher: give the Objective one, e.g. teacher=Ema(0.996)")
+        return self.teacher
+
 
 class Term(nn.Module):
     """One part of a loss. Owns its head; everything it remembers is a buffer, moved by `after_step` of the part that remembers.
