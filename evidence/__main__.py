@@ -1,4 +1,4 @@
-"""`python -m evidence`: run checks, write docs/papers.md, rebuild the list of records."""
+"""`python -m evidence`: run checks, write docs/papers.md and the matrix of methods and kinds, rebuild the list of records."""
 
 import argparse
 import difflib
@@ -26,9 +26,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write_papers(args: argparse.Namespace) -> int:
-    """write docs/papers.md from the records and the ledger"""
-    ledger.put(papers.PAGE, papers.page())
-    print(f"wrote {papers.PAGE}")
+    """write docs/papers.md, and what `headstart recipes NAME` says of evidence, from the records and the ledger"""
+    for path, text in ((papers.PAGE, papers.page()), (papers.CARDS, papers.cards())):
+        ledger.put(path, text)
+        print(f"wrote {path}")
+    return 0
+
+
+def write_matrix(args: argparse.Namespace) -> int:
+    """try recipes (all, unless named) on every kind of data, time a step beside mae's, and write the package's matrix.json"""
+    from headstart import planning
+
+    from . import matrix
+
+    for name in args.names:
+        planning.find(name)
+    matrix.write([planning.spelled(name) for name in args.names] or planning.names())
     return 0
 
 
@@ -57,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m evidence", description="One falsifiable check per paper, and what was measured."
     )
     below = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    commands = {"run": run, "papers": write_papers, "index": index}
+    commands = {"run": run, "papers": write_papers, "matrix": write_matrix, "index": index}
     parts = {}
     for name, function in commands.items():
         parts[name] = below.add_parser(name, help=function.__doc__, description=function.__doc__)
@@ -66,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     parts["run"].add_argument("--all", action="store_true", help="every check there is")
     parts["run"].add_argument("--stale", action="store_true", help="only those whose row is missing or stale")
     parts["run"].add_argument("--jobs", type=int, default=2, metavar="N", help="checks at a time (2)")
+    parts["matrix"].add_argument("names", nargs="*", metavar="RECIPE", help="such as gmml")
     parts["index"].add_argument("folder", metavar="FOLDER", help="the folder of the *.yaml")
     return top
 

@@ -1,9 +1,12 @@
 """docs/papers.md: what to type for each paper, and what was measured, from the records and the ledger."""
 
+import json
+
 from . import ledger
 from .records import Record, records
 
 PAGE = ledger.HOME.parent / "docs" / "papers.md"
+CARDS = ledger.RECIPES / "evidence.json"
 HEAD = """# Papers
 
 Printed by `python -m evidence papers` from `evidence/records.json` and `evidence/ledger.json`; do not edit it by hand.
@@ -27,6 +30,17 @@ def page() -> str:
         lines += [line(cells(r, rows.get(r.slug), ledger.name_of(r.slug) in recipes)) for r in mine]
         parts.append(f"## {family.replace('-', ': ').capitalize()}\n\n" + "\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def cards() -> str:
+    """What was measured of every recipe, as the package's own cards show it: JSON."""
+    rows = {ledger.name_of(slug): row for slug, row in ledger.rows().items()}
+    said = {
+        name: [f"{figure}; {'holds' if figure.holds else 'DOES NOT HOLD'}" for figure in ledger.figures(rows[name])]
+        for name in ledger.recipes()
+        if name in rows
+    }
+    return json.dumps(said, indent=1) + "\n"
 
 
 def cells(record: Record, row: ledger.Row | None, can: bool) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ def test_rows_agree_with_their_figures():
     assert rows and list(rows) == sorted(rows) and set(rows) <= set(ledger.checks())
     for row in rows.values():
         assert [f["holds"] for f in row["figures"]] == [f.holds for f in ledger.figures(row)]
+        assert row["holds"] and Claim(ledger.figures(row)).telling
         assert row["holds"] == Claim(ledger.figures(row)).holds and row["seconds"] > 0
 
 
@@ -48,6 +49,7 @@ def test_the_page_is_current():
     assert ledger.recipes() == planning.names()
     page = papers.page()
     assert papers.PAGE.read_text(encoding="utf-8") == page, f"docs/papers.md is not current: {SAY}"
+    assert papers.CARDS.read_text(encoding="utf-8") == papers.cards(), f"the cards are not current: {SAY}"
     assert sum(line.startswith("| ") for line in page.splitlines()) == 264 + 2 * page.count("\n## ")
     assert "`headstart pretrain DATA recipe=gmml`" in page
 
@@ -108,6 +110,7 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setattr(ledger, "HOME", tmp_path)
     monkeypatch.setattr(ledger, "RECIPES", tmp_path / "recipes")
     monkeypatch.setattr(papers, "PAGE", tmp_path / "papers.md")
+    monkeypatch.setattr(papers, "CARDS", tmp_path / "evidence.json")
     monkeypatch.setattr(running, "apart", running.measured)
     return tmp_path
 

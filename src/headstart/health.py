@@ -52,9 +52,9 @@ def verdict(now: Health, losses: list[float], scores: list[float], clear: float 
     if len(scores) > 1:
         gain = scores[-1] - scores[0]
         if gain > clear:
-            return f"learning: the quick probe rose from {scores[0]:.3f} (untrained) to {scores[-1]:.3f}"
+            return f"learning: the quick probe rose from {scores[0]:.3f} (before training) to {scores[-1]:.3f}"
         if gain < -clear:
-            return f"not helping: the quick probe stands at {scores[-1]:.3f}, below the untrained encoder's {scores[0]:.3f}"
+            return f"not helping: the quick probe stands at {scores[-1]:.3f}, below where it began, {scores[0]:.3f}"
     if len(losses) >= 20:
         tenth = max(1, len(losses) // 10)
         early, late = float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:]))

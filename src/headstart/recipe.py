@@ -70,6 +70,9 @@ class Data:
         return max(1, round(n * len(self.source) / self.batch))
 
 
+RANDOM = "random encoder"
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All that training needs."""
@@ -78,6 +81,7 @@ class Recipe:
     data: Data
     optim: AdamW
     steps: int
+    begins: str = RANDOM  # what its encoder is before the first step, where it is not fresh: "base encoder"
 
 
 @dataclass(frozen=True)

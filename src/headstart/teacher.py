@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from .step import Schedule, Step, at
+from .step import Schedule, Step, at, round_of
 
 
 class Teacher(nn.Module):
@@ -39,3 +39,17 @@ class Ema(Teacher):
     def after_step(self, student: nn.ModuleDict, step: Step) -> None:
         mine, theirs = ([*net.parameters()] for net in (self.network, student))
         torch._foreach_lerp_(tuple(mine), tuple(theirs), 1 - at(self.momentum, step))
+
+
+class Previous(Teacher):
+    """The student as it was when the present round began: a copy, taken anew after each of `rounds` equal rounds of training."""
+
+    def __init__(self, rounds: int) -> None:
+        super().__init__()
+        self.rounds = rounds
+
+    @torch.no_grad()
+    def after_step(self, student: nn.ModuleDict, step: Step) -> None:
+        if round_of(Step(step.index + 1, step.total), self.rounds)[1].index == 0:
+            mine, theirs = ([*net.parameters()] for net in (self.network, student))
+            torch._foreach_copy_(tuple(mine), tuple(theirs))

@@ -35,7 +35,7 @@ def explora(data: Data, size: str | Model = "S", base: str = "", rank: int = 64,
     adapt(made.objective.encoder, min(rank, kept.encoder.width), blocks)
     made.objective.encoder.embeds.requires_grad_(not alike)
     made.objective.lead()
-    return replace(made, steps=data.epochs(200))
+    return replace(made, steps=data.epochs(200), begins="base encoder")
 
 
 def _method(name: str) -> Callable[..., Recipe]:

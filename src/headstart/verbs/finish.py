@@ -4,18 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from .. import __version__, checkpoint
 from ..encoded import load
 from ..log import Log
-from ..nn.encoder import Encoder
+from ..nn.encoder import Encoder, set_dtype
 from ..planning import Plan
 from ..probes.features import encode
 from ..probes.protocol import VERSION
 from ..probes.score import Labelled, choose_read, score_encoder, score_raw
 from ..probes.table import Table, cell, columns, lines, summary
-from ..recipe import Recipe
+from ..recipe import RANDOM, Recipe
 from ..report import write_report
-from ..tokens import Tokenizer
 from .material import Material
 
 READ = "mean_std"  # where there are no labels to choose by: docs/log.md
@@ -25,20 +26,32 @@ encoder = hs.load({folder!r})
 z = encoder.embed({where})  # numpy, [samples, {width}]"""
 
 
-def baselines(encoder: Encoder, tokenizer: Tokenizer, probe: Labelled | None, folder: Path, log: Log) -> Table:
-    """What pre-training must beat, scored before it begins and kept: the untrained encoder is soon gone."""
+def baselines(recipe: Recipe, probe: Labelled | None, folder: Path, log: Log) -> Table:
+    """What pre-training must beat, scored before it begins and kept: the encoder of the first step is soon gone."""
+    encoder, tokenizer = recipe.objective.encoder, recipe.data.only
     path = folder / "baselines.json"
     if probe is None:
         return {}
     if not path.exists():
-        log.say("probe     scoring the raw input and the untrained encoder first: the bar to beat")
-        read, _ = choose_read(encoder, tokenizer, probe)
-        rows = {**score_raw(tokenizer, probe), "random encoder": score_encoder(encoder, tokenizer, probe, read)}
+        starts = {RANDOM: fresh(encoder), recipe.begins: encoder}
+        log.say(f"probe     scoring the raw input and the {' and the '.join(starts)} first: the bar to beat")
+        rows = score_raw(tokenizer, probe)
+        for name, start in starts.items():
+            read, _ = choose_read(start, tokenizer, probe)
+            rows[name] = score_encoder(start, tokenizer, probe, read)
         checkpoint.write_json(path, {"read": read, "table": rows})
     table: Table = json.loads(path.read_text())["table"]
     for row, marks in table.items():
         log.say(f"probe     {row:15s} " + "  ".join(f"{name} {cell(marks, name)}" for name in columns(table)))
     return table
+
+
+def fresh(like: Encoder) -> Encoder:
+    """An untrained encoder of the same shape, on the same device and in the same dtype."""
+    torch.manual_seed(0)
+    made = Encoder(like.tokenizers, like.shape, like.causal).to(like.slots.device)
+    set_dtype(made, like.dtype)
+    return made
 
 
 def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: Table, verdict: str, log: Log) -> None:

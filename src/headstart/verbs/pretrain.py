@@ -169,7 +169,7 @@ def _go(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Fin
             table = paired.baseline(objective, whole, material.held, folder, log)
             watch = paired.watcher(objective, whole, material.held, noted.append)
         else:
-            table = baselines(objective.encoder, recipe.data.only, material.probe, folder, log)
+            table = baselines(recipe, material.probe, folder, log)
             watch = watcher(objective.encoder, recipe.data.only, material.training, material.probe, READ, noted.append)
     outcome = train(recipe, run, folder, log, watch)
     if not first:

@@ -5,18 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..data.source import DataError, ListSource
 from ..encoded import load
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
-from ..nn.linear import fastest_dtype
 from ..planning import Plan, build
 from ..probes.score import choose_read, labelled, score_encoder, score_raw
 from ..probes.table import Table, lines, summary
-from ..recipe import Run
+from ..recipe import RANDOM, Run
 from ..train import device_of
+from .finish import fresh
 from .material import divide
 
 TEST = 0.3  # share of the labelled samples that judges
@@ -58,14 +57,14 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
 
 
 def untrained(folder: Path, trained: Encoder) -> Encoder:
-    """The run's encoder as it was before its first step; of a shared encoder without its run, one of the same shape."""
-    if (folder / "run.json").exists():
-        plan = Plan(**json.loads((folder / "run.json").read_text())["plan"])
-
-        fresh = build(plan, ListSource([None], plan.tokenizer["kind"])).objective.encoder
-    else:
-        torch.manual_seed(0)
-        fresh = Encoder(trained.tokenizers, trained.shape, trained.causal)
-    device = next(trained.parameters()).device
-    set_dtype(fresh, fastest_dtype(device))
-    return fresh.to(device)
+    """The run's encoder as it was before its first step; of a shared encoder without its run, and of a run that went on from
+    another, a random one of the same shape."""
+    if not (folder / "run.json").exists():
+        return fresh(trained)
+    plan = Plan(**json.loads((folder / "run.json").read_text())["plan"])
+    recipe = build(plan, ListSource([None], plan.tokenizer["kind"]))
+    if recipe.begins != RANDOM:
+        return fresh(trained)
+    encoder = recipe.objective.encoder
+    set_dtype(encoder, trained.dtype)
+    return encoder.to(trained.slots.device)
