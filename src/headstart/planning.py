@@ -61,6 +61,7 @@ WORDS = {
     "vocab": "bpe",
 }  # data. word -> what it sets
 VIEWS = 1_000_000  # samples a larger encoder must get to read within the budget before it is worth its cost
+GOLDEN = 0.618034  # its multiples spread evenly over 0..1
 MINUTES = {"cpu": 10.0, "cuda": 60.0}
 
 
@@ -238,7 +239,7 @@ def time_steps(recipe: Recipe, run: Run, at_least: float = 3.0) -> tuple[float, 
     counts: list[int] = []
     began = time.monotonic()
     while len(seconds) < 4 or time.monotonic() - began < at_least:
-        step = Step(len(seconds), 1_000_000, run.seed)
+        step = Step(int(len(seconds) * GOLDEN % 1 * 1_000_000), 1_000_000, run.seed)  # a method may have phases
         # others each time, as in training; and once before the clock runs, as rows that are kept are no cost of a step
         at = samples(step.index, recipe.data.batch, len(recipe.data.source), run.seed)
         collate(recipe.data, at, step, objective.slots, device)

@@ -1,6 +1,7 @@
 """`headstart recipes`: the methods there are, what each works on, and the card of each."""
 
 import inspect
+from pathlib import Path
 
 from ..planning import DEFAULT, SMALL, default_recipe, find, names, spelled
 from ..recipes import evidence, matrix
@@ -61,6 +62,7 @@ def card(name: str) -> str:
             said.append(
                 f"Cost: a step takes {row['cost']['beside']:g} times as long as mae's ({row['cost']['kind']}, size XS)."
             )
+    said.append(f"Source: {Path(inspect.getsourcefile(function) or '').name}, in the package's folder recipes/.")
     measured = evidence().get(name)
     said += [f"Evidence: {'; '.join(measured)}."] if measured else ["Evidence: none yet."]
     said += [
