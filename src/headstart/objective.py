@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .corrupt import Make
+from .nn.elastic import Elastic
 from .nn.encoder import Encoder
 from .nn.transformer import Keys
 from .step import Schedule, Step, at
@@ -39,7 +40,7 @@ class Objective(nn.Module):
 
     def __init__(
         self,
-        encoder: Encoder | Mapping[str, Encoder],
+        encoder: Encoder | Mapping[str, Encoder | Elastic],
         views: Mapping[str, Make | tuple[str, Make]],
         terms: Mapping[str, Term],
         *,

@@ -3,7 +3,9 @@
 from .autoregress import autoregress
 from .classify import classify, given, which_crop
 from .contrast import contrast
+from .diffuse import diffuse
 from .distill import distill
+from .locate import locate
 from .masked import masked
 from .term import Scene, Side, Term
 
@@ -14,8 +16,10 @@ __all__ = [
     "autoregress",
     "classify",
     "contrast",
+    "diffuse",
     "distill",
     "given",
+    "locate",
     "masked",
     "which_crop",
 ]

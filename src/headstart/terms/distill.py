@@ -14,6 +14,7 @@ class distill(Term):
 
     student, teacher: names of views; the teacher's must come first among the student's. loss: ([n, B, K], [m, B, K],
     step) -> number, for n student and m teacher crops of B samples. predictor: what the student says beyond the head.
+    read: None where the head reads the rows itself, Tokens -> [S, K].
     """
 
     def __init__(
@@ -22,7 +23,7 @@ class distill(Term):
         teacher: tuple[str, ...],
         head: nn.Module,
         loss: Callable[..., Tensor],
-        read: Read = first,
+        read: Read | None = first,
         predictor: nn.Module | None = None,
     ) -> None:
         super().__init__()
@@ -40,5 +41,9 @@ class distill(Term):
         return self.loss(said, goal, scene.step)
 
     def _say(self, side: Side, views: tuple[str, ...], size: int) -> Tensor:
-        crops = torch.cat([self.read(side.z[name]) for name in views])  # crop-major: [crops * B, D]
-        return side.heads[self.name](crops).unflatten(0, (-1, size))
+        head, read = side.heads[self.name], self.read
+        if read is None:
+            said = torch.cat([head(side.z[name]) for name in views])
+        else:
+            said = head(torch.cat([read(side.z[name]) for name in views]))  # crop-major: [crops * B, D]
+        return said.unflatten(0, (-1, size))
