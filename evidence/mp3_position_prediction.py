@@ -18,13 +18,16 @@ from headstart.tokens import Batch
 from headstart.tree import replace
 
 from .claim import Claim, Figure
-from .droppos import CHANCE, HELD, SIDE, STEPS, accuracy, slopes
+from .droppos import accuracy, slopes
 from .lab import data_of, fit, losses, recipe
+
+SIDE, HELD, STEPS = 5, 400, 300  # SIDE: patches along an edge
+CHANCE = 1 / SIDE**2
 
 
 def check() -> Claim:
-    data = data_of(ArraySource(slopes(2000), "image"), patch=2)
-    held = Data(ArraySource(slopes(HELD, seed=1), "image"), data.tokenizers)
+    data = data_of(ArraySource(slopes(2000, SIDE), "image"), patch=2)
+    held = Data(ArraySource(slopes(HELD, SIDE, seed=1), "image"), data.tokenizers)
     objective = fit(recipe("mp3_position_prediction", data), STEPS, lr=2e-3)
     lonely = fit(recipe("mp3_position_prediction", data, eta=1.0), STEPS, lr=2e-3)
     dust, more_dust = (ArraySource(noise(n, seed), "image") for n, seed in ((2000, 0), (HELD, 1)))

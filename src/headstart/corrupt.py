@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from .errors import Mistake
 from .step import Rng
-from .tokens import Layout, Rows, Tokens, View, choose, select
+from .tokens import Layout, Rows, Tokens, View, choose, layout, select
 from .tree import replace
 
 Score = Callable[[Tokens, Rng], Tensor]  # [T], low score = hide first
@@ -126,6 +126,24 @@ def clean(tokens: Tokens, rng: Rng) -> View:
     return View(tokens, tokens, choose(nothing, (0,) * tokens.layout.segments))
 
 
+def mismatched(tokens: Tokens, rng: Rng) -> View:
+    """Half of the samples with all rows of another one of the batch in place of their own, nothing hidden; label: 1 where a
+    sample has its own rows, else 0 (image-text matching; Chen et al. "UNITER", 2020)."""
+    spans = tokens.layout
+    if spans.segments < 2:
+        raise Mistake("mismatched needs at least two samples in a batch: raise data.batch")
+    order = rng.segments()[:, 0].argsort()  # by each sample's own draw: the partner does not depend on batch order
+    source = torch.arange(spans.segments, device=tokens.device)
+    half = spans.segments // 2
+    source[order[:half]] = order.roll(1)[:half]
+    lengths = tuple(spans.lengths[i] for i in source.tolist())
+    new = layout(lengths, spans.slots, str(tokens.device))
+    rows = spans.cu[:-1].long()[source][new.seg] + new.place
+    others = replace(tokens, values=tokens.values[rows], coords=tokens.coords[rows], layout=new)
+    own = torch.ones_like(source).index_fill(0, order[:half], 0)
+    return replace(clean(others, rng), label=own)
+
+
 def drop(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
     """Take hidden rows out: the encoder never sees them and never pays for them (MAE)."""
     lengths = zip(tokens.layout.lengths, hidden.counts, strict=True)
@@ -155,18 +173,25 @@ def mask_token(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
 
 def other_sample(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
     """The row at the same place of another sample of the batch ("alien" rows, GMML)."""
+    return tokens.with_values(
+        tokens.values.index_copy(0, hidden.index, tokens.values[aliens(tokens, hidden.index, rng)])
+    )
+
+
+def aliens(tokens: Tokens, rows: Int[Tensor, "K"], rng: Rng) -> Int[Tensor, "K"]:
+    """For each of these rows the one at the same place of another sample of the batch, always of the same one; itself where that
+    sample is empty."""
     spans = tokens.layout
     if spans.segments < 2:
-        raise Mistake("other_sample needs at least two samples in a batch: raise data.batch")
+        raise Mistake("rows of another sample need at least two samples in a batch: raise data.batch")
     shuffled = rng.segments()[:, 0].argsort()  # by each sample's own draw: the partner does not depend on batch order
     partner = torch.empty_like(shuffled)
     partner[shuffled] = shuffled.roll(1)
-    other = partner[spans.seg[hidden.index]]
+    other = partner[spans.seg[rows]]
     content = (spans.cu.diff() - spans.slots).clamp(min=1)
-    place = (spans.place[hidden.index] - spans.slots) % content[other]
+    place = (spans.place[rows] - spans.slots) % content[other]
     source = spans.cu[:-1][other] + spans.slots + place
-    source = torch.where(spans.cu.diff()[other] > spans.slots, source, hidden.index)  # an empty partner gives nothing
-    return tokens.with_values(tokens.values.index_copy(0, hidden.index, tokens.values[source]))
+    return torch.where(spans.cu.diff()[other] > spans.slots, source, rows)
 
 
 def one_of(*fills: Fill, p: tuple[float, ...]) -> Fill:

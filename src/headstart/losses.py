@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import dist
+from .nn.queue import Queue
 from .step import Schedule, Step, at
 
 
@@ -41,6 +42,16 @@ def cosine_error(x: Float[Tensor, "*n D"], target: Float[Tensor, "*n D"], power:
     return (1 - F.cosine_similarity(x.float(), target.float(), dim=-1)) ** power
 
 
+def chamfer(x: Float[Tensor, "K P"], target: Float[Tensor, "K P"], width: int = 3) -> Float[Tensor, "K"]:
+    """Squared distance from each point to the nearest of the other set, the mean each way, both ways added (Fan et al. 2017).
+
+    A row is a set of points of `width` numbers each, one after another, in any order.
+    """
+    a, b = (points.float().unflatten(-1, (-1, width)) for points in (x, target))
+    far = (a[:, :, None] - b[:, None]).square().sum(-1)
+    return far.amin(2).mean(1) + far.amin(1).mean(1)
+
+
 class InfoNCE(nn.Module):
     """Each sample of a finds its partner among all of b, and the other way round (CLIP, Radford et al. 2021, figure 3).
 
@@ -54,17 +65,53 @@ class InfoNCE(nn.Module):
 
     def forward(self, a: Float[Tensor, "B D"], b: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
         a, b = F.normalize(a.float(), dim=-1), F.normalize(b.float(), dim=-1)
-        scale = self.log_scale.exp()
-        if not len(a):
-            return scale * a.sum() * b.sum()  # no sample of this batch has both parts
+        scale, count = self.log_scale.exp(), max(1, len(a))  # no sample of this batch may have both parts
         mine = torch.arange(len(a), device=a.device) + dist.before(len(a))
-        rows = F.cross_entropy(scale * a @ dist.gather(b).T, mine)
-        columns = F.cross_entropy(scale * b @ dist.gather(a).T, mine)
+        rows = F.cross_entropy(scale * a @ dist.gather(b).T, mine, reduction="sum") / count
+        columns = F.cross_entropy(scale * b @ dist.gather(a).T, mine, reduction="sum") / count
         return (rows + columns) / 2
 
     @torch.no_grad()
     def after_step(self, step: Step) -> None:
         self.log_scale.clamp_(0, math.log(100))
+
+
+class CrossNCE(nn.Module):
+    """Every student crop finds its own sample among a teacher crop of all samples, of all ranks: cross-entropy times
+    2 * temperature, summed over pairs of different crops (MoCo v3, Chen et al. 2021, algorithm 1; SiT, Atito et al. 2021)."""
+
+    def __init__(self, temperature: Schedule = 0.2) -> None:
+        super().__init__()
+        self.temperature = temperature
+
+    def forward(self, said: Float[Tensor, "n B D"], goal: Float[Tensor, "m B D"], step: Step) -> Float[Tensor, ""]:
+        """The first m of the student's n crops are the teacher's, and are not compared with themselves."""
+        said, goal = F.normalize(said.float(), dim=-1), F.normalize(goal.float(), dim=-1)
+        mine = torch.arange(said.shape[1], device=said.device) + dist.before(said.shape[1])
+        keys, temperature = [dist.gather(crop) for crop in goal], at(self.temperature, step)
+        pairs = [(x, k) for i, x in enumerate(said) for j, k in enumerate(keys) if i != j]
+        losses = [F.cross_entropy(x @ k.T / temperature, mine) for x, k in pairs]
+        return 2 * temperature * torch.stack(losses).sum()
+
+
+class QueueNCE(nn.Module):
+    """Every student crop finds the teacher's other crops of its own sample among what the teacher said at earlier steps, a queue
+    of `size` unit vectors (MoCo, He et al. 2020, algorithm 1). Places of the queue that nothing has come to count as orthogonal.
+    """
+
+    def __init__(self, dim: int, size: int = 65_536, temperature: float = 0.2) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.queue = Queue(size, dim)
+
+    def forward(self, said: Float[Tensor, "n B D"], goal: Float[Tensor, "m B D"], step: Step) -> Float[Tensor, ""]:
+        """The mean over pairs of different crops; the first m of the student's n crops are the teacher's."""
+        said, goal = F.normalize(said.float(), dim=-1), F.normalize(goal.float(), dim=-1)
+        near = torch.einsum("nbd,mbd->mnb", said, goal) / self.temperature
+        away = (said @ self.queue.rows.T / self.temperature).logsumexp(-1)
+        other = ~torch.eye(*near.shape[:2], dtype=torch.bool, device=near.device)
+        self.queue.put(goal.flatten(0, 1))
+        return (torch.logaddexp(near, away) - near)[other].mean()
 
 
 class CenteredCE(nn.Module):

@@ -140,6 +140,26 @@ class during:
         return float(self.start <= step.done < self.end)
 
 
+def round_of(step: Step, rounds: int) -> tuple[int, Step]:
+    """Which of `rounds` equal rounds of training a step is in, and where it stands in it."""
+    number = min(rounds - 1, step.index * rounds // max(1, step.total))
+    return number, Step((step.index * rounds - number * step.total) // rounds, -(-step.total // rounds), step.seed)
+
+
+@dataclass(frozen=True)
+class in_rounds:
+    """1 from the share `start` to the share `end` of each of `rounds` equal rounds of training but the first `skip`, else 0."""
+
+    rounds: int
+    start: float = 0.0
+    end: float = 1.0
+    skip: int = 0
+
+    def __call__(self, step: Step) -> float:
+        number, inside = round_of(step, self.rounds)
+        return float(number >= self.skip and self.start <= inside.done < self.end)
+
+
 @dataclass(frozen=True)
 class drawn:
     """1 at the steps that draw `name`, else 0: of the names in `among`, each step draws one, with these probabilities."""
@@ -163,13 +183,16 @@ def draw(among: Mapping[str, float]) -> dict[str, Schedule]:
 
 @dataclass(frozen=True)
 class warmup_cosine:
-    """Up to `peak` in a straight line over the first `over` of training, then down half a cosine to `end`."""
+    """Up to `peak` in a straight line over the first `over` of training, then down half a cosine to `end`; so in each of `rounds`
+    equal rounds of training."""
 
     peak: float
     over: float = field(default=0.1, kw_only=True)
     end: float = field(default=0.0, kw_only=True)
+    rounds: int = field(default=1, kw_only=True)
 
     def __call__(self, step: Step) -> float:
+        step = round_of(step, self.rounds)[1]
         warm = max(1, round(self.over * step.total))
         if step.index < warm:
             return self.peak * (step.index + 1) / warm  # the first step already moves

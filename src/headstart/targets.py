@@ -68,3 +68,27 @@ class codes(Taught):
         if self._mean is not None:
             self.center.lerp_(self._mean, 1 - self.momentum)
             self._mean = None
+
+
+class centred(nn.Module):
+    """Whatever a teacher's head says, [..., codes], as a share for each prototype: less its running mean, which moves after every
+    step, and sharpened (DINO, Caron et al. 2021, section 3.1). For a target that is neither a crop's nor a hidden row's own."""
+
+    center: Tensor
+
+    def __init__(self, codes: int, temperature: Schedule = 0.04, momentum: float = 0.9) -> None:
+        super().__init__()
+        self.temperature, self.momentum = temperature, momentum
+        self.register_buffer("center", torch.zeros(codes))
+        self._mean: Tensor | None = None
+
+    def forward(self, said: Float[Tensor, "*n codes"], step: Step) -> Float[Tensor, "*n codes"]:
+        if self.training and said.numel():
+            self._mean = dist.mean(said.detach().flatten(0, -2).mean(0))
+        return ((said - self.center) / at(self.temperature, step)).softmax(-1)
+
+    @torch.no_grad()
+    def after_step(self, step: Step) -> None:
+        if self._mean is not None:
+            self.center.lerp_(self._mean, 1 - self.momentum)
+            self._mean = None

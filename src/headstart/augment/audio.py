@@ -7,6 +7,12 @@ from torch import Tensor
 from ..step import Rng
 
 SPEED = 1.2  # at most so much faster or slower: three semitones
+TURNS = 2
+
+
+def turn(waves: Tensor, number: int) -> Tensor:
+    """[B, C, L] sounds as they are, or backwards."""
+    return waves.flip(-1) if number % 2 else waves
 
 
 def crop(waves: Tensor, rng: Rng, scale: tuple[float, float], shrink: float, multiple: int) -> Float[Tensor, "B C l"]:

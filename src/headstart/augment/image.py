@@ -5,8 +5,25 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..errors import Mistake
 from ..step import Rng
 from ..tokenizers.image import to_float
+
+TURNS = 4
+
+
+def turn(images: Tensor, number: int) -> Tensor:
+    """[B, C, H, W] pictures turned by `number` quarters counter-clockwise; nothing is interpolated."""
+    return images.rot90(number, (-2, -1))
+
+
+def coarser(images: Tensor, factor: int) -> Float[Tensor, "B C h w"]:
+    """[B, C, H, W] pictures at a `factor` times lower resolution, by means; what is left over at the far edges is cut off."""
+    if min(images.shape[-2:]) < factor:
+        raise Mistake(
+            f"a picture of {list(images.shape[-2:])} pixels cannot be made {factor} times coarser: raise data.side"
+        )
+    return F.avg_pool2d(to_float(images), factor)
 
 
 def crop(

@@ -1,11 +1,39 @@
 """Multispectral pictures seen differently: another part, fewer bands, another light and haze."""
 
-import torch
+import math
 
+import torch
+from torch.nn import functional as F
+
+from ..errors import Mistake
 from ..step import Rng
-from ..tokens import Tokens, choose, select
+from ..tokenizers.grid import alike, cut, grids, places, uncut
+from ..tokens import Tokens, choose, layout, select
 from ..tree import replace
 from . import rows
+
+
+def coarser(tokens: Tokens, factor: int) -> Tokens:
+    """Scenes at a `factor` times lower resolution, by means, in patches of as many pixels; what is left over at the lower and
+    right edge is cut off, and a patch that is not full is continued by repeating its last values."""
+    patch = (math.isqrt(tokens.values.shape[1]),) * 2
+    found, made = grids(tokens, 2), []
+    for members in alike(found.counts):
+        index = found.of(members)
+        scene = uncut(tokens.values[index.flatten()], found.counts[members[0]], patch)
+        if min(scene.shape[2:]) < factor:
+            raise Mistake(
+                f"a scene of {list(scene.shape[2:])} pixels cannot be made {factor} times coarser: raise data.side"
+            )
+        cells = cut(F.avg_pool2d(scene, factor), patch)
+        where = places(len(index), [-(-(n // factor) // p) for n, p in zip(scene.shape[2:], patch, strict=True)], cells.device)
+        each = len(cells) // len(index)
+        band = tokens.coords[index[:, 0], :1].repeat_interleave(each, 0)
+        made.append((tokens.layout.seg[index[:, 0]].repeat_interleave(each), cells, torch.cat([band, where], 1)))
+    seg, values, coords = (torch.cat(parts) for parts in zip(*made, strict=True))
+    order = seg.argsort(stable=True)  # sizes were done one after another; the bands of a scene are of one
+    lengths = torch.bincount(seg, minlength=tokens.layout.segments).tolist()
+    return Tokens(values[order], coords[order], layout(tuple(lengths), 0, str(seg.device)), tokens.kind)
 
 
 def crop_rows(tokens: Tokens, rng: Rng, scale: tuple[float, float], shrink: float) -> Tokens:

@@ -9,6 +9,27 @@ from torch import Tensor
 from ..step import Rng
 
 SHAKE = 0.1  # noise, in distances to the nearest point (as they are on average)
+TURNS = 4
+
+
+def turn(clouds: Tensor, number: int) -> Tensor:
+    """[B, n, 3 + features] clouds turned by `number` quarters about z, exactly; normals turn along."""
+    x = clouds.to(torch.float32)
+    if x.shape[2] < 6:
+        return torch.cat([_quarters(x[..., :3], number), x[..., 3:]], -1)
+    turned = torch.where(_normals(x), _quarters(x[..., 3:6], number), x[..., 3:6])
+    return torch.cat([_quarters(x[..., :3], number), turned, x[..., 6:]], -1)
+
+
+def _quarters(x: Tensor, number: int) -> Tensor:
+    for _ in range(number % 4):
+        x = torch.stack([-x[..., 1], x[..., 0], x[..., 2]], -1)
+    return x
+
+
+def _normals(x: Tensor) -> Tensor:
+    """Clouds whose columns 3 to 5 are normals, which is where all have length 1, [B, 1, 1]."""
+    return ((x[..., 3:6].square().sum(-1) - 1).abs() < 0.02).all(1)[:, None, None]
 
 
 def crop(clouds: Tensor, rng: Rng, scale: tuple[float, float], shrink: float, multiple: int) -> Float[Tensor, "B m D"]:
@@ -22,8 +43,7 @@ def crop(clouds: Tensor, rng: Rng, scale: tuple[float, float], shrink: float, mu
     if values.shape[2] < 6:
         return values
     normal = values[..., 3:6]
-    are = ((normal.square().sum(-1) - 1).abs() < 0.02).all(1)[:, None, None]
-    return torch.cat([values[..., :3], torch.where(are, normal @ turn, normal), values[..., 6:]], -1)
+    return torch.cat([values[..., :3], torch.where(_normals(values), normal @ turn, normal), values[..., 6:]], -1)
 
 
 def part(

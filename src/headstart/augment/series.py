@@ -6,6 +6,13 @@ from torch import Tensor
 
 from ..step import Rng
 
+TURNS = 2
+
+
+def turn(series: Tensor, number: int) -> Tensor:
+    """[B, C, L] signals as they are, or backwards."""
+    return series.flip(-1) if number % 2 else series
+
 
 def crop(series: Tensor, rng: Rng, scale: tuple[float, float], shrink: float, multiple: int) -> Float[Tensor, "B C l"]:
     """A random stretch of each of [B, C, L] signals, a share in `scale` of its length, resampled to `shrink` * L.

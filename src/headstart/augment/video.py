@@ -8,6 +8,12 @@ from torch.nn import functional as F
 from ..step import Rng
 
 TUBE = 2  # frames in a row
+TURNS = 4
+
+
+def turn(clips: Tensor, number: int) -> Tensor:
+    """[B, T, C, H, W] clips turned by `number` quarters counter-clockwise, every frame alike: nothing is interpolated."""
+    return clips.rot90(number, (-2, -1))
 
 
 def crop(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 from ..step import Rng
@@ -24,6 +25,11 @@ class Looks(Protocol):
 
     def coarser(self, factor: int, of: Any = None) -> Any:
         """Every sample at a `factor` times lower resolution, by means."""
+
+
+def turns(kind: str) -> int:
+    """How many exact transformations samples of this kind have, the identity among them; 1 where there is no other."""
+    return int(getattr(import_module(f"{__package__}.{kind}"), "TURNS", 1))
 
 
 Views = Callable[[Looks, Rng], dict[str, list[Any]]]

@@ -7,6 +7,13 @@ from torch.nn import functional as F
 
 from ..step import Rng
 
+TURNS = 4
+
+
+def turn(scans: Tensor, number: int) -> Tensor:
+    """[B, C, D, H, W] scans turned by `number` quarters about the first axis; nothing is interpolated."""
+    return scans.rot90(number, (-2, -1))
+
 
 def crop(
     scans: Tensor, rng: Rng, scale: tuple[float, float], shrink: float, multiple: int

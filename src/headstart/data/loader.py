@@ -67,8 +67,26 @@ def collate(data: Any, indices: np.ndarray, step: Step, slots: int, device: torc
     if data.views is not None:
         tokens = _views(data, parts, step, slots, keys)
     else:
-        tokens = {kind: rows(parts[kind], t, kind, slots, device) for kind, t in data.tokenizers.items()}
+        tokens = {
+            kind: _without(data, kind, len(indices), slots, device)
+            if all(sample is None for sample in parts[kind])
+            else rows(parts[kind], t, kind, slots, device)
+            for kind, t in data.tokenizers.items()
+        }
     return Batch(to(tokens, device), keys, len(indices))
+
+
+def _without(data: Any, kind: str, count: int, slots: int, device: torch.device | str) -> Tokens:
+    """`count` samples none of which has this part: segments without rows, of the form that another sample's part gives them."""
+    both, tokenizer = Parts(data.tokenizers), data.tokenizers[kind]
+    somewhere = np.random.default_rng(0).permutation(len(data.source))  # a part is rarely where the others are
+    found = (ready(data.source, int(i), both)[1][kind] for i in somewhere)
+    sample = next((part for part in found if part is not None), None)
+    if sample is None:
+        raise Mistake(f"no sample has the part {kind!r}: leave it out of the data")
+    one = rows([sample], tokenizer, kind, 0, device)
+    nothing = layout((0,) * count, 0, str(one.device))
+    return reserve(replace(one, values=one.values[:0], coords=one.coords[:0], layout=nothing), slots)
 
 
 def in_order(source: Any, indices: Any, tokenizer: Any, cut: bool = True) -> tuple[np.ndarray, list[Any]]:
@@ -82,12 +100,13 @@ def in_order(source: Any, indices: Any, tokenizer: Any, cut: bool = True) -> tup
 
 
 def ready(source: Any, index: int, tokenizer: Any, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
-    """(form, sample) as `rows` takes it: an array, or its rows, which a prepared source makes once and keeps. The form does
-    not hang on which of the two it is. cut: rows will do, no array is needed."""
+    """(form, sample) as `rows` takes it: an array, or its rows, which a prepared source makes once and keeps, unless a method cuts
+    samples by another tokenizer than they were read with. The form does not hang on which of the two it is. cut: rows will do,
+    no array is needed."""
     while isinstance(source, Subset):
         source, index = source.source, int(source.indices[index])
     kept = getattr(source, "ready", None)
-    if kept is not None:
+    if kept is not None and source.made_by(tokenizer):
         return kept(index, cut)
     sample = source[index]
     made = form_for(sample, tokenizer)

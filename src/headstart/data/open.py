@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import Unreadable
 from ..kinds import KINDS as SINGLE
 from . import pairs, sets
+from .either import Either
 from .files import FileSource
 from .index import suffix_of
 from .readers import Claim, accepted, claims, of_folder, reading
@@ -22,9 +23,12 @@ def open_source(where: Any, kind: str | None = None, label: str | None = None) -
     """Find out what `where` is and open it: an array, a file, a folder, the name of a set, or a Source as it is.
 
     Files are recognised by content (data/readers). A path that exists wins over a set of the same name. kind: what the data is,
-    where that is not plain. label: the column of a table that names the classes ("folders": the folders do). A file that is
+    where that is not plain; "image+volume": what a folder has of both, samples of one kind each. label: the column of a table
+    that names the classes ("folders": the folders do). A file that is
     one sample becomes a source of one. DataError says what to give instead.
     """
+    if kind is not None and "+" in kind and isinstance(where, str | Path):
+        return Either({each: open_source(where, each, label) for each in kind.split("+")}, str(where))
     if kind is not None and kind not in KINDS:
         raise DataError(f"kind is {kind!r} but must be one of {', '.join(KINDS)}")
     if isinstance(where, Source):

@@ -51,6 +51,7 @@ class Prepared:
         self.tokenizer = tokenizer
         self._read = read
         self._made: dict[int, tuple[tuple[Any, ...], Any]] = {}
+        self._asked: tuple[Any, bool] = (tokenizer, True)
         self.keeps = not self.lazy and not isinstance(samples, np.ndarray | ArraySource | Subset)
 
     @property
@@ -68,6 +69,12 @@ class Prepared:
 
     def __getitem__(self, index: int) -> Any:
         return self._read(int(self.origin[index])) if self.samples is None else self.samples[index]
+
+    def made_by(self, tokenizer: Any) -> bool:
+        """Whether the rows that it keeps are those of this tokenizer. Some tokenizers are long to compare, so the last is known."""
+        if tokenizer is not self._asked[0]:
+            self._asked = tokenizer, tokenizer == self.tokenizer
+        return self._asked[1]
 
     def ready(self, index: int, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
         """(form, sample) as the loader takes it. Rows are made once and kept; of arrays only where these have many shapes, as a

@@ -44,6 +44,8 @@ def attend(
     context = context or layout
     if context.segments != layout.segments:
         raise ValueError(f"{layout.segments} segments cannot attend to {context.segments}")
+    if not len(q):
+        return q  # no row asks: a batch in which every sample lacks this part
     if layout.uniform and context.uniform:
         return dense(q, k, v, layout, context, causal)
     if q.is_cuda and q.dtype in (torch.bfloat16, torch.float16):
@@ -96,7 +98,7 @@ def dense(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, caus
 def by_length(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, causal: bool = False) -> Tensor:
     """Segments of equal lengths together: exact, any device, no mask."""
     parts, order = [], []
-    for n, m, rows, columns in _groups(layout.lengths, context.lengths, str(q.device)):
+    for n, m, rows, columns in same_lengths(layout.lengths, context.lengths, str(q.device)):
         heads = q.shape[1:]
         group = (q[rows].view(-1, n, *heads), k[columns].view(-1, m, *heads), v[columns].view(-1, m, *heads))
         parts.append(_core(*group, causal).reshape(-1, *heads))
@@ -111,10 +113,10 @@ def by_length(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, 
 
 
 @lru_cache(maxsize=256)
-def _groups(
+def same_lengths(
     lengths: tuple[int, ...], others: tuple[int, ...], device: str
 ) -> list[tuple[int, int, slice | Tensor, slice | Tensor]]:
-    """(n, m, rows, columns) of every pair of lengths; slices where its segments lie together."""
+    """(n, m, rows, columns) of every pair of lengths n > 0, m; slices where its segments lie together."""
     members: dict[tuple[int, int], list[int]] = defaultdict(list)
     for segment, pair in enumerate(zip(lengths, others, strict=True)):
         if pair[0]:

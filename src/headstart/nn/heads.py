@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..tokens import Tokens, View, every, layout, segment_mean
-from .linear import LayerNorm, Linear
+from .linear import BatchNorm, LayerNorm, Linear
 from .position import sincos
 from .transformer import Block, initialise
 
@@ -69,6 +69,11 @@ def rows_of(z: Tokens) -> Float[Tensor, "K D"]:
     return z.values[every(z).index]
 
 
+def lighter(width: int) -> int:
+    """The width of a decoder: two thirds of the encoder's; 512 at ViT-B and above, as in MAE."""
+    return min(512, max(64, round(width / 96) * 64))
+
+
 class at_hidden(nn.Module):
     """A map applied to the rows that were hidden; for views whose holes were filled, not dropped."""
 
@@ -85,6 +90,21 @@ class at_hidden(nn.Module):
         return self.inner(z.values[view.hidden.index])
 
 
+def put_back(x: Float[Tensor, "T D"], mask: Float[Tensor, "D"], view: View) -> Float[Tensor, "U D"]:
+    """Rows of a view among all rows of its clean sample: hidden ones are the mask, and all are told where they are."""
+    mask = mask.to(x.dtype)
+    if view.dropped:
+        x = mask.expand(len(view.clean), -1).index_copy(0, view.kept.index, x)
+    else:
+        x = torch.where(view.hidden.mask[:, None], mask, x)
+    return told(x, view.clean)
+
+
+def told(x: Float[Tensor, "T D"], tokens: Tokens) -> Float[Tensor, "T D"]:
+    """These rows and where they are; slots are nowhere."""
+    return x + sincos(tokens.coords, x.shape[1]).masked_fill(tokens.slot[:, None], 0).to(x.dtype)
+
+
 class decoder(nn.Module):
     """A light transformer that puts mask tokens where rows are missing and predicts them (MAE, section 3 and A.1).
 
@@ -93,7 +113,7 @@ class decoder(nn.Module):
 
     def __init__(self, width: int, out: int, depth: int = 8, dim: int | None = None, heads: int | None = None) -> None:
         super().__init__()
-        dim = dim or min(512, max(64, round(width / 96) * 64))  # two thirds; 512 at ViT-B and above, as in the paper
+        dim = dim or lighter(width)
         heads = heads or dim // 32
         self.enter = Linear(width, dim)
         self.mask = nn.Parameter(torch.randn(dim) * 0.02)
@@ -103,21 +123,18 @@ class decoder(nn.Module):
         initialise(self)
 
     def forward(self, z: Tokens, view: View) -> Float[Tensor, "K out"]:
+        return self.out(self.features(z, view))
+
+    def features(self, z: Tokens, view: View) -> Float[Tensor, "K dim"]:
+        """The hidden rows before they are put out, normalised."""
         clean, hidden = view.clean, view.hidden
-        x = self.enter(z.values)
-        mask = self.mask.to(x.dtype)
-        if view.dropped:
-            x = mask.expand(len(clean), -1).index_copy(0, view.kept.index, x)
-        else:
-            x = torch.where(hidden.mask[:, None], mask, x)
-        place = sincos(clean.coords, x.shape[1])
-        x = x + place.masked_fill(clean.slot[:, None], 0).to(x.dtype)
+        x = put_back(self.enter(z.values), self.mask, view)
         if not len(self.blocks):
-            return self.out(self.norm(x[hidden.index]))
+            return self.norm(x[hidden.index])
         for block in self.blocks[:-1]:
             x = block(x, clean.layout)
         x = cast(Block, self.blocks[-1]).only(x, clean.layout, hidden, layout(hidden.counts, 0, str(x.device)))
-        return self.out(self.norm(x))
+        return self.norm(x)
 
 
 class prototypes(nn.Module):
@@ -126,8 +143,12 @@ class prototypes(nn.Module):
     (Caron et al. 2021, appendix C; the released code's `norm_last_layer=True`: prototypes have unit length.)
     """
 
-    def __init__(self, width: int, codes: int, hidden: int = 2048, bottleneck: int = 256) -> None:
+    def __init__(self, width: int, codes: int, hidden: int | None = None, bottleneck: int | None = None) -> None:
         super().__init__()
+        hidden, bottleneck = (
+            hidden or min(2048, 16 * width),
+            bottleneck or min(256, 4 * width),
+        )  # the paper's from width 128 on
         self.project = nn.Sequential(
             Linear(width, hidden), nn.GELU(), Linear(hidden, hidden), nn.GELU(), Linear(hidden, bottleneck)
         )
@@ -140,3 +161,27 @@ class prototypes(nn.Module):
     def forward(self, x: Float[Tensor, "S D"]) -> Float[Tensor, "S codes"]:
         x = F.normalize(self.project(x).float(), dim=-1, eps=1e-6)
         return x @ F.normalize(self.codes, dim=-1).T
+
+
+class projector(nn.Sequential):
+    """(Linear, BatchNorm, activation) `layers` - 1 times, then Linear to `out`: the head of SimCLR, MoCo v3, SwAV and SiT.
+
+    activation: a class, or one for each hidden layer. normed: a last BatchNorm without gain (MoCo v3, Chen et al. 2021).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        out: int,
+        layers: int = 2,
+        activation: type[nn.Module] | tuple[type[nn.Module], ...] = nn.ReLU,
+        normed: bool = False,
+    ) -> None:
+        each = activation if isinstance(activation, tuple) else (activation,) * (layers - 1)
+        parts: list[nn.Module] = []
+        for act in each:
+            parts += [Linear(width, hidden), BatchNorm(hidden), act()]
+            width = hidden
+        super().__init__(*parts, Linear(width, out), *([BatchNorm(out, affine=False)] if normed else []))
+        initialise(self)

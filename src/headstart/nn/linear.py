@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .. import dist
+
 
 class Linear(nn.Linear):
     """nn.Linear whose weight follows the dtype of its input."""
@@ -25,6 +27,30 @@ class LayerNorm(nn.LayerNorm):
         if x.device.type == "cpu":  # the CPU kernel takes bf16 rows with fp32 parameters and saves two casts
             return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
         return F.layer_norm(x.float(), self.normalized_shape, self.weight, self.bias, self.eps).to(x.dtype)
+
+
+class BatchNorm(nn.Module):
+    """Every feature brought to mean 0 and variance 1 over the rows of all ranks, in fp32, then scaled and shifted if `affine`.
+
+    Always by the rows at hand, in training or not: it stands in heads, which are thrown away, so it remembers nothing.
+    """
+
+    def __init__(self, width: int, affine: bool = True, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(width)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(width)) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., D] -> the same shape and dtype."""
+        rows = x.flatten(0, -2).float()
+        count = max(1, sum(dist.counts(len(rows))))
+        centre = dist.gather(rows.sum(0)[None]).sum(0) / count
+        spread = dist.gather((rows - centre).square().sum(0)[None]).sum(0) / count
+        out = (x.float() - centre) * (spread + self.eps).rsqrt()
+        if self.weight is not None and self.bias is not None:
+            out = out * self.weight + self.bias
+        return out.to(x.dtype)
 
 
 def fastest_dtype(device: torch.device | str) -> torch.dtype:

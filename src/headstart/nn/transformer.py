@@ -61,7 +61,7 @@ class Attention(nn.Module):
         if self.causal:
             raise ValueError("a causal row must know what lies before it, which a choice of rows hides: use forward")
         width = x.shape[1]
-        q = self.qkv.part(x[rows.index], slice(0, width)).view(len(rows), self.heads, -1)
+        q = self.qkv.part(x[rows.index], slice(0, width)).view(len(rows), self.heads, width // self.heads)
         k, v = self.qkv.part(x, slice(width, 3 * width)).view(len(x), 2, self.heads, -1).unbind(1)
         return self.out(attend(q, k, v, ends, layout).reshape(len(rows), width))
 

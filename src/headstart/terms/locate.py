@@ -48,7 +48,9 @@ class locate(Term):
     def forward(self, scene: Scene) -> Tensor:
         view = scene.views[self.view]
         if view.placeless is None:
-            raise ValueError(f"view {view.name!r} tells every row its place: the Make that it comes from must withhold some")
+            raise ValueError(
+                f"view {view.name!r} tells every row its place: the Make that it comes from must withhold some"
+            )
         weight = view.placeless.float()
         if self.weigh is not None:
             weight = weight * self.weigh(view, view.kept.index, scene)
@@ -72,11 +74,9 @@ class locate(Term):
             yield here[rows], scores.flatten(0, 1), goal.flatten(0, 1)
 
 
-def softened(
-    own: Float[Tensor, "S n C"], places: Float[Tensor, "S m C"], sigma: float
-) -> Float[Tensor, "S n m"]:
-    """The share of the answer that belongs at each place: exp(-distance^2 / sigma^2), every row summing to 1 (DropPos, Wang et al.
-    2023); at sigma 0 the row's own place, or equally the places that are the same."""
+def softened(own: Float[Tensor, "S n C"], places: Float[Tensor, "S m C"], sigma: float) -> Float[Tensor, "S n m"]:
+    """The share of the answer that belongs at each place: exp(-distance^2 / sigma^2), every row summing to 1 (DropPos);
+    at sigma 0 the row's own place, or equally the places that are the same."""
     far = (own[:, :, None] - places[:, None]).square().sum(-1)
     share = torch.exp(-far / sigma**2) if sigma else (far == 0).float()
     return share / share.sum(-1, keepdim=True)

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import Mistake, Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokens, every, layout
 from .want import Want
 
 T = TypeVar("T")
@@ -141,6 +142,52 @@ def join(rows: Float[Tensor, "n P"], coords: Tensor, patch: tuple[int, ...]) -> 
     canvas = canvas.view(*counts, *patch, -1)
     order = [2 * k, *(axis for i in range(k) for axis in (i, k + i))]
     return canvas.permute(order).reshape(-1, *(n * p for n, p in zip(counts, patch, strict=True)))
+
+
+def uncut(rows: Float[Tensor, "T P"], counts: Sequence[int], patch: tuple[int, ...]) -> Float[Tensor, "B C ..."]:
+    """Undo `cut` for samples of so many patches along every axis."""
+    k = len(patch)
+    x = rows.reshape(-1, *counts, *patch, rows.shape[1] // math.prod(patch))
+    order = [0, 2 * k + 1, *(axis for i in range(1, k + 1) for axis in (i, k + i))]
+    return x.permute(order).reshape(len(x), x.shape[-1], *(n * p for n, p in zip(counts, patch, strict=True)))
+
+
+@dataclass(frozen=True)
+class Grids:
+    """The grids that rows of patches make: one for a picture, one for every band of a scene in several."""
+
+    index: Int[Tensor, "K"]  # rows of the tokens, grid after grid, each in reading order
+    first: Int[Tensor, "G"]  # where in it each begins
+    counts: list[tuple[int, ...]]  # patches along every axis
+
+    def of(self, members: Sequence[int]) -> Int[Tensor, "n N"]:
+        """The rows of these grids, which must be of one size."""
+        size, device = math.prod(self.counts[members[0]]), self.index.device
+        start = self.first[torch.tensor(members, device=device)]
+        return self.index[start[:, None] + torch.arange(size, device=device)]
+
+
+def grids(tokens: Tokens, axes: int) -> Grids:
+    """Where the grids of packed tokens lie, as the last `axes` coordinates tell; a Mistake where a part of one is missing.
+
+    Waits for the device: how large a grid is only the coordinates say.
+    """
+    index = every(tokens).index
+    at = tokens.coords[index, tokens.coords.shape[1] - axes :].round().long()
+    first = (at == 0).all(1).nonzero()[:, 0]
+    ends = torch.cat([first, first.new_tensor([len(at)])])
+    counts = [tuple(c) for c in (at[ends[1:] - 1] + 1).tolist()]
+    if int(ends[0]) or ends.diff().tolist() != [math.prod(c) for c in counts]:
+        raise Mistake("this method puts samples together again from their rows, and some rows are missing: use no crops")
+    return Grids(index, first, counts)
+
+
+def alike(keys: Iterable[Any]) -> list[list[int]]:
+    """The numbers of those that have the same key."""
+    found: dict[Any, list[int]] = {}
+    for number, key in enumerate(keys):
+        found.setdefault(key, []).append(number)
+    return list(found.values())
 
 
 @lru_cache(maxsize=32)  # a set's samples ask for the same ones again and again

@@ -1,22 +1,24 @@
-"""What an agent saw and did: at every step a row with the state, then a row with the action."""
+"""What an agent saw and did: at every step a row with the state, then a row with the action; or a row for every number."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from ..errors import Mistake, Unreadable
 from ..tokens import Tokens, layout
-from .payload import Numbers
+from .payload import Ids, Numbers
 from .want import Want
 
 STEPS = 1024  # of a sample that are read, unless asked
 WIDEST = 512  # numbers in a state and an action together
 RAW = 3072
+MU, WIDE = 100.0, 256.0  # the companding of Gato (Reed et al. 2022, section 2.2): even bins reach to 256 standard deviations
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class TrajectoryTokenizer:
     A row is the state and zeros, or zeros and the action, standardised per number over the data set, then -1 or 1 for which of
     the two it is. The action follows the state that it answers; one more state than actions is the end that was reached.
     Trajectories are cut after `longest` steps (at most 9,999); actions that are numbers of choices stay numbers.
+    bins: every number is a row of its own instead, those of a state, then those of its action, as one of so many bins, which are
+    finer near the mean (PASTA, Boige et al. 2023); the third coordinate is its place among them.
     """
 
     states: int = 1
@@ -33,9 +37,9 @@ class TrajectoryTokenizer:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     longest: int = STEPS
+    bins: int = 0
 
     kind = "trajectory"
-    axes = ("t [steps]", "state or action")
     signal = False
 
     @classmethod
@@ -65,8 +69,17 @@ class TrajectoryTokenizer:
         return cls(*common, mean, std, longest)
 
     @property
+    def axes(self) -> tuple[str, ...]:
+        return ("t [steps]", "state or action", *(("number",) if self.bins else ()))
+
+    @property
+    def width(self) -> int:
+        """Numbers of a step."""
+        return self.states + self.actions
+
+    @property
     def dim(self) -> int:
-        return self.states + self.actions + 1
+        return self.bins or self.width + 1
 
     def fitted(self, sample: Any) -> dict[str, np.ndarray]:
         """Both in float32, one row of numbers for each step, at most `longest` steps."""
@@ -82,43 +95,81 @@ class TrajectoryTokenizer:
     def __call__(self, sample: dict[str, np.ndarray]) -> Tokens:
         state, action = (torch.as_tensor(sample[name]).float() for name in ("state", "action"))
         n, m = len(state), len(action)
-        mean, std = (torch.tensor(x).expand(self.dim - 1) for x in (self.mean, self.std))
-        rows, coords = torch.zeros(n + m, self.dim), torch.zeros(n + m, 2)
+        mean, std = (torch.tensor(x).expand(self.width) for x in (self.mean, self.std))
         s = self.states
-        rows[::2, :s], rows[1::2, s:-1] = (state - mean[:s]) / std[:s], (action - mean[s:]) / std[s:]
+        state, action = (state - mean[:s]) / std[:s], (action - mean[s:]) / std[s:]
+        if self.bins:
+            return self._numbers(state, action)
+        rows, coords = torch.zeros(n + m, self.dim), torch.zeros(n + m, 2)
+        rows[::2, :s], rows[1::2, s:-1] = state, action
         rows[::2, -1], rows[1::2, -1] = -1.0, 1.0
         coords[:, 0] = torch.arange(n + m) // 2
         coords[1::2, 1] = 1.0
         return Tokens(rows, coords, layout((n + m,)))
 
+    def _numbers(self, state: Tensor, action: Tensor) -> Tokens:
+        """A row for every number of these, which are standardised; only the last action may be missing."""
+        steps = torch.zeros(len(state), self.width)
+        steps[:, : self.states], steps[: len(action), self.states :] = state, action
+        x = steps.flatten()[: state.numel() + action.numel()]
+        at, number = torch.arange(len(x)) // self.width, torch.arange(len(x)) % self.width
+        acts = number >= self.states
+        coords = torch.stack([at, acts, number - self.states * acts], 1).float()
+        return Tokens(binned(x, self.bins), coords, layout((len(x),)))
+
     def embed(self, width: int) -> nn.Module:
-        return Numbers(self.dim, width)
+        return Ids(self.bins, width) if self.bins else Numbers(self.dim, width)
 
     def decode(self, tokens: Tokens) -> dict[str, np.ndarray]:
         """States and actions again, in the order of the rows."""
         data = ~tokens.slot
+        s, mean, std = self.states, torch.tensor(self.mean), torch.tensor(self.std)
+        if self.bins:
+            x = middle(tokens.values[data].cpu(), self.bins)
+            n, m = -(-len(x) // self.width), len(x) // self.width
+            both = torch.nn.functional.pad(x, (0, n * self.width - len(x))).view(n, self.width) * std + mean
+            return {"state": both[:, :s].numpy(), "action": both[:m, s:].numpy()}
         x, acts = tokens.values[data].float().cpu(), tokens.coords[data][:, 1].cpu() > 0.5
-        s = self.states
-        both = x[:, :-1] * torch.tensor(self.std) + torch.tensor(self.mean)
+        both = x[:, :-1] * std + mean
         return {"state": both[~acts, :s].numpy(), "action": both[acts, s:].numpy()}
+
+    def kept(self, sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What `decode` gives back: all of it, or of every number the middle of its bin."""
+        return self.decode(self(sample)) if self.bins else sample
 
     def raw(self, sample: dict[str, np.ndarray]) -> Float[np.ndarray, "F"]:
         """Standardised mean, spread, spread of the change per step and last value of every number, and up to 16 states evenly
         taken; at most 3,072 numbers."""
-        mean, std = (np.broadcast_to(np.asarray(x, np.float64), (self.dim - 1,)) for x in (self.mean, self.std))
+        mean, std = (np.broadcast_to(np.asarray(x, np.float64), (self.width,)) for x in (self.mean, self.std))
         s, parts = self.states, []
-        for name, low, high in (("state", 0, s), ("action", s, self.dim - 1)):
+        for name, low, high in (("state", 0, s), ("action", s, self.width)):
             x = (np.asarray(sample[name], np.float64) - mean[low:high]) / std[low:high]
             x = x if len(x) else np.zeros((1, high - low))
             parts += [x.mean(0), x.std(0), np.diff(x, axis=0).std(0) if len(x) > 2 else 0 * x[0], x[-1]]
             if name == "state":
-                taken = min(16, max(0, (RAW - 4 * (self.dim - 1)) // s))
+                taken = min(16, max(0, (RAW - 4 * self.width) // s))
                 whole = x
         at = np.rint(np.linspace(0, len(whole) - 1, taken)).astype(np.int64)
         return np.concatenate([*parts, whole[at].ravel()]).astype(np.float32)[:RAW]
 
     def state(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def companded(x: Float[Tensor, "N"]) -> Float[Tensor, "N"]:
+    """sign(x) log(1 + mu |x|) / log(1 + mu M), within -1..1: the logarithm of a number, straight near zero (mu-law)."""
+    return (x.sign() * torch.log1p(MU * x.abs()) / math.log1p(MU * WIDE)).clamp(-1, 1)
+
+
+def binned(x: Float[Tensor, "N"], bins: int) -> Int[Tensor, "N"]:
+    """Which of the even bins of -1..1 each companded number lies in."""
+    return ((companded(x) + 1) / 2 * bins).long().clamp(max=bins - 1)
+
+
+def middle(ids: Int[Tensor, "N"], bins: int) -> Float[Tensor, "N"]:
+    """The number in the middle of each bin, in companded space."""
+    y = (2 * ids + 1) / bins - 1
+    return y.sign() * torch.expm1(y.abs() * math.log1p(MU * WIDE)) / MU
 
 
 def _parts(sample: Any) -> tuple[np.ndarray, np.ndarray]:

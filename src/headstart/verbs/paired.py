@@ -18,7 +18,7 @@ from ..objective import Objective
 from ..planning import Plan
 from ..probes.features import encode
 from ..probes.protocol import VERSION
-from ..probes.retrieval import meet, meeting, recall
+from ..probes.retrieval import found, meet, meetings
 from ..probes.table import Table, cell, columns, lines, summary
 from ..recipe import Data, Recipe
 from ..report import write_report
@@ -32,11 +32,11 @@ z = encoder.embed(your_data)  # {part}; likewise {others}"""
 def baseline(objective: Objective, data: Data, held: np.ndarray, folder: Path, log: Log) -> Table:
     """Retrieval by the untrained encoders, scored before training and kept."""
     path = folder / "baselines.json"
-    if meeting(objective) is None or not len(held):
+    if not meetings(objective) or not len(held):
         return {}
     if not path.exists():
         log.say("probe     how often the untrained encoders find a sample's other part: the bar to beat")
-        checkpoint.write_json(path, {"table": {"random encoder": recall(*meet(objective, data, held))}})
+        checkpoint.write_json(path, {"table": {"random encoder": found(objective, data, held)}})
     table: Table = json.loads(path.read_text())["table"]
     for row, marks in table.items():
         log.say(f"probe     {row:15s} " + "  ".join(f"{name} {cell(marks, name)}" for name in columns(table)))
@@ -49,15 +49,15 @@ def watcher(
     """Health of the first part's vectors, and recall among some of the pairs kept out, where the method lets parts meet."""
 
     def watch(step: int) -> dict[str, Any]:
-        if meeting(objective) is None:
+        some = held[:256] if len(held) else whole(data.source)[:256]
+        if not meetings(objective) or not len(some):
             health = measure(vectors(objective, data, next(iter(data.tokenizers))))
             note(health)
             return {"rank": health.effective_rank, "spread": health.spread}
-        a, b = meet(objective, data, held[:256] if len(held) else whole(data.source)[:256])
-        health = measure(a)
+        health = measure(meet(objective, data, some)[0])
         note(health)
         seen = {"rank": health.effective_rank, "spread": health.spread}
-        return {**seen, "recall": recall(a, b)["recall-1"]} if len(held) else seen
+        return {**seen, "recall": found(objective, data, held[:256])["recall-1"]} if len(held) else seen
 
     return watch
 
@@ -66,8 +66,8 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
     """An encoder in a folder for each part; `probe.json` last."""
     objective, held = recipe.objective, material.held
     parts = list(recipe.data.tokenizers)
-    term = meeting(objective)
-    read = "mean" if term is None else term.read.__name__
+    terms = meetings(objective)
+    read = terms[0].read.__name__ if terms else "mean"
     for part in parts:
         encoder = encoder_of(objective, part)
         facts: dict[str, Any] = {"read": read, "width": encoder.width, "input": {}, "recipe": plan.recipe, "part": part}
@@ -82,11 +82,12 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
         "chance": 0.0,
     }
     if table:
-        table["pre-trained"] = recall(*meet(objective, recipe.data, held))
+        table["pre-trained"] = found(objective, recipe.data, held)
         scores["chance"] = 1 / max(1, len(held))
         log.say("\n" + "\n".join(lines(table, scores["chance"])) + f"\n\nworth     {summary(table, len(held))}")
-    if term is not None:
-        checkpoint.write_tensors(folder / "heads.safetensors", dict(term.head.state_dict()))
+    heads = {f"{t.name}.{k}" if len(terms) > 1 else k: x.clone() for t in terms for k, x in t.head.state_dict().items()}
+    if heads:
+        checkpoint.write_tensors(folder / "heads.safetensors", heads)
     log.say(f"health    {verdict}")
     write_report(folder, recipe, material.training, scores, log)
     checkpoint.write_json(folder / "probe.json", scores)

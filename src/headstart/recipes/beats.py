@@ -1,0 +1,152 @@
+"""BEATs: hidden rows are named, not drawn: their codes are random at first, later those of a labeller which learnt what the model
+itself had understood the round before (Chen et al., "BEATs: Audio Pre-Training with Acoustic Tokenizers", 2023).
+
+Hides: three quarters of the rows, at random; the encoder reads the rest.
+Predicts: the code of each hidden row, one of a thousand. In the first round that of a frozen random projection; in every later
+round first a labeller is trained whose codes must let a small network rebuild the rows of the model so far, then the model says
+its codes.
+Use when: rows are noisy or fine in a way that does not matter, so that restoring every number of them wastes the model on it, and
+there is time for some rounds. Not when a run is short: each round needs its own labeller.
+Mechanism: a code keeps what the model found worth telling apart, and the model that predicts it goes beyond that.
+Differs from the paper in: the model goes on from round to round, with a new predictor after the first (paper: each round trains
+a model of its own for 400,000 steps); one run of equal rounds, of which the labeller has the first `share`, at the model's
+learning rate; the labeller is as deep as the model, and is begun by k-means anew in each round but otherwise goes on; hidden
+places hold a learnt vector (paper: zeros), the predictor has two blocks; the teacher is never a fine-tuned model; a plain
+transformer (paper: convolutional and relative positions, DeepNorm). The paper's two projections of the first round are one here:
+cosine does not see the layer norm between them.
+Command: headstart pretrain recordings/ recipe=beats
+Expected: codes of hidden rows are told more than 5 times as often as by the commonest, and codes of the second round say more of
+the class of a sound than random ones: `python -m evidence run beats`.
+"""
+
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..corrupt import corrupt, drop, random
+from ..errors import Mistake
+from ..losses import cosine_error, mse
+from ..nn.encoder import Model, encoder, model
+from ..nn.heads import decoder
+from ..nn.linear import Linear
+from ..nn.position import sincos
+from ..nn.quantise import Codebook, RandomCodes
+from ..nn.transformer import Transformer, initialise
+from ..objective import Objective
+from ..optim import AdamW
+from ..recipe import Data, Recipe
+from ..step import Schedule, during, in_rounds, round_of, warmup_cosine
+from ..targets import Target
+from ..teacher import Previous
+from ..terms import Scene, Term, masked
+from ..tokens import Tokens, View, every, layout
+
+
+def beats(
+    data: Data, size: str | Model = "B", codes: int = 1024, rounds: int = 3, ratio: float = 0.75, share: float = 0.25
+) -> Recipe:
+    """Name `ratio` of the rows by `codes` codes, in `rounds` rounds, of which the labeller has the first `share`."""
+    enc, labeller = encoder(data.tokenizers, size), Labeller(data, size, codes)
+
+    def named(target: Target) -> masked:
+        return masked(target=target, head=decoder(enc.width, codes, depth=2))
+
+    terms = {
+        "random": named(by_chance(data.dim, codes)),
+        "labeller": agreed(labeller, rounds),
+        "codes": named(learnt(labeller)),
+    }
+    task = Objective(
+        enc, {"x": corrupt(random, ratio, drop)}, terms, weights=phases(rounds, share), teacher=Previous(rounds)
+    )
+    optim = AdamW(lr=warmup_cosine(5e-4, rounds=rounds), weight_decay=0.01, betas=(0.9, 0.98))
+    return Recipe(task, data, optim, steps=data.epochs(100 * rounds))
+
+
+def phases(rounds: int, share: float) -> dict[str, Schedule]:
+    """When which term counts: random codes in the first round; in every later one the labeller, then the model on its codes."""
+    if rounds < 2:
+        raise Mistake(
+            f"rounds={rounds}: random codes are the first round and learnt ones the rest, so there are at least 2"
+        )
+    if not 0 < share < 1:
+        raise Mistake(f"share={share}: the labeller has a share of each round, above 0 and below 1")
+    learn = in_rounds(rounds, 0.0, share, skip=1)
+    return {"random": during(0.0, 1 / rounds), "labeller": learn, "codes": in_rounds(rounds, share, 1.0, skip=1)}
+
+
+class Labeller(nn.Module):
+    """Rows to codes: an encoder, a map to unit vectors and a codebook; and an estimator that says from codes what another model
+    makes of the rows."""
+
+    def __init__(self, data: Data, size: str | Model, codes: int, width: int = 256) -> None:
+        super().__init__()
+        self.encoder, shape = encoder(data.tokenizers, size), model(size)
+        self.project = nn.Sequential(Linear(shape.width, shape.width), nn.Tanh(), Linear(shape.width, width))
+        self.codes = Codebook(codes, width)
+        self.enter, self.out = Linear(width, shape.width), Linear(shape.width, shape.width)
+        self.estimator = Transformer(shape.width, 3, shape.heads)
+        for part in (self.project, self.enter, self.out):
+            initialise(part)
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "K W"]:
+        """A unit vector for every row of data."""
+        rows = self.encoder(tokens).values[every(tokens).index]
+        return F.normalize(self.project(rows).float(), dim=-1, eps=1e-6)
+
+    def estimate(self, code: Float[Tensor, "K W"], tokens: Tokens) -> Float[Tensor, "K D"]:
+        """What the other model makes of every row, from the codes of all."""
+        x = self.enter(code.to(self.encoder.dtype))
+        x = x + sincos(tokens.coords[every(tokens).index], x.shape[1]).to(x.dtype)
+        return self.out(self.estimator(x, layout(tokens.content, 0, str(x.device))))
+
+
+class agreed(Term):
+    """The labeller's codes must let its estimator rebuild the rows of the model as it was when the round began."""
+
+    def __init__(self, labeller: Labeller, rounds: int) -> None:
+        super().__init__()
+        self.head, self.rounds, self.reads_teacher = labeller, rounds, ("x",)
+
+    def led(self) -> None:
+        """The teacher has no labeller."""
+
+    def forward(self, scene: Scene) -> Tensor:
+        labeller, tokens = cast(Labeller, self.head), scene.views["x"].clean
+        rows = every(tokens).index
+        z = labeller(tokens)
+        if self.training and round_of(scene.step, self.rounds)[1].index == 0:
+            draw = scene.step.rng("begin", scene.batch.segment_keys("x")).rows(
+                tokens.layout.seg[rows], tokens.layout.place[rows]
+            )
+            labeller.codes.begin(z.detach(), draw[:, 0])
+        code = labeller.codes(z)
+        goal = cast(Tensor, scene.teacher and scene.teacher.z["x"].values[rows])
+        return (cosine_error(labeller.estimate(code, tokens), goal) + mse(z, code.detach())).mean()
+
+
+class by_chance(nn.Module):
+    """The target of the first round: the code of a hidden row by a frozen random projection."""
+
+    def __init__(self, dim: int, codes: int) -> None:
+        super().__init__()
+        self.codes = RandomCodes(dim, codes)
+
+    def forward(self, view: View, rows: Int[Tensor, "K"], scene: Scene) -> Int[Tensor, "K"]:
+        return self.codes(view.clean.values[rows])
+
+
+class learnt(nn.Module):
+    """The target of later rounds: the code that the labeller, which saw all rows, gives a hidden one."""
+
+    def __init__(self, labeller: Labeller) -> None:
+        super().__init__()
+        self.labeller = labeller
+
+    @torch.no_grad()
+    def forward(self, view: View, rows: Int[Tensor, "K"], scene: Scene) -> Int[Tensor, "K"]:
+        named = torch.zeros_like(view.clean.layout.seg)
+        return named.index_copy(0, every(view.clean).index, self.labeller.codes.ids(self.labeller(view.clean)))[rows]
