@@ -22,7 +22,7 @@ SEEN, HELD = 1500, 500
 
 def check() -> Claim:
     waves, modes = ten_modes(SEEN + HELD)
-    data = data_of(ArraySource(waves, "series"), patch=4)
+    data = data_of(ArraySource(waves, "series"), patch=6)
     use, told = trained(data, modes)
     flat, guessed = trained(data, modes, balanced=plain)
 
@@ -67,7 +67,7 @@ def ten_modes(count: int) -> tuple[np.ndarray, np.ndarray]:
 def trained(data: Data, modes: np.ndarray, **parts: object) -> tuple[float, float]:
     """(entropy of the most like prototypes of held-out samples over log K, accuracy of a linear probe) after 300 steps."""
     seen = Data(ArraySource(data.source.values[:SEEN], "series"), data.tokenizers, 64)
-    objective = fit(recipe("swav", seen, SIZE, parts=parts, codes=CODES, local=2, queue=256), 300, lr=2e-3)
+    objective = fit(recipe("swav", seen, SIZE, parts=parts, codes=CODES, local=2, queue=256), 300, lr=4e-3)
     z = encode(objective.encoder, data, range(SEEN + HELD))
     agree = objective.terms["agree"]
     with torch.no_grad():

@@ -65,7 +65,8 @@ class InfoNCE(nn.Module):
 
     def forward(self, a: Float[Tensor, "B D"], b: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
         a, b = F.normalize(a.float(), dim=-1), F.normalize(b.float(), dim=-1)
-        scale, count = self.log_scale.exp(), max(1, len(a))  # no sample of this batch may have both parts
+        # of a rank's samples few may have both parts, or none: all pairs of all ranks count alike
+        scale, count = self.log_scale.exp(), max(1, sum(dist.counts(len(a)))) / dist.world()
         mine = torch.arange(len(a), device=a.device) + dist.before(len(a))
         rows = F.cross_entropy(scale * a @ dist.gather(b).T, mine, reduction="sum") / count
         columns = F.cross_entropy(scale * b @ dist.gather(a).T, mine, reduction="sum") / count

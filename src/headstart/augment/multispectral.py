@@ -26,7 +26,9 @@ def coarser(tokens: Tokens, factor: int) -> Tokens:
                 f"a scene of {list(scene.shape[2:])} pixels cannot be made {factor} times coarser: raise data.side"
             )
         cells = cut(F.avg_pool2d(scene, factor), patch)
-        where = places(len(index), [-(-(n // factor) // p) for n, p in zip(scene.shape[2:], patch, strict=True)], cells.device)
+        where = places(
+            len(index), [-(-(n // factor) // p) for n, p in zip(scene.shape[2:], patch, strict=True)], cells.device
+        )
         each = len(cells) // len(index)
         band = tokens.coords[index[:, 0], :1].repeat_interleave(each, 0)
         made.append((tokens.layout.seg[index[:, 0]].repeat_interleave(each), cells, torch.cat([band, where], 1)))

@@ -100,9 +100,9 @@ def in_order(source: Any, indices: Any, tokenizer: Any, cut: bool = True) -> tup
 
 
 def ready(source: Any, index: int, tokenizer: Any, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
-    """(form, sample) as `rows` takes it: an array, or its rows, which a prepared source makes once and keeps, unless a method cuts
-    samples by another tokenizer than they were read with. The form does not hang on which of the two it is. cut: rows will do,
-    no array is needed."""
+    """(form, sample) as `rows` takes it: an array, or its rows, which a prepared source makes once and keeps, unless a method
+    cuts samples by another tokenizer than they were read with. The form does not hang on which of the two it is. cut: rows will
+    do, no array is needed."""
     while isinstance(source, Subset):
         source, index = source.source, int(source.indices[index])
     kept = getattr(source, "ready", None)

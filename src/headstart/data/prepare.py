@@ -71,7 +71,7 @@ class Prepared:
         return self._read(int(self.origin[index])) if self.samples is None else self.samples[index]
 
     def made_by(self, tokenizer: Any) -> bool:
-        """Whether the rows that it keeps are those of this tokenizer. Some tokenizers are long to compare, so the last is known."""
+        """Whether the rows that it keeps are those of this tokenizer (the last answer is known: some are long to compare)."""
         if tokenizer is not self._asked[0]:
             self._asked = tokenizer, tokenizer == self.tokenizer
         return self._asked[1]

@@ -39,7 +39,6 @@ from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
 from ..step import Schedule, during, in_rounds, round_of, warmup_cosine
-from ..targets import Target
 from ..teacher import Previous
 from ..terms import Scene, Term, masked
 from ..tokens import Tokens, View, every, layout
@@ -50,18 +49,11 @@ def beats(
 ) -> Recipe:
     """Name `ratio` of the rows by `codes` codes, in `rounds` rounds, of which the labeller has the first `share`."""
     enc, labeller = encoder(data.tokenizers, size), Labeller(data, size, codes)
-
-    def named(target: Target) -> masked:
-        return masked(target=target, head=decoder(enc.width, codes, depth=2))
-
-    terms = {
-        "random": named(by_chance(data.dim, codes)),
-        "labeller": agreed(labeller, rounds),
-        "codes": named(learnt(labeller)),
-    }
-    task = Objective(
-        enc, {"x": corrupt(random, ratio, drop)}, terms, weights=phases(rounds, share), teacher=Previous(rounds)
-    )
+    first, later = (decoder(enc.width, codes, depth=2) for _ in range(2))
+    named = {"random": masked(first, by_chance(data.dim, codes)), "codes": masked(later, learnt(labeller))}
+    terms = named | {"labeller": agreed(labeller, rounds)}
+    views, weights = {"x": corrupt(random, ratio, drop)}, phases(rounds, share)
+    task = Objective(enc, views, terms, weights=weights, teacher=Previous(rounds))
     optim = AdamW(lr=warmup_cosine(5e-4, rounds=rounds), weight_decay=0.01, betas=(0.9, 0.98))
     return Recipe(task, data, optim, steps=data.epochs(100 * rounds))
 

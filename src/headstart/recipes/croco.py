@@ -8,7 +8,7 @@ correspond. Without pairs two crops of each sample are taken; then it learns to 
 single samples (mae) is the safer choice. Not when the two views have little in common: the few visible rows would do all.
 Mechanism: what is missing is in the other view, but elsewhere, so the network must find out how the two views lie.
 Differs from the paper in: a class token (paper: none); each part of a pair has its own way in (paper: one for both), the
-encoder's blocks are shared; the decoder's norms are pre-norm as released; without pairs, two crops of one sample stand for
+encoder's blocks are shared; without pairs, two crops of one sample stand for
 the two photographs, with their own light (paper: crops of two photographs); a warm-up of 10 % of training; the learning
 rate is not scaled by batch / 256; rows that are no signal are restored as they are, ids by cross-entropy. This is version 1,
 with fixed positions (version 2: rotary ones).

@@ -10,7 +10,8 @@ Differs from the paper in: runs lie between kept rows drawn at random (release: 
 teacher moves after the step (release: before the next, which is the same); encoders have biases; positions as ours; the share
 shown is drawn once a step, as in the release.
 Command: headstart pretrain recordings/ recipe=ecg_jepa
-Expected: heart rate read from frozen features at least 0.2 of R2 above the untrained encoder; `python -m evidence run ecg_jepa`.
+Expected: features predicted with at most 0.7 of the error of saying their mean, and worse than it from another recording's
+context; `python -m evidence run ecg_jepa`.
 """
 
 import math

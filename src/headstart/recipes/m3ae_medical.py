@@ -4,7 +4,7 @@
 Hides: 0.75 of the signal's rows, dropped, beside the whole text; 0.15 of the text's rows beside the whole signal.
 Predicts: the signal's rows from the MIDDLE of the encoder by a small transformer, the text's from its END by one linear map; and
 whether a text is this sample's own or another's.
-Use when: samples have two parts that tell of the same thing at different depths of meaning (scans with reports, sound with notes),
+Use when: samples have two parts that tell of one thing at different depths of meaning (scans with reports, sound with notes),
 and one encoder should read both. Not for retrieval, where the parts are encoded apart: there take clip.
 Mechanism: three joint sequences per sample in one packed call: what is low-level is asked for before the last blocks.
 Differs from the paper in: one encoder for both parts, which attend to one another from the first block on (paper: CLIP-ViT and

@@ -12,11 +12,12 @@ restored as they are, by L1; the word on the whole is a share of prototypes, cen
 hidden rows; projector, predictor and temperature of the contrast are those of the first author's SiT; a plain sum. There is
 no released code.
 Command: headstart pretrain fashion-mnist recipe=mmc
-Expected: rows of one object are more alike than rows of different ones, by more than with restoring alone, and a marked row
-finds its object: `python -m evidence run mmc`
+Expected: AUC of likeness between rows of one object against two above 0.9 after 300 steps (untrained 0.85), each term doing its
+part; at this scale no better than restoring alone: `python -m evidence run mmc`
 """
 
 from functools import partial
+from typing import cast
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ from ..recipe import Data, Recipe
 from ..step import cosine, warmup_cosine
 from ..targets import Taught, centred, raw
 from ..teacher import Ema
-from ..terms import Scene, distill, masked
+from ..terms import Scene, Side, distill, masked
 from ..tokens import View
 
 
@@ -63,5 +64,6 @@ class whole(Taught):
         self.shares = shares
 
     def forward(self, view: View, rows: Int[Tensor, "K"], scene: Scene) -> Float[Tensor, "K codes"]:
-        head, z = scene.teacher.heads[scene.term].inner, scene.teacher.z[view.name]
+        teacher = cast(Side, scene.teacher)
+        head, z = cast(at_hidden, teacher.heads[scene.term]).inner, teacher.z[view.name]
         return self.shares(head(first(z)), scene.step)[z.layout.seg[rows]]

@@ -1,5 +1,5 @@
-"""PASTA: every number of a state and of an action is a token of its own, and plain objectives of language do the rest (Boige et al.,
-"PASTA: Pretrained Action-State Transformer Agents", 2023).
+"""PASTA: every number of a state and of an action is a token of its own, and plain objectives of language do the rest (Boige et
+al., "PASTA: Pretrained Action-State Transformer Agents", 2023).
 
 Hides: task=gpt: what comes next; task=bert: random numbers, each behind the encoder's learned mask.
 Predicts: the hidden number as one of 1,024 bins: of what came before it, in its own step too, or of everything else.
@@ -8,7 +8,7 @@ happens next is the question (gpt). A step costs as many rows as it has numbers:
 a step has hundreds of numbers.
 Mechanism: standardised numbers are companded (mu-law) and cut into even bins; time and the number's place are coordinates.
 Differs from the paper in: companding as in Gato (mu 100, up to 256), numbers standardised before it; mask ratio, bins and
-learning rate are not published and chosen here; of its four objectives the two plainest (C-GPT, C-BERT), without C-MTM and C-SMART.
+learning rate are not published and chosen here; of its four objectives the plainest two (C-GPT, C-BERT), not C-MTM, C-SMART.
 Command: headstart pretrain trajectories/ recipe=pasta task=bert data.window=16
 Expected: the next number at less than 0.7 of its entropy, and by bert hardly worse without one of the sensors;
 `python -m evidence run pasta`.

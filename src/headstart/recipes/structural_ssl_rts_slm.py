@@ -8,13 +8,13 @@ Use when: rows are ids or rows of numbers whose neighbours say what fits, and th
 cheap (one number for each row) and soon too easy; c-rts makes it harder where the model errs; slm is the slowest and knows most.
 Mechanism: c-rts draws the other row from a cluster that the model now mistakes for this row's own: softmax(2 * count), the counts
 of errors less successes brought to 0..1 for each cluster.
-Differs from the paper in: the share swapped is exact in every sample; other rows are drawn from those that the data have, not from
-a whole vocabulary, and rows of numbers from up to 1,024 of them; clusters are k-means of the ids' neighbours or of the numbers
-(paper: read from a file); counts change at swapped rows only (an option of the released code, whose default also counts every row
-left alone, so that a cluster is never swapped for itself); ssp sees halves of samples with those of other samples (paper: spans
-of paragraphs with hard negatives of the same document; its other structural tasks need documents and are left out). The released
-code divides by the row's range along the wrong axis and adds a pair of clusters once a step however often it came; this is the
-paper's form.
+Differs from the paper in: the share swapped is exact in every sample; other rows are drawn from those that the data have, not
+from a whole vocabulary, and rows of numbers from up to 1,024 of them; clusters are k-means of the ids' neighbours, or of the
+numbers (paper: read from a file); counts change at swapped rows only (an option of the released code, whose default counts every
+row left alone, too, so that a cluster is never swapped for itself); ssp sees halves of samples with those of other samples
+(paper: spans of paragraphs with hard negatives of the same document; its other structural tasks need documents and are left
+out). The released code divides by the row's range along the wrong axis and adds a pair of clusters once a step however often it
+came; this is the paper's form.
 Command: headstart pretrain texts/ recipe=structural_ssl_rts_slm task=c-rts
 Expected: on a Markov text a balanced accuracy above 0.75 within 500 steps, and c-rts draws from clusters that cannot be told
 apart at least 1.5 times as often as chance; `python -m evidence run structural_ssl_rts_slm`.
@@ -61,8 +61,11 @@ def structural_ssl_rts_slm(
         objective = Objective(enc, views, {"same": same}, together=[("a", "b")])
     else:
         swap = Swap(data, clusters if task == "c-rts" else 1, ratio, beta)
-        restored = masked(at_hidden(Linear(enc.width, dim)), raw, mse)
-        term = restored if task == "slm" else swapped(Linear(enc.width, 1), swap)
+        term = (
+            masked(at_hidden(Linear(enc.width, dim)), raw, mse)
+            if task == "slm"
+            else swapped(Linear(enc.width, 1), swap)
+        )
         objective = Objective(enc, {"x": swap}, {task: term})
     return Recipe(objective, data, AdamW(lr=warmup_cosine(1e-4), weight_decay=0.01), steps=data.epochs(40))
 

@@ -39,7 +39,7 @@ def transtab(data: Data, size: str | Model = "S", parts: int = 2, overlap: float
     """`parts` contiguous parts of every row, each with a share `overlap` of its neighbour, find each other."""
     if parts < 2:
         raise Mistake(f"parts={parts}: at least two parts of a row are needed to find each other")
-    enc = encoder(data.tokenizers, size)
+    enc = encoder({"x": data.only}, size)
     views = {f"part {i}": ("x", part(i, parts, overlap)) for i in range(parts)}
     match = contrast(tuple(views), head=Linear(enc.width, 128, bias=False), loss=same_row, read=first)
     task = Objective(enc, views, terms={"match": match})
@@ -86,4 +86,4 @@ def same_row(*looks: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
         like = look.float() @ every.T / 10
         said = like.scatter(1, (mine + start + i * total)[:, None], -torch.inf).log_softmax(1)
         losses += [-said[mine, mine + start + j * total] for j in range(len(looks)) if j != i]
-    return torch.stack(losses).sum() / max(1, len(losses) * size)
+    return torch.stack(losses).sum() * dist.world() / max(1, len(losses) * total)  # rows of all ranks count alike

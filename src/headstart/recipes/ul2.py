@@ -11,8 +11,8 @@ of its first row, so that places tell spans apart (paper: numbered sentinels), a
 span is given, not predicted; span lengths are a random partition (T5's) with as many spans as keep the mean; rows of numbers are
 restored by squared error. The denoisers are those of the paper's table 1 (the third-party preset of UL2_5 has (8, 0.15) under X).
 Command: headstart pretrain texts/ recipe=ul2
-Expected: rates and span lengths as in table 1, and in S and X a lower loss than after as many steps of R alone; the mode row itself
-changes a loss by less than 0.001, as places show the spans; `python -m evidence run ul2`.
+Expected: rates and span lengths as in table 1, and in S and X a lower loss than after as many steps of R alone; the mode row
+itself changes a loss by less than 0.001, as places show the spans; `python -m evidence run ul2`.
 """
 
 import math
@@ -38,9 +38,9 @@ from ..terms import masked
 from ..tokens import Layout, Rows, Tokens, View, choose, layout
 from ..tree import replace
 
-MEANINGLESS = dict.fromkeys(("table", "graph", "molecule", "points", "splats"), "its rows have no order to write them in")
-MODES = {"r": 0.33, "s": 0.34, "x": 0.33}  # how often each is drawn; after the sentinel, 0, its special vector is 1, 2 or 3
-SENTINEL, R, S, X = range(4)
+MEANINGLESS = dict.fromkeys(("table", "graph", "molecule", "points", "splats"), "its rows have no order to write in")
+MODES = {"r": 0.33, "s": 0.34, "x": 0.33}  # how often each is drawn
+SENTINEL, R, S, X = range(4)  # special vectors
 
 
 def ul2(data: Data, size: str | Model = "B", depth: int = 12) -> Recipe:

@@ -6,10 +6,11 @@ Hides: 75 % of the rows of every sample, whatever its kind.
 Predicts: the hidden rows, and the same rows of the sample's gradient map (how much it changes there), by a decoder each.
 Use when: you have two or more kinds of gridded data of one field (photographs and volumes, slices and clips) and too few of
 each; or one kind in which edges matter. Samples need not be paired. Kinds that have nothing in common only share the cost.
-Mechanism: each kind has its own way in and out; the blocks between learn from all, and the edges keep them from blurring.
+Mechanism: each kind has its own way in and out; the blocks between learn from all; the edges are meant to keep
+what is restored from blurring (at small scale that does not show: evidence/uni4eye.py).
 Differs from the paper in: a step holds samples of all kinds (paper: one kind at a time), each kind's error counting the
 same; the gradient map is the root of the summed squares of Sobel derivatives along every axis (paper: operator not
-said), equally weighted; no class token of its own per kind; a warm-up of 10 % of training; the learning rate is not
+said), equally weighted; a warm-up of 10 % of training; the learning rate is not
 scaled by batch / 256. This is the first paper; Uni4Eye++ (entropy-guided masks, dynamic head) is not in it.
 Command: headstart pretrain eyes/ recipe=uni4eye data.kind=image+volume   (a folder that holds both)
 Expected: hidden rows of both kinds below 0.7 of the mean's error, and scans above 0.9 without scans in training;
@@ -32,7 +33,7 @@ from ..optim import AdamW
 from ..recipe import Data, Recipe
 from ..step import warmup_cosine
 from ..targets import Target, raw
-from ..terms import Scene, masked
+from ..terms import masked
 from ..tokenizers.grid import alike, cut, grids, uncut
 from ..tokens import Tokenizer, View
 
@@ -74,7 +75,7 @@ def branch(width: int, kinds: dict[str, Tokenizer], depth: int) -> dict[str, dec
 def edges(patch: tuple[int, ...]) -> Target:
     """The gradient map of whole samples, put together from their rows: no edge is lost between two patches."""
 
-    def target(view: View, rows: Tensor, scene: Scene) -> Float[Tensor, "K P"]:
+    def target(view: View, rows: Tensor, scene: Any) -> Float[Tensor, "K P"]:
         values, found = view.clean.values, grids(view.clean, len(patch))
         out = torch.zeros_like(values)
         for members in alike(found.counts):

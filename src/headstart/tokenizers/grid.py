@@ -178,7 +178,9 @@ def grids(tokens: Tokens, axes: int) -> Grids:
     ends = torch.cat([first, first.new_tensor([len(at)])])
     counts = [tuple(c) for c in (at[ends[1:] - 1] + 1).tolist()]
     if int(ends[0]) or ends.diff().tolist() != [math.prod(c) for c in counts]:
-        raise Mistake("this method puts samples together again from their rows, and some rows are missing: use no crops")
+        raise Mistake(
+            "this method puts samples together again from their rows, and some rows are missing: use no crops"
+        )
     return Grids(index, first, counts)
 
 

@@ -18,7 +18,7 @@ from .want import Want
 STEPS = 1024  # of a sample that are read, unless asked
 WIDEST = 512  # numbers in a state and an action together
 RAW = 3072
-MU, WIDE = 100.0, 256.0  # the companding of Gato (Reed et al. 2022, section 2.2): even bins reach to 256 standard deviations
+MU, WIDE = 100.0, 256.0  # companding as in Gato (Reed et al. 2022, section 2.2), up to 256 standard deviations
 
 
 @dataclass(frozen=True)
