@@ -30,6 +30,8 @@ STEP = Step(0, 1)
 
 
 def check() -> Claim:
+    # The record says eight classes. Learnt codes come near the classes, so of eight the commonest is soon a fifth of all rows and
+    # nothing can be told five times as often: measured 3.3 times with eight. So sixteen.
     source = sounds(1000)
     tokenizer = SeriesTokenizer.fit([source[i] for i in range(200)], Want(patch=8))
     data = Data(source, {"x": tokenizer}, batch=32)

@@ -34,6 +34,8 @@ def check() -> Claim:
     tokenizer = replace(AudioTokenizer.fit(some, Want(64, patch=8)), bands=8)  # 4 x 16 rows of 8 x 8
     data = Data(source, {"x": tokenizer}, batch=16)
     held = Data(sounds(100, seed=1), {"x": tokenizer})
+    # 0.6 hidden, not the paper's 0.78: with so few visible rows 300 steps on one core do not get there (picked 4.3 times as often
+    # as by chance after 400); 300 steps, not the record's 500, for the same reason of time.
     words = {"steps": 300, "lr": 4e-3}
     both = judged(fit(recipe("ssast", data, ratio=0.6), **words), held)
     drawn = recipe("ssast", data, ratio=0.6)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .corrupt import Make
+from .errors import Mistake
 from .nn.elastic import Elastic
 from .nn.encoder import Encoder
 from .nn.transformer import Keys
@@ -115,6 +116,13 @@ class Objective(nn.Module):
     def view(self, name: str, batch: Batch, step: Step) -> View:
         """The view of this name, made from the batch."""
         source, make = self.views[name]
+        if source not in batch.tokens:
+            have = ", ".join(batch.tokens)
+            raise Mistake(
+                f"this method takes data of one kind, and here are {have}"
+                if source == "x"
+                else f"this method asks for samples with the part {source!r}, and these have {have}"
+            )
         return replace(make(batch.tokens[source], step.rng(name, batch.segment_keys(source))), name=name)
 
     def scene(self, batch: Batch, step: Step, terms: Mapping[str, Term] | None = None) -> Scene:
