@@ -1,8 +1,8 @@
 """Point-CMAE: what is hidden in two masks is described alike by two decoders, row by row, and both restore the shape.
 
 Synthetic clouds of four classes. After 350 steps: the cosine of the two descriptions of one row less that of two rows of a cloud.
-Ablation: the released loss, which leads a row to all rows of the other view. And each reconstruction over its value at step ten. Restoring counts 1
-here, not 5: in so few steps agreement must weigh more to show.
+Ablation: the released loss, which leads a row to all rows of the other view. And each reconstruction over its value at step ten.
+Restoring counts 1 here, not 5: in so few steps agreement must weigh more to show.
 """
 
 import numpy as np

@@ -44,7 +44,7 @@ def check() -> Claim:
     said = classes(trained, tokens_of(trained, Data(ListSource(strange, "table"), linked.tokenizers)))
     return Claim(
         (
-            Figure("held-out other half found, over chance", after / chance, above=10, baseline=before / chance, said="untrained"),
+            Figure("held-out halves found, over chance", after / chance, above=10, baseline=before / chance, said="untrained"),
             Figure("trained with the paper's overlap", shared / chance, below=5, baseline=after / chance, said="no overlap"),
             Figure("where columns are independent", alone / chance, below=2, baseline=after / chance, said="linked columns"),
             Figure("class token after columns moved", named, below=1e-5, baseline=numbered, said="placed by number"),

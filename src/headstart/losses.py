@@ -42,7 +42,7 @@ def cosine_error(x: Float[Tensor, "*n D"], target: Float[Tensor, "*n D"], power:
     return (1 - F.cosine_similarity(x.float(), target.float(), dim=-1)) ** power
 
 
-def chamfer(x: Float[Tensor, "K P"], target: Float[Tensor, "K P"], width: int = 3) -> Float[Tensor, "K"]:
+def chamfer(x: Float[Tensor, "K P"], target: Float[Tensor, "K Q"], width: int = 3) -> Float[Tensor, "K"]:
     """Squared distance from each point to the nearest of the other set, the mean each way, both ways added (Fan et al. 2017).
 
     A row is a set of points of `width` numbers each, one after another, in any order.

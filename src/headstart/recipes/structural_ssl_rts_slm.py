@@ -32,7 +32,7 @@ from .. import dist
 from ..corrupt import clean, hide, mismatched, random
 from ..errors import Mistake, Unreadable
 from ..losses import mse
-from ..nn.encoder import Model, encoder
+from ..nn.encoder import Encoder, Model, encoder
 from ..nn.heads import at_hidden, first
 from ..nn.linear import Linear
 from ..objective import Objective
@@ -56,16 +56,11 @@ def structural_ssl_rts_slm(
     if task not in TASKS:
         raise Mistake(f"task={task}: choose one of {', '.join(TASKS)}")
     if task == "ssp":
-        same = classify(Linear(enc.width, 2), view="b", read=first)
-        views = {"a": ("x", front), "b": ("x", back_or_another)}
-        objective = Objective(enc, views, {"same": same}, together=[("a", "b")])
+        objective = halves(enc)
     else:
         swap = Swap(data, clusters if task == "c-rts" else 1, ratio, beta)
-        term = (
-            masked(at_hidden(Linear(enc.width, dim)), raw, mse)
-            if task == "slm"
-            else swapped(Linear(enc.width, 1), swap)
-        )
+        head = Linear(enc.width, dim if task == "slm" else 1)
+        term = masked(at_hidden(head), raw, mse) if task == "slm" else swapped(head, swap)
         objective = Objective(enc, {"x": swap}, {task: term})
     return Recipe(objective, data, AdamW(lr=warmup_cosine(1e-4), weight_decay=0.01), steps=data.epochs(40))
 
@@ -194,6 +189,13 @@ def kmeans(x: Float[Tensor, "V F"], k: int, rounds: int = 20) -> tuple[Int[Tenso
         centres = torch.where(count[:, None] > 0, sums / count[:, None].clamp(min=1), centres)
     used, near = torch.cdist(x, centres).argmin(1).unique(return_inverse=True)
     return near, centres[used]
+
+
+def halves(enc: Encoder) -> Objective:
+    """Are two halves, read as one sequence, of one sample?"""
+    same = classify(Linear(enc.width, 2), view="b", read=first)
+    views = {"a": ("x", front), "b": ("x", back_or_another)}
+    return Objective(enc, views, {"same": same}, together=[("a", "b")])
 
 
 def front(tokens: Tokens, rng: Rng) -> View:
