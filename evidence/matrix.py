@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,13 +13,14 @@ import torch
 
 import headstart
 from headstart import planning
-from headstart.contract import works
+from headstart.contract import base, works
 from headstart.data.loader import collate
 from headstart.data.order import samples
 from headstart.data.tiny import EVERY, tiny_data
 from headstart.nn.encoder import SIZES
 from headstart.recipe import Data, Recipe
 from headstart.step import Step
+from headstart.words import arguments
 
 FILE = Path(headstart.__file__).parent / "recipes" / "matrix.json"
 BESIDE = "mae"
@@ -44,15 +46,19 @@ def cost(name: str, where: Sequence[str]) -> dict[str, Any]:
     if kind is None:
         return {"kind": where[0], "beside": None}  # mae knows no pairs
     data = tiny_data(kind, n=96, batch=64)
-    steps = [_step(_small(each, data)) for each in (name, BESIDE)]
+    with tempfile.TemporaryDirectory() as place:
+        steps = [_step(_small(each, data, Path(place))) for each in (name, BESIDE)]
     seconds = np.array([[step(i) for step in steps] for i in range(TURNS)])[TURNS // 4 :]
     return {"kind": kind, "beside": round(float(np.median(seconds[:, 0]) / np.median(seconds[:, 1])), 1)}
 
 
-def _small(name: str, data: Data) -> Recipe:
-    torch.manual_seed(0)
+def _small(name: str, data: Data, place: Path) -> Recipe:
+    function = planning.find(name)
     settings = {k: v for k, v in planning.SMALL.get(name, {}).items() if "." not in k}
-    return planning.find(name)(data, size=SIZES["XS"], **settings)
+    if "base" in arguments(function):
+        settings["base"] = base(data, SIZES["XS"], place)
+    torch.manual_seed(0)
+    return function(data, size=SIZES["XS"], **settings)
 
 
 def _step(recipe: Recipe) -> Callable[[int], float]:
@@ -82,5 +88,5 @@ def write(names: Sequence[str], say: Callable[[str], None] = print) -> None:
         good = [kind for kind, reason in reasons.items() if not reason]
         found[name] = {"kinds": reasons, "meaningless": meaningless(name), "cost": cost(name, good)}
         say(f"{name}: works on {len(good)} of {len(EVERY)} kinds, {found[name]['cost']['beside']} times mae's step")
-    kept = {name: found[name] for name in planning.names() if name in found}
-    FILE.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        kept = {each: found[each] for each in planning.names() if each in found}
+        FILE.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")  # at once: the next may take a while

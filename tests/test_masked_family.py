@@ -191,7 +191,7 @@ def test_videomae_equals_transformers(theirs, monkeypatch):
     grads = as_ours({n: p.grad for n, p in theirs.named_parameters()}, slot)
     for name, p in made.objective.named_parameters():
         mine = p.grad + (slot[0] if name.endswith("embeds.x.map.bias") else 0)  # the empty tubelet is a bias alone
-        if not name.endswith(("enter.bias", "qkv.bias")):  # which theirs lacks, wholly or for keys
+        if not name.endswith("enter.bias"):  # which theirs lacks
             assert_close(mine, grads[name], rtol=1e-5, atol=1e-5, msg=lambda m, name=name: f"{name}: {m}")
 
 
@@ -221,12 +221,13 @@ def test_runs_are_long_and_what_is_kept_is_exact(least):
 
 
 def test_runs_lie_anywhere():
-    """Averaged over many draws every place is hidden about as often, but for the ends, which runs begin and end at."""
+    """Over many draws every place is hidden about as often, but for the ends, where fewer runs lie (so in the release)."""
     tokens = rows((60,) * 400, slots=1)
     share = (
         runs(0.2, 0.2, 10)(tokens, STEP.rng("x", torch.arange(400))).hidden.mask.view(400, 61)[:, 1:].float().mean(0)
     )
-    assert abs(share.mean() - 0.8) < 1e-3 and share.min() > 0.6 and share.max() < 0.97
+    assert abs(share.mean() - 0.8) < 1e-3 and share.min() > 0.05
+    assert share[10:50].min() > 0.8 and share[10:50].max() < 0.98 and abs(share[:30].mean() - share[30:].mean()) < 0.05
 
 
 def test_runs_hang_on_the_sample():

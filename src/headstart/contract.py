@@ -62,6 +62,15 @@ def works(function: Callable[..., Recipe], data: Data, **arguments: Any) -> str:
     return ""
 
 
+def base(data: Data, size: Model, place: Path) -> str:
+    """The folder, in `place`, of a mae run that took no step: what recipes that go on from another run are tried with."""
+    torch.manual_seed(7)
+    folder = place / "base"
+    folder.mkdir()
+    save_encoder(folder, encoder(data.tokenizers, size), {"recipe": "mae"})
+    return str(folder)
+
+
 class _Check:
     def __init__(self, function: Callable[..., Recipe], data: Data, arguments: dict[str, Any], place: Path) -> None:
         known = inspect.signature(function).parameters
@@ -69,16 +78,8 @@ class _Check:
         assert names[:2] == ["data", "size"], f"a recipe is called with (data, size, ...), not ({', '.join(names)})"
         self.function, self.data, self.place = function, data, place
         self.arguments = {k: v for k, v in SMALL.items() if k in known} | arguments
-        if "base" in known and "base" not in arguments:  # it goes on from another run: a small one
-            self.arguments = {"base": self._base()} | self.arguments
-
-    def _base(self) -> str:
-        """The folder of a run that took no step."""
-        torch.manual_seed(7)
-        base = self.place / "base"
-        base.mkdir()
-        save_encoder(base, encoder(self.data.tokenizers, SIZE), {"recipe": "mae"})
-        return str(base)
+        if "base" in known and "base" not in arguments:  # it goes on from another run
+            self.arguments = {"base": base(data, SIZE, place)} | self.arguments
 
     def recipe(self, seed: int = 0) -> Recipe:
         """Built anew: equal seeds give equal weights."""

@@ -11,7 +11,7 @@ from .data.loader import collate
 from .objective import Objective
 from .recipe import Data
 from .step import Step
-from .targets import normalised
+from .targets import normalised, raw
 from .terms import masked
 from .tokens import Tokens, split
 from .tree import map
@@ -30,7 +30,7 @@ def restored(objective: Objective, data: Data, indices: np.ndarray, seed: int = 
     as MAE's authors do for their figures: the picture shows structure, not brightness.
     """
     term = next(
-        (t for t in objective.terms.values() if isinstance(t, masked) and t.target.__name__ in ("raw", "normalised")),
+        (t for t in objective.terms.values() if isinstance(t, masked) and t.target in (raw, normalised)),
         None,
     )
     if term is None:

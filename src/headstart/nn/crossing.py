@@ -38,9 +38,9 @@ class CrossAttention(nn.Module):
 class CrossBlock(nn.Module):
     """x + attention(norm(x)), then x + cross-attention(norm(x), norm(context)), then x + mlp(norm(x)) (CroCo, section 3.1)."""
 
-    def __init__(self, width: int, heads: int, ratio: float = 4.0) -> None:
+    def __init__(self, width: int, heads: int, ratio: float = 4.0, causal: bool = False) -> None:
         super().__init__()
-        self.norm1, self.attention = LayerNorm(width, eps=1e-6), Attention(width, heads)
+        self.norm1, self.attention = LayerNorm(width, eps=1e-6), Attention(width, heads, causal)
         self.norm2, self.norm_context = LayerNorm(width, eps=1e-6), LayerNorm(width, eps=1e-6)
         self.cross = CrossAttention(width, heads)
         self.norm3, self.mlp = LayerNorm(width, eps=1e-6), Mlp(width, int(ratio * width))
