@@ -103,6 +103,10 @@ def unlike_twins(term, scene):
     return (1.0 if scene.student.z["x"].layout.uniform else 2.0) * mean(scene.student.z["x"]).mean()
 
 
+def given(width):
+    return nn.Parameter(torch.from_numpy(np.ones(width, np.float32)))
+
+
 def numbers(tokens, rng):
     return torch.rand(len(tokens))
 
@@ -136,7 +140,7 @@ def test_a_plain_recipe_passes():
         (task(clean, silent(unlike_twins)), "many lengths"),
         (task(clean, silent(lambda t, s: 0.0, spare=lambda w: nn.Linear(w, w))), "no gradient ever reaches"),
         (task(clean, silent(lambda t, s: torch.nan)), "the loss at step 2 is nan"),
-        (task(clean, silent(lambda t, s: t.kept.sum(), kept=lambda w: nn.Parameter(torch.from_numpy(np.ones(w, np.float32))))), "meta"),
+        (task(clean, silent(lambda t, s: t.kept.sum(), kept=given)), "meta"),
         (task(term=latent, teacher=lambda: Frozen(0.9)), "teacher's tensors moved"),
         (task(term=latent, teacher=lambda: Eager(0.9)), "learn by gradient"),
         (task(weights={"a": lambda step: 0.0}), "counts anything"),

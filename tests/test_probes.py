@@ -148,7 +148,9 @@ def test_verdicts():
     falls, flat = list(np.linspace(3, 1, 40)), [2.0] * 40
     assert verdict(good, falls, []) == "the loss fell from 2.923 to 1.077"
     assert verdict(good, flat, []).startswith("flat: the loss went from 2 to 2; raise optim.lr")
-    assert verdict(good, flat, [0.3, 0.5], 0.03) == "learning: the quick probe rose from 0.300 (before training) to 0.500"
+    assert (
+        verdict(good, flat, [0.3, 0.5], 0.03) == "learning: the quick probe rose from 0.300 (before training) to 0.500"
+    )
     assert "no clear change" in verdict(good, falls, [0.3, 0.5], 0.32)  # ten queries are no evidence
     assert "below where it began, 0.500" in verdict(good, falls, [0.5, 0.4], 0.03)
     assert verdict(good, [1.0] * 5, []) == "too early to tell"

@@ -61,7 +61,7 @@ SMALL: dict[str, dict[str, Any]] = {  # for narrow encoders and minutes on a CPU
     "pasta": {"optim.lr": 2e-3, "data.batch": 64},
     "poa": {"codes": 512, "local": 2, "optim.lr": 4e-3, "data.batch": 32},
     "point_bert": {"codes": 256, "queue": 1024, "optim.lr": 2e-3, "data.batch": 32},
-    "point_cmae": {"depth": 1, "optim.lr": 2e-3, "data.batch": 32},
+    "point_cmae": {"depth": 1, "restore": 1.0, "optim.lr": 2e-3, "data.batch": 32},
     "rotnet": {"optim.lr": 3e-3, "data.batch": 48},
     "satmae_pp": {"depth": 2, "optim.lr": 4e-3, "data.batch": 16},
     "selfpatch": {"codes": 1024, "row_codes": 512, "local": 4, "optim.lr": 1e-3, "data.batch": 32},
@@ -72,7 +72,7 @@ SMALL: dict[str, dict[str, Any]] = {  # for narrow encoders and minutes on a CPU
     "t_jepa": {"depth": 2, "optim.lr": 2e-3, "data.batch": 64},
     "tera": {"optim.lr": 4e-3, "data.batch": 16},
     "transtab": {"overlap": 0.0, "optim.lr": 2e-3, "data.batch": 64},
-    "ul2": {"depth": 2, "optim.lr": 2e-3, "data.batch": 64},
+    "ul2": {"depth": 1, "optim.lr": 2e-3, "data.batch": 64},
     "uni4eye": {"depth": 1, "optim.lr": 4e-3, "data.batch": 32},
     "videomae": {"depth": 1, "optim.lr": 2e-3, "data.batch": 64},
 }

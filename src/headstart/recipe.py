@@ -89,7 +89,9 @@ class Input:
     """How samples are read, before they are rows. `data.` words reach these; None is chosen from the data."""
 
     batch: int | None = None  # samples per step
-    kind: str | None = None  # what to read where a folder holds several kinds: image, audio, ...; or pair; or image+volume
+    kind: str | None = (
+        None  # what to read where a folder holds several kinds: image, audio, ...; or pair; or image+volume
+    )
     label: str | None = None  # the column that holds the labels
     window: int | None = (
         None  # long recordings and texts are cut into windows of this many points, bytes, notes (sound: seconds)

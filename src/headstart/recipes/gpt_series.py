@@ -21,7 +21,9 @@ from ..step import warmup_cosine
 from ..targets import raw
 from ..terms import autoregress
 
-MEANINGLESS = dict.fromkeys(("table", "graph", "molecule", "points", "splats"), "its rows have no order, so none comes next")
+MEANINGLESS = dict.fromkeys(
+    ("table", "graph", "molecule", "points", "splats"), "its rows have no order, so none comes next"
+)
 
 
 def gpt_series(data: Data, size: str | Model = "S", ahead: int = 1) -> Recipe:
