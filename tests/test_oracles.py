@@ -1,4 +1,4 @@
-"""Other people's code and formulas give the same numbers: MAE, DINO and CLIP."""
+"""Other people's code and formulas give the same numbers: MAE, DINO, CLIP, EEGDM's noise and ExPLoRA's updates."""
 
 import math
 import warnings
@@ -13,11 +13,13 @@ from torch.testing import assert_close
 from headstart.data.source import ArraySource
 from headstart.losses import CenteredCE, InfoNCE
 from headstart.nn.encoder import Model
+from headstart.nn.lora import LowRank
 from headstart.nn.position import sincos
 from headstart.recipe import Data
 from headstart.recipes import mae
 from headstart.step import Step, cosine, ramp
 from headstart.targets import raw
+from headstart.terms.diffuse import squared_cosine, velocity
 from headstart.tokenizers import ImageTokenizer
 
 # MAE beside transformers.ViTMAEForPreTraining
@@ -237,3 +239,41 @@ def test_clip_temperature_stays_above_one_hundredth():
     made.objective.terms["align"].loss.log_scale.data.fill_(9.0)
     made.objective.after_step(Step(0, 1))  # and the objective does not forget to ask
     assert made.objective.terms["align"].loss.log_scale.item() == pytest.approx(math.log(100))
+
+
+# EEGDM's noise beside diffusers, low-rank updates beside peft
+
+
+def test_noise_and_velocity_equal_diffusers():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # diffusers' own
+        diffusers = pytest.importorskip("diffusers")
+        theirs = diffusers.DDPMScheduler(
+            num_train_timesteps=50, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction"
+        )
+    level = torch.arange(1, 51)
+    left = squared_cosine(50)(level.float()).float()
+    assert_close(left, theirs.alphas_cumprod, rtol=1e-4, atol=1e-6)  # theirs multiplies fifty factors in fp32
+    g = torch.Generator().manual_seed(0)
+    x, noise = (torch.randn(50, 7, generator=g) for _ in range(2))
+    assert_close(velocity(x, noise, left[:, None]), theirs.get_velocity(x, noise, level - 1), rtol=1e-5, atol=1e-5)
+
+
+def test_low_rank_updates_equal_peft():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft's own
+        peft = pytest.importorskip("peft")
+        torch.manual_seed(0)
+        plain = torch.nn.Sequential(torch.nn.Linear(12, 18))
+        ours = LowRank(torch.nn.Linear(12, 18), 4, (slice(0, 18),), alpha=8.0)
+        ours.load_state_dict(plain[0].state_dict(), strict=False)
+        config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["0"], lora_dropout=0.0)
+        theirs = peft.get_peft_model(plain, config)
+    layer = theirs.base_model.model[0]
+    with torch.no_grad():
+        ours.down[0].copy_(layer.lora_A["default"].weight)
+        layer.lora_B["default"].weight.normal_()
+        ours.up[0].copy_(layer.lora_B["default"].weight)
+    x = torch.randn(5, 12)
+    assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
+    assert_close(ours.folded()["weight"], theirs.merge_and_unload()[0].weight, rtol=1e-5, atol=1e-5)

@@ -1,7 +1,5 @@
 """The tiny data: made twice it is the same, every kind of it can be read, cut, packed and encoded, and it tells its class."""
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -110,12 +108,3 @@ def test_of_three_parts_some_are_missing_and_every_batch_has_each():
     empty = torch.tensor([[n == 0 for n in tokens.content] for tokens in batch.tokens.values()])
     assert empty.any() and not empty.all(0).any() and not empty.all(1).any()
     assert len(data.whole().source) == 6
-
-
-def test_all_kinds_are_made_in_no_time():
-    for kind in ("audio", "molecule"):
-        tiny_data(kind)  # which import scipy and RDKit: up to 2 s, once
-    start = time.process_time()
-    for kind in KINDS:
-        tiny_data(kind)
-    assert time.process_time() - start < 3

@@ -1,6 +1,7 @@
 """`name=value`: read as Python would, fitted to what is wanted, and never ignored."""
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -128,10 +129,18 @@ def test_every_recipe_has_words_of_plain_types():
 
 def test_find():
     assert plan.find("headstart.recipes.mae:mae") is plan.find("mae")
-    with pytest.raises(WordError, match=r"no recipe 'mea' here; did you mean mae\?"):
+    with pytest.raises(WordError, match="no recipe 'mea' here; did you mean mae"):
         plan.find("mea")
     with pytest.raises(WordError, match="recipe=nowhere:at_all cannot be imported"):
         plan.find("nowhere:at_all")
+
+
+def test_a_file_here_is_a_recipe(tmp_path, monkeypatch):
+    (tmp_path / "own_recipe.py").write_text("def own(data, size='S'):\n    return None\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert plan.find("own_recipe:own").__name__ == "own"
+    assert plan.find("structural-ssl-rts-slm") is plan.find("structural_ssl_rts_slm")
 
 
 def test_groups_are_frozen():
