@@ -61,10 +61,10 @@ def judged(objective: Objective) -> tuple[float, float, float]:
     batch = collate(Data(held.source, held.tokenizers, views=views), np.arange(200), step, objective.slots)
     scene = objective.scene(batch, step)
     view, taught = scene.views["big"], scene.teacher.z["big"]
-    goal = shares(scene.teacher.heads["rows"](taught, view), objective.terms["rows"].target.center)
+    goal = shares(scene.teacher.heads["rows"](taught, view), objective.terms["rows"].target.shares.center)
     apart = soft_cross_entropy(scene.student.heads["rows"](scene.student.z["big"], view), goal, temperature=0.1)
     apart = (apart - entropy(goal)).mean()
-    said = shares(scene.teacher.heads["agree"](taught.values[taught.slot]), objective.terms["agree"].loss.center)
+    said = shares(scene.teacher.heads["agree"](taught.values[taught.slot]), objective.terms["agree"].loss.shares.center)
     scale, told = np.log(CODES), knn(z[:half], kinds[:half], z[half:], kinds[half:])
     return told, float(apart / scale), float(entropy(said).mean() / scale)
 

@@ -144,14 +144,14 @@ def test_dino_loss_over_several_steps():
         assert_close(said, wanted, rtol=1e-6, atol=1e-6)
         a, b = (torch.autograd.grad(x, student)[0] for x in (said, wanted))
         assert_close(a, b, rtol=1e-6, atol=1e-6)
-        loss.after_step(step)
+        loss.shares.after_step(step)
         centre = 0.9 * centre + 0.1 * teacher.mean((0, 1))
-        assert_close(loss.center, centre, rtol=1e-6, atol=1e-8)
+        assert_close(loss.shares.center, centre, rtol=1e-6, atol=1e-8)
     assert centre.abs().max() > 0.05
     loss.eval()
     loss(*crops(seed=99), Step(12, total))
-    loss.after_step(Step(12, total))
-    assert_close(loss.center, centre, rtol=1e-6, atol=1e-8)  # looking does not move it
+    loss.shares.after_step(Step(12, total))
+    assert_close(loss.shares.center, centre, rtol=1e-6, atol=1e-8)  # looking does not move it
 
 
 def test_dino_loss_equals_lightly():
@@ -161,7 +161,7 @@ def test_dino_loss_equals_lightly():
     for index in range(4):
         student, teacher = (x.float() for x in crops(seed=index))
         assert_close(ours(student, teacher, Step(index, 4)), theirs(list(teacher), list(student), epoch=1))
-        ours.after_step(Step(index, 4))
+        ours.shares.after_step(Step(index, 4))
 
 
 def test_dino_reads_crops_in_the_right_places(monkeypatch):
@@ -200,7 +200,7 @@ def test_dino_teacher_follows():
         for n, p in teacher.items():
             assert_close(p, followed[n], rtol=1e-6, atol=1e-7)
     assert cosine(0.996, 1.0)(Step(0, 9)) == pytest.approx(0.996) and cosine(0.996, 1.0)(Step(9, 9)) == 1.0
-    assert (made.objective.terms["agree"].loss.center != 0).any()
+    assert (made.objective.terms["agree"].loss.shares.center != 0).any()
 
 
 # CLIP beside transformers and cross-entropy

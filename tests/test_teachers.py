@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from headstart.contract import check_recipe
 from headstart.corrupt import clean
 from headstart.data.tiny import tiny_data
-from headstart.losses import CrossNCE
+from headstart.losses import CrossNCE, centred
 from headstart.nn.heads import first, projector, prototypes
 from headstart.nn.linear import BatchNorm
 from headstart.objective import Objective
@@ -20,7 +20,6 @@ from headstart.recipes.mmc import mmc, whole
 from headstart.recipes.selfpatch import alike, attentive, neighbours, pooled, selfpatch
 from headstart.recipes.sit import sit
 from headstart.step import Step
-from headstart.targets import centred
 from headstart.teacher import Ema
 from headstart.terms import Scene, Side, distill
 from headstart.tokens import Batch, Tokens, every, layout, reserve
@@ -172,7 +171,7 @@ def test_ibot_loss_is_the_formula():
     """Zhou et al. 2022, equations 2 and 3, at a centre that is not zero."""
     made = small(cytofm_ibot)
     target = made.objective.terms["rows"].target
-    target.center.normal_(std=0.1)
+    target.shares.center.normal_(std=0.1)
     scene, batch = scene_of(made)
     view, step = scene.views["big"], scene.step
     loss = made.objective(batch, step).parts["rows"]
@@ -180,7 +179,7 @@ def test_ibot_loss_is_the_formula():
     each = []
     for row in view.hidden.index.tolist():
         goal = (
-            (scene.teacher.heads["agree"](scene.teacher.z["big"].values[row][None])[0] - target.center) / t
+            (scene.teacher.heads["agree"](scene.teacher.z["big"].values[row][None])[0] - target.shares.center) / t
         ).softmax(0)
         said = scene.student.heads["agree"](scene.student.z["big"].values[row][None])[0] / 0.1
         each.append(-(goal * said.log_softmax(0)).sum())

@@ -265,9 +265,9 @@ def test_codes_of_the_teacher_are_a_target():
     term = masked(at_hidden(head), codes(8, 0.04), partial(soft_cross_entropy, temperature=0.1))
     made = build({"a": term}, {"x": corrupt(random, 0.5, mask_token)}, specials=1, teacher=Ema(0.5))
     run(made).backward()
-    assert not term.target.center.any()
+    assert not term.target.shares.center.any()
     made.objective.after_step(STEP)
-    assert term.target.center.any() and "terms.a.target.center" in made.objective.state_dict()
+    assert term.target.shares.center.any() and "terms.a.target.shares.center" in made.objective.state_dict()
 
 
 def test_a_head_of_two_terms_is_saved_once(tmp_path):

@@ -115,37 +115,47 @@ class QueueNCE(nn.Module):
         return (torch.logaddexp(near, away) - near)[other].mean()
 
 
-class CenteredCE(nn.Module):
-    """Cross-entropy from a centred, sharpened teacher to a student, both over `codes` prototypes (DINO, section 3.1).
-
-    The centre is a running mean of the teacher's outputs: a buffer, moved once a step after all crops were seen.
-    """
+class centred(nn.Module):
+    """What a teacher's head says, [..., codes], as a share for each prototype: less its running mean, and sharpened (DINO, Caron
+    et al. 2021, section 3.1). The mean is a buffer, moved once a step after all was said."""
 
     center: Tensor
 
-    def __init__(
-        self, codes: int, student_temp: float = 0.1, teacher_temp: Schedule = 0.04, momentum: float = 0.9
-    ) -> None:
+    def __init__(self, codes: int, temperature: Schedule = 0.04, momentum: float = 0.9) -> None:
         super().__init__()
-        self.student_temp, self.teacher_temp, self.momentum = student_temp, teacher_temp, momentum
+        self.temperature, self.momentum = temperature, momentum
         self.register_buffer("center", torch.zeros(codes))
         self._mean: Tensor | None = None
 
-    def forward(
-        self, student: Float[Tensor, "n B K"], teacher: Float[Tensor, "m B K"], step: Step
-    ) -> Float[Tensor, ""]:
-        """The mean over pairs of different crops; the first m of the student's n crops are the teacher's."""
-        n, m = len(student), len(teacher)
-        goal = ((teacher - self.center) / at(self.teacher_temp, step)).softmax(-1)
-        said = (student / self.student_temp).log_softmax(-1)
-        total = -torch.einsum("mbk,nbk->mn", goal, said) / student.shape[1]
-        other = ~torch.eye(m, n, dtype=torch.bool, device=total.device)
-        if self.training:
-            self._mean = dist.mean(teacher.detach().flatten(0, 1).mean(0))
-        return total[other].mean()
+    def forward(self, said: Float[Tensor, "*n codes"], step: Step) -> Float[Tensor, "*n codes"]:
+        if self.training and said.numel():
+            self._mean = dist.mean(said.detach().flatten(0, -2).mean(0))
+        return ((said - self.center) / at(self.temperature, step)).softmax(-1)
 
     @torch.no_grad()
     def after_step(self, step: Step) -> None:
         if self._mean is not None:
             self.center.lerp_(self._mean, 1 - self.momentum)
             self._mean = None
+
+
+class CenteredCE(nn.Module):
+    """Cross-entropy from a centred, sharpened teacher to a student, both over `codes` prototypes (DINO, section 3.1)."""
+
+    def __init__(
+        self, codes: int, student_temp: float = 0.1, teacher_temp: Schedule = 0.04, momentum: float = 0.9
+    ) -> None:
+        super().__init__()
+        self.student_temp = student_temp
+        self.shares = centred(codes, teacher_temp, momentum)
+
+    def forward(
+        self, student: Float[Tensor, "n B K"], teacher: Float[Tensor, "m B K"], step: Step
+    ) -> Float[Tensor, ""]:
+        """The mean over pairs of different crops; the first m of the student's n crops are the teacher's."""
+        n, m = len(student), len(teacher)
+        goal = self.shares(teacher, step)
+        said = (student / self.student_temp).log_softmax(-1)
+        total = -torch.einsum("mbk,nbk->mn", goal, said) / student.shape[1]
+        other = ~torch.eye(m, n, dtype=torch.bool, device=total.device)
+        return total[other].mean()

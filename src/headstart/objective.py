@@ -176,7 +176,7 @@ class Objective(nn.Module):
             sequences = [rows[g[0]] if len(g) == 1 else join([rows[v] for v in g]) for g in groups]
             spans = _end_to_end(sequences)
             keys = _keys([view[g[0]] for g in groups], sequences)
-            x = torch.cat([s.values for s in sequences])
+            x = torch.cat([s.values for s in sequences]) if len(sequences) > 1 else sequences[0].values
             found = encoder.trunk.states(x, spans, keys, tuple(within)) if within else [encoder.trunk(x, spans, keys)]
             for depth, values in zip([*within, None], found, strict=True):
                 into = z if depth is None else within[depth]

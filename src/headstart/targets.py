@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from . import dist
 from .errors import Mistake
-from .step import Schedule, Step, at
+from .losses import centred
+from .step import Schedule
 from .tokens import View
 
 Target = Callable[[View, Tensor, Any], Tensor]  # view, rows [K], scene -> [K, ...]
@@ -46,49 +45,13 @@ class features(Taught):
 
 class codes(Taught):
     """What the teacher's head says at the hidden rows, centred and sharpened: a share for each prototype, [K, codes] (iBOT,
-    Zhou et al. 2022, section 3). The centre is a running mean, moved after every step."""
+    Zhou et al. 2022, section 3)."""
 
-    center: Tensor
     through_head = True
 
     def __init__(self, codes: int, temperature: Schedule = 0.04, momentum: float = 0.9) -> None:
         super().__init__()
-        self.temperature, self.momentum = temperature, momentum
-        self.register_buffer("center", torch.zeros(codes))
-        self._mean: Tensor | None = None
+        self.shares = centred(codes, temperature, momentum)
 
     def forward(self, view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, "K codes"]:
-        said = scene.teacher.heads[scene.term](scene.teacher.z[view.name], view)
-        if self.training and len(said):
-            self._mean = dist.mean(said.detach().mean(0))
-        return ((said - self.center) / at(self.temperature, scene.step)).softmax(-1)
-
-    @torch.no_grad()
-    def after_step(self, step: Step) -> None:
-        if self._mean is not None:
-            self.center.lerp_(self._mean, 1 - self.momentum)
-            self._mean = None
-
-
-class centred(nn.Module):
-    """Whatever a teacher's head says, [..., codes], as a share for each prototype: less its running mean, which moves after every
-    step, and sharpened (DINO, Caron et al. 2021, section 3.1). For a target that is neither a crop's nor a hidden row's own."""
-
-    center: Tensor
-
-    def __init__(self, codes: int, temperature: Schedule = 0.04, momentum: float = 0.9) -> None:
-        super().__init__()
-        self.temperature, self.momentum = temperature, momentum
-        self.register_buffer("center", torch.zeros(codes))
-        self._mean: Tensor | None = None
-
-    def forward(self, said: Float[Tensor, "*n codes"], step: Step) -> Float[Tensor, "*n codes"]:
-        if self.training and said.numel():
-            self._mean = dist.mean(said.detach().flatten(0, -2).mean(0))
-        return ((said - self.center) / at(self.temperature, step)).softmax(-1)
-
-    @torch.no_grad()
-    def after_step(self, step: Step) -> None:
-        if self._mean is not None:
-            self.center.lerp_(self._mean, 1 - self.momentum)
-            self._mean = None
+        return self.shares(scene.teacher.heads[scene.term](scene.teacher.z[view.name], view), scene.step)

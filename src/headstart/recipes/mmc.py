@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from ..augment import multicrop
 from ..corrupt import corrupt, groups, noise, one_of, other_sample
-from ..losses import CrossNCE, l1, soft_cross_entropy
+from ..losses import CrossNCE, centred, l1, soft_cross_entropy
 from ..nn.encoder import Model, encoder
 from ..nn.heads import at_hidden, first, projector, prototypes
 from ..nn.linear import Linear
@@ -32,7 +32,7 @@ from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
 from ..step import cosine, warmup_cosine
-from ..targets import Taught, centred, raw
+from ..targets import Taught, raw
 from ..teacher import Ema
 from ..terms import Scene, Side, distill, masked
 from ..tokens import View

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from ..augment import multicrop
 from ..corrupt import clean
-from ..losses import CenteredCE, soft_cross_entropy
+from ..losses import CenteredCE, centred, soft_cross_entropy
 from ..nn.encoder import Model, encoder
 from ..nn.heads import prototypes
 from ..nn.linear import LayerNorm
@@ -33,7 +33,6 @@ from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
 from ..step import cosine, warmup_cosine
-from ..targets import centred
 from ..teacher import Ema
 from ..terms import Scene, Term, distill
 from ..terms.term import average
