@@ -51,14 +51,6 @@ def tube(tokens: Tokens, rng: Rng) -> Float[Tensor, "T"]:
     return rng.rows(spans.seg, code)[:, 0]
 
 
-def span(tokens: Tokens, rng: Rng, length: float = 10.0) -> Float[Tensor, "T"]:
-    """Stretches along the first axis: every stretch of `length` units has one score, and begins where the sample's draw says."""
-    spans = tokens.layout
-    shift = rng.fold("shift").segments()[:, 0] * length
-    piece = ((tokens.coords[:, 0] + shift[spans.seg]) / length).floor().long()
-    return rng.rows(spans.seg, piece & 0x7FFFFFFF)[:, 0]
-
-
 def hide(tokens: Tokens, score: Float[Tensor, "T"], ratio: float | tuple[int, ...]) -> Rows:
     """The round(ratio * n) lowest-scoring of the n content rows of every segment, at least one; or so many as given for each."""
     if isinstance(ratio, tuple):
@@ -68,18 +60,6 @@ def hide(tokens: Tokens, score: Float[Tensor, "T"], ratio: float | tuple[int, ..
     else:
         raise Mistake(f"ratio is the share of rows to hide, between 0 and 1, not {ratio}")
     return lowest(score.masked_fill(tokens.slot, torch.inf), tokens.layout, counts)
-
-
-@dataclass(frozen=True)
-class between:
-    """A share of the rows between `low` and `high`, drawn once a step for all samples; so their lengths stay equal."""
-
-    low: float
-    high: float
-
-    def __call__(self, tokens: Tokens, rng: Rng) -> tuple[int, ...]:
-        share = self.low + (self.high - self.low) * rng.fold("share").number()
-        return tuple(max(1, round(share * n)) if n else 0 for n in tokens.content)
 
 
 @dataclass(frozen=True)
