@@ -219,6 +219,9 @@ def test_tubes_stand_or_fall_together():
 def test_shares_move():
     tokens = grid(64, 6, slots=1)
     keys = STEP.rng("x", torch.arange(64))
+    once = [between(0.2, 0.6)(tokens, Step(i, 10).rng("x", torch.arange(64))) for i in range(40)]
+    assert all(len(set(counts)) == 1 for counts in once) and len({counts[0] for counts in once}) > 8
+    assert min(c[0] for c in once) >= 7 and max(c[0] for c in once) <= 22
     each = sometimes(0.5, 0.2, 0.6)(tokens, keys)
     assert 20 < sum(n == 0 for n in each) < 44 and len(set(each)) > 5
     view = corrupt(random, sometimes(0.5, 0.2, 0.6), mask_token)(tokens, keys)

@@ -63,6 +63,18 @@ def hide(tokens: Tokens, score: Float[Tensor, "T"], ratio: float | tuple[int, ..
 
 
 @dataclass(frozen=True)
+class between:
+    """A share of the rows between `low` and `high`, drawn once a step for all samples; so their lengths stay equal."""
+
+    low: float
+    high: float
+
+    def __call__(self, tokens: Tokens, rng: Rng) -> tuple[int, ...]:
+        share = self.low + (self.high - self.low) * rng.fold("share").number()
+        return tuple(max(1, round(share * n)) if n else 0 for n in tokens.content)
+
+
+@dataclass(frozen=True)
 class sometimes:
     """A share between `low` and `high` for each sample, with probability p; else none of its rows (iBOT's blocks)."""
 
