@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from headstart import checkpoint
 from headstart.corrupt import (
+    between,
     clean,
     corrupt,
     drop,
