@@ -45,8 +45,15 @@ def cards() -> str:
 
 def cells(record: Record, row: ledger.Row | None, can: bool) -> tuple[str, ...]:
     """One paper: "not yet" where a recipe waits for its check, "–" where there is nothing to check."""
-    what = f"`headstart pretrain DATA recipe={ledger.name_of(record.slug)}`" if can else "not yet"
+    what = f"`{command(ledger.name_of(record.slug))}`" if can else "not yet"
     return record.slug, record.title, ", ".join(record.modality), what, evidence(row, "not yet" if can else "–")
+
+
+def command(name: str) -> str:
+    """What to type for a recipe, with the word that it cannot do without."""
+    source = (ledger.RECIPES / f"{name}.py").read_text(encoding="utf-8")
+    needs = " base=RUN" if " base: str" in source else ""
+    return f"headstart pretrain DATA recipe={name}{needs}"
 
 
 def evidence(row: ledger.Row | None, without: str) -> str:
