@@ -65,3 +65,22 @@ def test_every_recipe_goes_the_whole_way(name, tmp_path):
         assert list(run.table) == ["raw input", "random encoder", "base encoder", "pre-trained"]
     again = hs.again(out, log=Log(quiet=True))
     assert again and all(then == now for then, now in again)
+
+
+def test_plan_warns_where_there_is_nothing_to_learn(tmp_path, capsys):
+    with mock.patch.object(planning, "time_steps", QUICK):
+        planned = hs.plan(str(PLACES["table"](tmp_path)), recipe="droppos", steps=2)
+    said = capsys.readouterr().out
+    assert planned.recipe == "droppos" and "can learn nothing from table data: columns have no order" in said
+
+
+@pytest.mark.parametrize("name", ["beats", "poa", "structural-ssl-rts-slm", "swav"])
+def test_plan_and_probe_need_no_data_of_the_run(name, tmp_path):
+    """What builds a recipe anew for its shapes alone: methods with phases, parts, stocks of rows and queues."""
+    (tmp_path / "data").mkdir()
+    place, name = PLACES["image"](tmp_path / "data"), planning.spelled(name)
+    with mock.patch.object(planning, "time_steps", QUICK):
+        assert hs.plan(str(place), recipe=name, log=Log(quiet=True), **{**SMALL, **words(name)}).rows > 0
+    pretrained(name, place, tmp_path / "run")
+    table = hs.probe(tmp_path / "run", str(place), log=Log(quiet=True))
+    assert list(table) == ["raw input", "random encoder", "pre-trained"]

@@ -2,6 +2,7 @@
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 from ..planning import DEFAULT, SMALL, default_recipe, find, names, spelled
 from ..recipes import evidence, matrix
@@ -58,10 +59,7 @@ def card(name: str) -> str:
         said.append(f"Works on: {', '.join(good) or 'nothing'}.")
         said += _reasons("Means nothing on", row["meaningless"])
         said += _reasons("Refuses", {kind: reason for kind, reason in row["kinds"].items() if reason})
-        if row["cost"]["beside"] is not None:
-            said.append(
-                f"Cost: a step takes {row['cost']['beside']:g} times as long as mae's ({row['cost']['kind']}, size XS)."
-            )
+        said.append(f"Cost: {_cost(row['cost'])}.")
     said.append(f"Source: {Path(inspect.getsourcefile(function) or '').name}, in the package's folder recipes/.")
     measured = evidence().get(name)
     said += [f"Evidence: {'; '.join(measured)}."] if measured else ["Evidence: none yet."]
@@ -77,6 +75,12 @@ def card(name: str) -> str:
         said.append(f"  {word}{default}" + (f"; {small[word]}" if word in small else ""))
     said += [f"  {word} = {value}" for word, value in small.items() if "." in word]
     return "\n".join(said)
+
+
+def _cost(cost: dict[str, Any]) -> str:
+    if cost["beside"] is None:
+        return "not comparable with mae, which takes no pairs"
+    return f"a step takes {cost['beside']:g} times as long as mae's on the same samples ({cost['kind']}, size XS)"
 
 
 def _reasons(what: str, by_kind: dict[str, str]) -> list[str]:
