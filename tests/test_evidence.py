@@ -216,3 +216,19 @@ def test_records_come_from_yaml(desk, tmp_path):
     assert [(r.slug, r.family, r.modality) for r in records()] == [("a", "more", ("any",)), ("b", "tasks", ("text",))]
     (tmp_path / "more.yaml").write_text("- {slug: b, id: 2, title: A, role: [x], modality: [any]}\n")
     assert main(["index", str(tmp_path)]) == 2
+
+
+def test_the_matrix_is_written(tmp_path, monkeypatch):
+    from evidence import matrix
+
+    from headstart.recipes import matrix as kept
+
+    monkeypatch.setattr(matrix, "FILE", tmp_path / "matrix.json")
+    monkeypatch.setattr(matrix, "TURNS", 4)
+    assert main(["matrix", "gpt-series", "astrom3"]) == 0
+    found = json.loads((tmp_path / "matrix.json").read_text())
+    assert list(found) == ["astrom3", "gpt_series"]
+    for name, row in found.items():
+        assert row["kinds"] == kept()[name]["kinds"] and row["meaningless"] == kept()[name]["meaningless"]
+    assert found["gpt_series"]["cost"]["beside"] > 0 and found["astrom3"]["cost"]["beside"] is None
+    assert main(["matrix", "nothing"]) == 2
