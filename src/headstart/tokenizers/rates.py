@@ -14,14 +14,14 @@ def to_rate(values: np.ndarray, rate: float, wanted: float, longest: int = 2**28
     the last point moves by less than half a step count as one. What is missing (NaN) is bridged by straight lines for the
     filter and is missing again afterwards. Unreadable if one rate is over 1,000 times the other.
     """
-    from scipy.signal import resample_poly
-
     if abs(wanted / rate - 1) * values.shape[1] < 0.5:
         return values[:, :longest].astype(np.float32)
     if not 1e-3 <= wanted / rate <= 1e3:
         raise Unreadable(
             "", f"its rate of {rate:g} values a second is over 1,000 times off the {wanted:g} that are read"
         )
+    from scipy.signal import resample_poly  # takes a second or two, which most data need not wait for
+
     step = max(Fraction(wanted / rate), Fraction(1, 1000)).limit_denominator(1000)
     values = values[:, : int(longest / step) + 1]
     whole, gone = filled(values)
