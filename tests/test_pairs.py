@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headstart.data.either import Either
 from headstart.data.pairs import PairSource, Part, matched
 from headstart.data.source import DataError, open_source
-from headstart.errors import Unreadable
+from headstart.data.tiny import tiny, tiny_data
+from headstart.errors import Mistake, Unreadable
+from headstart.planning import find
+from headstart.recipe import Data
 
 
 def png(level: int, side: int = 9) -> bytes:
@@ -189,3 +193,12 @@ def test_tars_that_cannot_be_read(tmp_path):
     lay(tmp_path, {"plain.txt": "text"})
     with pytest.raises(DataError, match="holds no pairs"):
         open_source(tmp_path / "plain.txt", kind="pair")
+
+
+def test_parts_that_never_come_together_cannot_meet():
+    """clip on photographs and scans of different things says what would do."""
+    tokenizers = {kind: tiny_data(kind).only for kind in ("image", "volume")}
+    data = Data(Either({kind: tiny(kind) for kind in tokenizers}), tokenizers, 6)
+    for name in ("clip", "m3ae_medical"):
+        with pytest.raises(Mistake, match="recipe=uni4eye learns from each part alone"):
+            find(name)(data)

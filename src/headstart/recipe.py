@@ -59,7 +59,13 @@ class Data:
 
     def whole(self) -> "Data":
         """Only the samples that have every part: for methods in which parts meet."""
-        return replace(self, source=Subset(self.source, whole(self.source)))
+        there = whole(self.source)
+        if not len(there):
+            raise Mistake(
+                "no sample has all of its parts, and in this method they meet: "
+                "recipe=uni4eye learns from each part alone, recipe=astrom3 from any two that are there"
+            )
+        return replace(self, source=Subset(self.source, there))
 
     def with_views(self, views: Views) -> "Data":
         """The same samples, looked at in several ways."""
