@@ -254,15 +254,11 @@ def join(parts: list[Tokens]) -> Tokens:
 
     `unjoin` takes them apart again.
     """
-    return Tokens(*_woven(parts), parts[0].kind)
-
-
-def _woven(parts: list[Tokens]) -> tuple[Tensor, Tensor, Layout]:
-    back, lengths = woven(tuple(p.layout.lengths for p in parts), _name(parts[0].device))
+    device = _name(parts[0].device)
+    order, lengths = woven(tuple(p.layout.lengths for p in parts), device)
     axes = max(p.coords.shape[1] for p in parts)
-    coords = torch.cat([torch.nn.functional.pad(p.coords, (0, axes - p.coords.shape[1])) for p in parts])
-    spans = layout(lengths, 0, _name(parts[0].device))
-    return torch.cat([p.values for p in parts])[back], coords[back], spans
+    coords = torch.cat([nn.functional.pad(p.coords, (0, axes - p.coords.shape[1])) for p in parts])
+    return Tokens(torch.cat([p.values for p in parts])[order], coords[order], layout(lengths, 0, device), parts[0].kind)
 
 
 @lru_cache(maxsize=64)

@@ -145,10 +145,8 @@ class prototypes(nn.Module):
 
     def __init__(self, width: int, codes: int, hidden: int | None = None, bottleneck: int | None = None) -> None:
         super().__init__()
-        hidden, bottleneck = (
-            hidden or min(2048, 16 * width),
-            bottleneck or min(256, 4 * width),
-        )  # the paper's from width 128 on
+        hidden = hidden or min(2048, 16 * width)  # from width 128 on this and the next are the paper's
+        bottleneck = bottleneck or min(256, 4 * width)
         self.project = nn.Sequential(
             Linear(width, hidden), nn.GELU(), Linear(hidden, hidden), nn.GELU(), Linear(hidden, bottleneck)
         )
