@@ -97,9 +97,10 @@ def looks(objective: Objective, data: Data, away: np.ndarray) -> tuple[float, fl
     hook = head.blocks[-1].cross.register_forward_pre_hook(lambda part, given: asked.append((part, *given)))
     head(scene.student.z["a"], view, scene.student.z["b"])
     hook.remove()
-    ((part, x, spans, context, beside),) = asked
-    q = part.ask(x).view(spans.segments, -1, part.heads, x.shape[1] // part.heads)
-    k = part.tell(context)[:, : x.shape[1]].view(beside.segments, -1, part.heads, q.shape[-1])
+    ((part, x, context),) = asked
+    width = x.values.shape[1]
+    q = part.ask(x.values).view(x.layout.segments, -1, part.heads, width // part.heads)
+    k = part.tell(context.values)[:, :width].view(context.layout.segments, -1, part.heads, q.shape[-1])
     share = (torch.einsum("snhd,smhd->snhm", q, k) / q.shape[-1] ** 0.5).softmax(-1).mean(2)[..., 1:]  # no class token
     looked = share.argmax(-1)
     place = view.clean.coords[view.hidden.index].view(HELD, -1, 2) - torch.tensor(away, dtype=torch.float32)[:, None]

@@ -17,8 +17,8 @@ from headstart.data.source import ArraySource
 from headstart.nn.heads import mean, rows_of
 from headstart.objective import Objective
 from headstart.recipe import Data
+from headstart.scene import Scene
 from headstart.step import Step
-from headstart.terms import Scene
 
 from .claim import Claim, Figure
 from .gmml import gratings

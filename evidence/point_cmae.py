@@ -16,8 +16,8 @@ from headstart.nn.encoder import Model
 from headstart.objective import Objective
 from headstart.recipe import Data
 from headstart.recipes.point_cmae import agreement
+from headstart.scene import Scene
 from headstart.step import Step
-from headstart.terms import Scene
 
 from . import lab
 from .claim import Claim, Figure

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from headstart.nn import attention
 from headstart.nn.attention import SHORT, attend, by_length, dense, padded, varlen
 from headstart.nn.transformer import Block, Transformer
-from headstart.tokens import choose, layout
+from headstart.tokens import Tokens, choose, layout
 
 RAGGED = (*LENGTHS, 8, 2)
 SCATTERED = (3, 5, 3, 1, 5)  # equal lengths that do not lie together
@@ -127,11 +127,12 @@ def test_causal_rows_know_nothing_of_later_ones(lengths):
     x = torch.randn(spans.rows, 16)
     late = spans.place >= 3
     assert late.any()
-    before, after = trunk(x, spans), trunk(torch.where(late[:, None], x + torch.randn_like(x), x), spans)
+    run = lambda x: trunk(Tokens(x, torch.zeros(len(x), 0), spans))[-1].values  # noqa: E731
+    before, after = run(x), run(torch.where(late[:, None], x + torch.randn_like(x), x))
     assert_close(after[~late], before[~late], rtol=0, atol=1e-6)
     assert (after[late] - before[late]).abs().max() > 0.1
     x.requires_grad_()
-    trunk(x, spans)[spans.place == 2, 0].sum().backward()
+    run(x)[spans.place == 2, 0].sum().backward()
     assert not x.grad[late].any() and x.grad[spans.place == 1].any()
 
 
@@ -145,7 +146,8 @@ def test_only_equals_forward_at_those_rows(lengths):
         rows = choose(mask, counts)
         if not len(rows):
             continue
-        some, every = block.only(x, spans, rows, layout(counts, 0, "cpu")), block(x, spans)[mask]
+        tokens = Tokens(x, torch.zeros(len(x), 0), spans)
+        some, every = block.only(tokens, rows), block(tokens).values[mask]
         assert_close(some, every, rtol=1e-10, atol=1e-12)
         a, b = (torch.autograd.grad(y.square().sum(), x)[0] for y in (some, every))
         assert_close(a, b, rtol=1e-9, atol=1e-11)
@@ -159,7 +161,7 @@ def test_refusals():
         attend(draw(5), draw(6), draw(6), spans, layout((2, 2, 2)))
     with pytest.raises(ValueError, match="causal row"):
         some = choose(torch.tensor([True, False, True, False, True]), (1, 2))
-        Block(16, 2, causal=True).only(torch.randn(5, 16), spans, some, layout(some.counts, 0, "cpu"))
+        Block(16, 2, causal=True).only(Tokens(torch.randn(5, 16), torch.zeros(5, 0), spans), some)
     with pytest.raises(ValueError, match="does not divide"):
         Block(16, 3)
 

@@ -33,7 +33,7 @@ from headstart.recipes.transtab import part, same_row, stretch
 from headstart.step import Step
 from headstart.tokenizers import named
 from headstart.tokenizers.want import Want
-from headstart.tokens import layout
+from headstart.tokens import Tokens, layout
 
 STEP = Step(3, 10)
 
@@ -194,9 +194,10 @@ def test_neighbours_are_the_most_alike_and_one_block_reads_them():
     cosine = F.cosine_similarity(x[:, None], head.memory.rows[None], dim=-1)
     near = torch.stack([head.memory.rows[line.argsort(descending=True)[:3]] for line in cosine])
     assert_close(head.near(x), near)
-    whole = [head.block(torch.cat([a[None], b]), layout((4,)))[0] for a, b in zip(x, near, strict=True)]
+    through = lambda rows: head.block(Tokens(rows, rows.new_zeros(len(rows), 0), layout((len(rows),)))).values[0]  # noqa: E731
+    whole = [through(torch.cat([a[None], b])) for a, b in zip(x, near, strict=True)]
     assert_close(head(x, 5), head.inner(head.norm(torch.stack(whole))), rtol=1e-5, atol=1e-5)
-    alone = head.inner(head.norm(torch.stack([head.block(a[None], layout((1,)))[0] for a in x])))
+    alone = head.inner(head.norm(torch.stack([through(a[None]) for a in x])))
     assert (head(x, 5) - alone).abs().max() > 0.01
 
 

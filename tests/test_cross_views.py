@@ -51,7 +51,8 @@ def shaken(module: nn.Module, seed: int = 0) -> nn.Module:
 
 def ragged(lengths, width=32, seed=0):
     spans = layout(tuple(lengths))
-    return torch.randn(spans.rows, width, generator=torch.Generator().manual_seed(seed)), spans
+    x = torch.randn(spans.rows, width, generator=torch.Generator().manual_seed(seed))
+    return Tokens(x, torch.zeros(len(x), 0), spans)
 
 
 # cross-attention and the blocks
@@ -90,26 +91,26 @@ def theirs(block, x, y):
 def test_blocks_are_the_published_ones_sample_by_sample(kind):
     torch.manual_seed(0)
     block = shaken(kind(32, 2))
-    (x, spans), (y, beside) = ragged((3, 5, 1)), ragged((4, 2, 6), seed=1)
-    got = block(x, spans, y, beside)
-    for piece, a, b in zip(got.split(spans.lengths), x.split(spans.lengths), y.split(beside.lengths), strict=True):
+    x, y = ragged((3, 5, 1)), ragged((4, 2, 6), seed=1)
+    pieces = [each.values.split(each.layout.lengths) for each in (block(x, y), x, y)]
+    for piece, a, b in zip(*pieces, strict=True):
         assert_close(piece, theirs(block, a, b), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", CROSSING)
 def test_a_block_at_some_rows_alone_says_the_same(kind):
     block = shaken(kind(32, 2))
-    (x, spans), (y, beside) = ragged((3, 5, 2)), ragged((4, 2, 6), seed=1)
+    x, y = ragged((3, 5, 2)), ragged((4, 2, 6), seed=1)
     rows = choose(torch.tensor([1, 0, 0, 0, 0, 0, 0, 0, 1, 1]).bool(), (1, 0, 2))
-    some = block.only(x, spans, rows, layout(rows.counts), y, beside)
-    assert_close(some, block(x, spans, y, beside)[rows.index], rtol=1e-5, atol=1e-5)
+    some = block.only(x, rows, y)
+    assert_close(some, block(x, y).values[rows.index], rtol=1e-5, atol=1e-5)
 
 
 def test_the_orders_differ():
     one, other = CrossBlock(32, 2), AskFirst(32, 2, ratio=4)
     other.load_state_dict({k: v for k, v in one.state_dict().items() if not k.startswith("norm_context")})
-    (x, spans), (y, beside) = ragged((3, 5)), ragged((4, 2), seed=1)
-    assert (one(x, spans, y, beside) - other(x, spans, y, beside)).abs().max() > 0.1
+    x, y = ragged((3, 5)), ragged((4, 2), seed=1)
+    assert (one(x, y).values - other(x, y).values).abs().max() > 0.1
 
 
 def test_nobody_asks():

@@ -16,8 +16,8 @@ from headstart.nn.elastic import Elastic, extract, narrow, part
 from headstart.nn.encoder import Model, encoder
 from headstart.nn.heads import prototypes
 from headstart.recipes.poa import alike, follow, several, spread
+from headstart.scene import Scene, Side
 from headstart.step import Step
-from headstart.terms import Scene, Side
 from headstart.terms.diffuse import diffuse, noised, squared_cosine, velocity
 from headstart.tokens import every
 from headstart.tree import replace as changed
@@ -99,7 +99,7 @@ def test_eegdm_tells_the_encoder_how_much_noise_there_is():
     made = recipe("eegdm", "series")
     batch = batch_of(made, Step(0, 10))
     view, enc = made.objective.view("x", batch, Step(0, 10)), made.objective.encoder
-    silent, told, none = (enc.embed(view.seen, None, level) for level in (None, view.level, 0 * view.level))
+    silent, told, none = (enc.embed(view.seen, None, level).values for level in (None, view.level, 0 * view.level))
     assert torch.equal(silent, none) and not torch.allclose(silent, told)
     assert (silent != told).any(1).equal(view.seen.slot), "it is said in the slots"
 
@@ -144,7 +144,9 @@ def by_hand(enc, tokens, width, depth):
     )  # for where rows are, which no weight says
     for p in small.parameters():
         nn.init.zeros_(p)
-    x = small.embed(tokens) + linear(tokens.values, enc.embeds["x"].map, width).masked_fill(tokens.slot[:, None], 0)
+    x = small.embed(tokens).values + linear(tokens.values, enc.embeds["x"].map, width).masked_fill(
+        tokens.slot[:, None], 0
+    )
     x = x + enc.slots[:, :width].repeat(n, 1).new_zeros(x.shape).masked_scatter(
         tokens.slot[:, None], enc.slots[:, :width].repeat(n, 1)
     )

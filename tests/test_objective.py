@@ -16,9 +16,10 @@ from headstart.nn.encoder import encoder
 from headstart.nn.heads import at_hidden, boxes, decoder, first, last, mean, mean_std, prototypes
 from headstart.nn.linear import Linear
 from headstart.objective import Objective
+from headstart.scene import Scene, Side
 from headstart.step import Step, cosine, ramp, warmup_cosine
 from headstart.teacher import Ema
-from headstart.terms import Scene, Side, autoregress, distill, masked
+from headstart.terms import autoregress, distill, masked
 from headstart.tokens import Batch, Tokens
 
 STEP = Step(2, 10)
@@ -57,7 +58,7 @@ def test_one_packed_call_per_encoder(name, kind):
     made, calls = recipe(name, kind), []
     for path, part in made.objective.named_modules():
         if type(part).__name__ == "Transformer":
-            part.register_forward_hook(lambda m, args, out, path=path: calls.append((path, args[1].segments)))
+            part.register_forward_hook(lambda m, args, out, path=path: calls.append((path, args[0].layout.segments)))
     batch = batch_of(made, STEP)
     made.objective(batch, STEP)
     sides = 1 if made.objective.teacher is None else 2
@@ -208,11 +209,11 @@ def test_encoder_places_slots_and_positions():
     given = data("series")
     torch.manual_seed(0)
     enc, tokens = encoder(given.tokenizers, TINY), rows((4, 3), dim=6, slots=1, axes=1)
-    x = enc.embed(tokens)
+    x = enc.embed(tokens).values
     assert torch.equal(x[tokens.slot], enc.slots.expand(2, -1))
-    still = enc.embed(tokens, torch.ones(len(tokens), dtype=torch.bool))
+    still = enc.embed(tokens, torch.ones(len(tokens), dtype=torch.bool)).values
     assert_close(still[~tokens.slot], enc.embeds["x"](tokens)[~tokens.slot])
-    moved = enc.embed(type(tokens)(tokens.values, tokens.coords + 1, tokens.layout, "x"))
+    moved = enc.embed(type(tokens)(tokens.values, tokens.coords + 1, tokens.layout, "x")).values
     assert not torch.equal(moved[~tokens.slot], x[~tokens.slot]) and torch.equal(moved[tokens.slot], x[tokens.slot])
     with pytest.raises(ValueError, match="packed with 2 slots for an encoder with 1"):
         enc(rows((4, 3), dim=6, slots=2, axes=1))

@@ -13,6 +13,7 @@ from torch.testing import assert_close
 from headstart.data.source import ArraySource
 from headstart.losses import CenteredCE, InfoNCE
 from headstart.nn.encoder import Model
+from headstart.nn.linear import Linear
 from headstart.nn.lora import LowRank
 from headstart.nn.position import sincos
 from headstart.recipe import Data
@@ -265,7 +266,7 @@ def test_low_rank_updates_equal_peft():
         peft = pytest.importorskip("peft")
         torch.manual_seed(0)
         plain = torch.nn.Sequential(torch.nn.Linear(12, 18))
-        ours = LowRank(torch.nn.Linear(12, 18), 4, (slice(0, 18),), alpha=8.0)
+        ours = LowRank(Linear(12, 18), 4, ((0, 18),), alpha=8.0)
         ours.load_state_dict(plain[0].state_dict(), strict=False)
         config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["0"], lora_dropout=0.0)
         theirs = peft.get_peft_model(plain, config)

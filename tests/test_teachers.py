@@ -19,9 +19,10 @@ from headstart.recipes.cytofm_ibot import cytofm_ibot
 from headstart.recipes.mmc import mmc, whole
 from headstart.recipes.selfpatch import alike, attentive, neighbours, pooled, selfpatch
 from headstart.recipes.sit import sit
+from headstart.scene import Scene, Side
 from headstart.step import Step
 from headstart.teacher import Ema
-from headstart.terms import Scene, Side, distill
+from headstart.terms import distill
 from headstart.tokens import Batch, Tokens, every, layout, reserve
 
 RECIPES = (sit, mmc, cytofm_ibot, selfpatch)

@@ -237,7 +237,7 @@ def test_an_encoder_comes_back_as_it_was(kind, tmp_path):
     assert back.tokenizers == enc.tokenizers and back.causal == enc.causal and card["read"] == "mean"
     assert back.shape == TINY and not back.training
     card_path = tmp_path / "encoder.json"
-    card_path.write_text(card_path.read_text().replace('"format": 1', '"format": 2'))
+    card_path.write_text(card_path.read_text().replace('"format": 2', '"format": 3'))
     with pytest.raises(ValueError, match="upgrade"):
         checkpoint.load_encoder(tmp_path)
 
@@ -294,7 +294,7 @@ def test_device_and_dtype():
 def test_parameters_stay_fp32(dtype):
     made = fresh("dino", "image")
     rows = []
-    made.objective.encoders["encoder"].trunk.register_forward_hook(lambda m, a, out: rows.append(out.dtype))
+    made.objective.encoders["encoder"].trunk.register_forward_hook(lambda m, a, out: rows.append(out[-1].values.dtype))
     train(made, dataclasses.replace(RUN, dtype=dtype), until=2)
     assert {v.dtype for v in made.objective.state_dict().values()} == {torch.float32}
     assert set(rows) == {torch.bfloat16 if dtype == "bf16" else torch.float32}

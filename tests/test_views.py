@@ -33,10 +33,11 @@ from headstart.nn.lora import LowRank, adapt
 from headstart.objective import Objective
 from headstart.optim import AdamW
 from headstart.recipe import Recipe
+from headstart.scene import Scene, Side
 from headstart.step import Step, draw, during
 from headstart.targets import codes, features
 from headstart.teacher import Ema
-from headstart.terms import Scene, Side, Term, classify, contrast, masked, which_crop
+from headstart.terms import Term, classify, contrast, masked, which_crop
 from headstart.tokens import Batch, Tokens, View, choose, every, join, layout, unjoin
 from headstart.tree import replace
 
@@ -143,13 +144,14 @@ def test_keys_are_all_that_is_attended_to():
     from headstart.nn.transformer import Keys
 
     given = Keys(keys.index, layout(keys.counts))
-    a = enc.trunk(x, spans, given)
+    through = lambda x, keys=None: enc.through(Tokens(x, torch.zeros(len(x), 0), spans), keys)[-1].values  # noqa: E731
+    a = through(x, given)
     moved = x.clone()
     moved[1] = torch.randn(16)
-    b = enc.trunk(moved, spans, given)
+    b = through(moved, given)
     assert not torch.allclose(a[1], b[1]) and torch.equal(a[2:], b[2:])
     everything = Keys(torch.arange(spans.rows), layout(spans.lengths))
-    assert_close(enc.trunk(x, spans, everything), enc.trunk(x, spans), rtol=1e-5, atol=1e-6)
+    assert_close(through(x, everything), through(x), rtol=1e-5, atol=1e-6)
     made, free = (
         build({"a": Look_at("x", "y")}, {"x": some, "y": ("x", clean)}),
         build({"a": Look_at("x")}, {"x": clean}),
@@ -163,7 +165,9 @@ def test_keys_are_all_that_is_attended_to():
 
 def test_a_level_of_noise_is_told_to_the_slots():
     enc, tokens = build({"a": Look_at("x")}, {"x": clean}).objective.encoder, rows((3, 4), dim=4, slots=1, kind="x")
-    none, zero, high = (enc.embed(tokens, level=level) for level in (None, torch.zeros(2), torch.tensor([0.0, 9.0])))
+    none, zero, high = (
+        enc.embed(tokens, level=level).values for level in (None, torch.zeros(2), torch.tensor([0.0, 9.0]))
+    )
     assert torch.equal(none, zero)
     assert torch.equal(high[:4], none[:4]) and not torch.allclose(high[4], none[4]) and torch.equal(high[5:], none[5:])
 
@@ -174,7 +178,7 @@ def test_special_rows_have_no_content():
     view = made.objective.view("x", batch, STEP)
     assert torch.equal(view.seen.special == 0, view.hidden.mask)
     hidden = view.seen.values + 5 * view.hidden.mask[:, None]
-    assert torch.equal(enc.embed(view.seen), enc.embed(view.seen.with_values(hidden)))
+    assert torch.equal(enc.embed(view.seen).values, enc.embed(view.seen.with_values(hidden)).values)
     run(made).backward()
     assert enc.specials.grad.any()
     bare = build({"a": masked(at_hidden(Linear(16, 4)))}, {"x": corrupt(random, 0.5, mask_token)})
@@ -198,9 +202,8 @@ def test_depths_show_the_rows_on_their_way():
     enc, scene = made.objective.encoder, made.objective.terms["a"].scene
     tokens = scene.views["x"].seen
     x = enc.embed(tokens)
-    assert_close(scene.student.within[0]["x"].values, x)
-    x = enc.trunk.blocks[0](x, tokens.layout)
-    assert_close(scene.student.within[1]["x"].values, x)
+    assert_close(scene.student.within[0]["x"].values, x.values)
+    assert_close(scene.student.within[1]["x"].values, enc.trunk.blocks[0](x).values)
     last = scene.student.within[2]["x"].values
     assert_close(enc.trunk.norm(last), scene.student.z["x"].values)
 
@@ -342,7 +345,7 @@ def test_low_rank_updates_begin_at_nothing_and_fold_in():
             assert torch.equal(keys, part.weight[16:32]) and not torch.equal(part.whole()[:16], part.weight[:16])
             assert_close(part.part(torch.ones(3, 16), slice(0, 16)), part(torch.ones(3, 16))[:, :16])
     plain = encoder(data("image").tokenizers, TINY)
-    plain.load_state_dict(enc.weights())
+    plain.load_state_dict(enc.folded().state_dict())
     assert_close(plain(x).values, enc(x).values, rtol=1e-5, atol=1e-6)
     learning = {n for n, p in enc.named_parameters() if p.requires_grad}
     assert all("norm" in n or ".1." in n or "up" in n or "down" in n for n in learning) and "slots" not in learning

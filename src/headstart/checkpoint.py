@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from .errors import Mistake
 from .nn.encoder import Encoder
-from .nn.released import load_encoder
+from .nn.parts import load_once, once
+from .nn.released import card_of, load_encoder
 
 __all__ = [
     "KEEP",
@@ -76,7 +75,7 @@ def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.O
     if final.exists():
         return final
     part = Path(tempfile.mkdtemp(dir=folder, prefix=".part-"))
-    write_tensors(part / "objective.safetensors", _once(objective.state_dict()))
+    write_tensors(part / "objective.safetensors", once(objective.state_dict()))
     names = {id(p): name for name, p in objective.named_parameters()}
     moments = {
         f"{names[id(p)]}/{key}": value
@@ -95,18 +94,6 @@ def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.O
     return final
 
 
-def _once(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Each tensor under its first name: parts that two terms share have several."""
-    seen: set[tuple[int, tuple[int, ...]]] = set()
-    out: dict[str, Tensor] = {}
-    for name, tensor in state.items():
-        place = (tensor.data_ptr(), tuple(tensor.shape))
-        if place not in seen or not tensor.numel():
-            out[name] = tensor
-        seen.add(place)
-    return out
-
-
 def complete(folder: Path) -> list[Path]:
     """The checkpoints there are, oldest first."""
     return sorted(p for p in folder.glob("step-*") if (p / "state.json").exists())
@@ -116,12 +103,7 @@ def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) 
     """Put a checkpoint back, bit for bit; returns its facts."""
     device = next(objective.parameters()).device
     kept = load_file(path / "objective.safetensors", device=str(device))
-    again = objective.state_dict().keys() - _once(objective.state_dict()).keys()  # other names of what is kept
-    missing, unexpected = objective.load_state_dict(kept, strict=False)
-    if set(missing) - again or unexpected:
-        raise Mistake(
-            f"{path} was written by another recipe than this one: {sorted({*missing, *unexpected} - again)[:3]}"
-        )
+    load_once(objective, kept, path)
     moments: dict[str, dict[str, Tensor]] = {}
     for key, value in load_file(path / "optimizer.safetensors").items():
         name, _, what = key.rpartition("/")
@@ -134,7 +116,5 @@ def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) 
 
 def save_encoder(folder: Path, encoder: Encoder, facts: dict[str, Any]) -> None:
     """`encoder.safetensors` and `encoder.json`: the one thing to share. Weights first, so that the JSON implies them."""
-    write_tensors(folder / "encoder.safetensors", encoder.weights())
-    tokenizers = {k: {"kind": t.kind, **t.state()} for k, t in encoder.tokenizers.items()}
-    card = {"format": 1, "model": asdict(encoder.shape), "causal": encoder.causal, "tokenizers": tokenizers, **facts}
-    write_json(folder / "encoder.json", card)
+    write_tensors(folder / "encoder.safetensors", once(encoder.state_dict()))
+    write_json(folder / "encoder.json", card_of(encoder) | facts)

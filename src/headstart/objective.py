@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from .corrupt import Make
 from .errors import Mistake
 from .nn.elastic import Elastic
-from .nn.encoder import Encoder
+from .nn.encoder import Encoder, returned
 from .nn.transformer import Keys
+from .scene import Scene, Side
 from .step import Schedule, Step, at
 from .teacher import Teacher
-from .terms import Scene, Side, Term
-from .tokens import Batch, Layout, Tokens, View, join, layout, unjoin
+from .terms import Term
+from .tokens import Batch, Tokens, View, end_to_end, join, layout, split, unjoin
 from .tree import replace, tree
 
 
@@ -37,6 +38,7 @@ class Objective(nn.Module):
     batch's tokens of that name, or (name of the tokens, Make). terms: name -> Term. weights: what each term counts (1 unless
     named), possibly moving; a term that counts nothing at a step is not run, and what only it reads not encoded. together:
     groups of views whose rows make one sequence for each sample, so that they attend to one another. teacher: e.g. Ema(0.996).
+    Losses of the encoder's own (the load balance of experts) are added as they come.
     """
 
     def __init__(
@@ -110,8 +112,9 @@ class Objective(nn.Module):
             raise ValueError(f"no term counts anything at step {step.index} of {step.total}: look at the weights")
         scene = self.scene(batch, step, running)
         parts = {name: term(dataclasses.replace(scene, term=name)) for name, term in running.items()}
-        total = torch.stack([weights[name] * loss for name, loss in parts.items()]).sum()
-        return Loss(total, {name: loss.detach() for name, loss in parts.items()})
+        counted = [weights[name] * loss for name, loss in parts.items()] + list(scene.student.asides.values())
+        found = parts | scene.student.asides
+        return Loss(torch.stack(counted).sum(), {name: loss.detach() for name, loss in found.items()})
 
     def view(self, name: str, batch: Batch, step: Step) -> View:
         """The view of this name, made from the batch."""
@@ -131,14 +134,33 @@ class Objective(nn.Module):
         views = _Views(self, batch, step)
         seen = {v: views[v].seen for v in self._read(t.reads for t in terms.values())}
         deep = frozenset(d for t in terms.values() for d in t.depths)
-        student = Side(*self._encode(self.encoders, seen, views, step, deep), {n: t.head for n, t in terms.items()})
+        student = self._side(self.encoders, seen, views, step, deep, {n: t.head for n, t in terms.items()})
+        for name, term in terms.items():
+            for v in term.reads if term.by_row else ():
+                if len(student.z[v]) != len(seen[v]):
+                    raise ValueError(
+                        f"term {name!r} asks for each of the {len(seen[v]):,} rows of view {v!r}, and the encoder's trunk gives "
+                        f"{len(student.z[v]):,}: choose a method that reads whole samples (dino, clip), or another trunk"
+                    )
         clean = {v: views[v].clean for v in self._read(t.reads_teacher for t in terms.values())}
         if self.teacher is None or not clean:
             return Scene(views, student, None, batch, step)
         encoders, heads = (cast(nn.ModuleDict, self.teacher.network[part]) for part in ("encoders", "heads"))
         with torch.no_grad():
-            teacher = Side(*self._encode(encoders, clean, {}, step, deep), dict(heads.items()))
+            teacher = self._side(encoders, clean, {}, step, deep, dict(heads.items()))
         return Scene(views, student, teacher, batch, step)
+
+    def _side(
+        self,
+        encoders: nn.ModuleDict,
+        tokens: dict[str, Tokens],
+        made: Mapping[str, View],
+        step: Step,
+        deep: frozenset[int],
+        heads: Mapping[str, nn.Module],
+    ) -> Side:
+        z, within, asides = self._encode(encoders, tokens, made, step, deep)
+        return Side(z, within, heads, asides)
 
     def after_step(self, step: Step) -> None:
         """Everything that moves outside the gradient: the teacher, then whatever remembers (a centre, a queue, a memory)."""
@@ -161,9 +183,11 @@ class Objective(nn.Module):
         made: Mapping[str, View],
         step: Step,
         deep: frozenset[int],
-    ) -> tuple[dict[str, Tokens], dict[int, dict[str, Tokens]]]:
-        """(encoded views, the same after some of the blocks): views that share an encoder go through it together."""
+    ) -> tuple[dict[str, Tokens], dict[int, dict[str, Tokens]], dict[str, Tensor]]:
+        """(encoded views, the same after some of the blocks, losses of the trunks' own): views that share an encoder go through
+        it together."""
         z: dict[str, Tokens] = {}
+        asides: dict[str, Tensor] = {}
         within: dict[int, dict[str, Tokens]] = {depth: {} for depth in sorted(deep)}
         for name, whole in encoders.items():
             encoder = cast(Encoder, whole).at(step)
@@ -171,33 +195,36 @@ class Objective(nn.Module):
             if not mine:
                 continue
             view = {v: made[v] if made else None for v in mine}
-            rows = {v: tokens[v].with_values(_embedded(encoder, tokens[v], view[v])) for v in mine}
+            rows = {v: _embedded(encoder, tokens[v], view[v]) for v in mine}
             groups = list(dict.fromkeys(self.together.get(v, (v,)) for v in mine))
             sequences = [rows[g[0]] if len(g) == 1 else join([rows[v] for v in g]) for g in groups]
-            spans = _end_to_end(sequences)
-            keys = _keys([view[g[0]] for g in groups], sequences)
-            x = torch.cat([s.values for s in sequences]) if len(sequences) > 1 else sequences[0].values
-            found = encoder.trunk.states(x, spans, keys, tuple(within)) if within else [encoder.trunk(x, spans, keys)]
-            for depth, values in zip([*within, None], found, strict=True):
+            x = end_to_end(sequences)
+            found = encoder.through(x, _keys([view[g[0]] for g in groups], sequences), tuple(within))
+            for aside, loss in found[-1].asides.items():
+                asides[aside] = asides.get(aside, 0) + loss
+            for depth, after in zip([*within, None], found, strict=True):
                 into = z if depth is None else within[depth]
-                pieces = values.split([len(s) for s in sequences])
-                for group, piece in zip(groups, pieces, strict=True):
-                    parts = [rows[v] for v in group]
-                    apart = unjoin(piece, parts) if len(group) > 1 else [parts[0].with_values(piece)]
+                if self.together and after.layout is not x.layout:
+                    raise ValueError(
+                        "views that make one sequence cannot be taken apart: the trunk gives fewer rows than it got"
+                    )
+                for group, piece in zip(groups, _pieces(after, x, sequences), strict=True):
+                    seen = [tokens[v] for v in group]
+                    apart = unjoin(piece.values, seen) if len(group) > 1 else [returned(seen[0], piece)]
                     into |= zip(group, apart, strict=True)
-        return z, within
+        return z, within, asides
 
 
-def _embedded(encoder: Encoder, tokens: Tokens, view: View | None) -> Tensor:
+def _embedded(encoder: Encoder, tokens: Tokens, view: View | None) -> Tokens:
     return encoder.embed(tokens) if view is None else encoder.embed(tokens, view.placeless, view.level)
 
 
-def _end_to_end(sequences: list[Tokens]) -> Layout:
-    """The layout of several sequences, one after another."""
-    first = sequences[0].layout
-    if len(sequences) == 1:
-        return first
-    return layout(tuple(n for s in sequences for n in s.layout.lengths), first.slots, str(first.seg.device))
+def _pieces(after: Tokens, before: Tokens, sequences: list[Tokens]) -> list[Tokens]:
+    """The rows of each sequence again, out of what a trunk made of all of them."""
+    if after.layout is before.layout:
+        values = after.values.split([len(s) for s in sequences])
+        return [s.with_values(piece) for s, piece in zip(sequences, values, strict=True)]
+    return split(after, [s.layout.segments for s in sequences])
 
 
 def _keys(views: list[View | None], sequences: list[Tokens]) -> Keys | None:

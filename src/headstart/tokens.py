@@ -5,6 +5,7 @@ registers): they carry no data and are never hidden. `Tokens` are rows with coor
 reads beside what it came from, a `Batch` holds the samples of one step.
 """
 
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
@@ -76,12 +77,33 @@ def choose(mask: Bool[Tensor, "T"], counts: tuple[int, ...]) -> Rows:
 
 
 @tree
+class Pairs:
+    """Pairs of rows that have to do with each other: a bond and its atoms, the ends of an edge, neighbours of a grid.
+
+    first, second: numbers of rows among all T; both lie in one segment. sort: what joins them, from 0 to `sorts` - 1.
+    """
+
+    first: Int[Tensor, "E"]
+    second: Int[Tensor, "E"]
+    sort: Int[Tensor, "E"]
+    sorts: int = static(default=1)  # on the host, so that nobody waits for a device to learn it
+
+    def moved(self, where: Int[Tensor, "T"]) -> "Pairs":
+        """The same pairs once row i has become row `where[i]`; pairs with a row that is gone (-1) are gone."""
+        first, second = where[self.first], where[self.second]
+        there = (first >= 0) & (second >= 0)
+        return Pairs(first[there], second[there], self.sort[there], self.sorts)
+
+
+@tree
 class Tokens:
     """Rows with coordinates.
 
     values: [T, ...] patches, ids, frames; [T, D] after a network.  coords: [T, C], where a row sits, in the units of
     its tokenizer's axes; C may be 0.  kind: the name of the tokenizer that made the rows.  special: which of its learned
-    vectors an encoder puts in place of a row's content (a mask, a mode); -1: none, the content itself.
+    vectors an encoder puts in place of a row's content (a mask, a mode); -1: none, the content itself.  pairs: inside an
+    encoder whose trunk asks for them, rows that have to do with each other.  asides: what a trunk wants added to the loss
+    (the load balance of its experts), by name.
     """
 
     values: Tensor
@@ -89,6 +111,8 @@ class Tokens:
     layout: Layout
     kind: str = static(default="x")
     special: Int[Tensor, "T"] | None = None
+    pairs: Pairs | None = None
+    asides: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.layout.rows
@@ -110,6 +134,10 @@ class Tokens:
     def with_values(self, values: Tensor) -> "Tokens":
         """The same rows, saying something else."""
         return replace(self, values=values)
+
+    def with_aside(self, name: str, loss: Float[Tensor, ""]) -> "Tokens":
+        """The same rows, and a loss beside what is asked of them; those of one name add up."""
+        return replace(self, asides=self.asides | {name: self.asides.get(name, 0) + loss})
 
 
 @tree
@@ -244,6 +272,12 @@ def select(tokens: Tokens, rows: Rows) -> Tokens:
     return Tokens(tokens.values[rows.index], tokens.coords[rows.index], kept, tokens.kind, special)
 
 
+def content(tokens: Tokens) -> Tokens:
+    """The rows with data alone, in segments without slots."""
+    at = every(tokens).index
+    return Tokens(tokens.values[at], tokens.coords[at], layout(tokens.content, 0, _name(tokens.device)), tokens.kind)
+
+
 def every(tokens: Tokens) -> Rows:
     """All rows with data."""
     return choose(~tokens.slot, tokens.content)
@@ -256,9 +290,34 @@ def join(parts: list[Tokens]) -> Tokens:
     """
     device = _name(parts[0].device)
     order, lengths = woven(tuple(p.layout.lengths for p in parts), device)
+    together = end_to_end(parts)
+    pairs = together.pairs and together.pairs.moved(order.argsort())
+    spans = layout(lengths, 0, device)
+    return Tokens(together.values[order], together.coords[order], spans, parts[0].kind, pairs=pairs)
+
+
+def end_to_end(parts: list[Tokens]) -> Tokens:
+    """The rows of all parts, one part after another, once embedded: what an encoder reads in one go.
+
+    Where parts have coordinates of fewer axes than others, the missing ones are 0.
+    """
+    if len(parts) == 1:
+        return parts[0]
     axes = max(p.coords.shape[1] for p in parts)
     coords = torch.cat([nn.functional.pad(p.coords, (0, axes - p.coords.shape[1])) for p in parts])
-    return Tokens(torch.cat([p.values for p in parts])[order], coords[order], layout(lengths, 0, device), parts[0].kind)
+    spans = layout(tuple(n for p in parts for n in p.layout.lengths), parts[0].layout.slots, _name(coords.device))
+    return Tokens(torch.cat([p.values for p in parts]), coords, spans, parts[0].kind, pairs=_all_pairs(parts))
+
+
+def _all_pairs(parts: list[Tokens]) -> Pairs | None:
+    """The pairs of parts that come to lie end to end."""
+    starts = np.cumsum([0, *map(len, parts)]).tolist()
+    there = [(start, p.pairs) for start, p in zip(starts, parts, strict=False) if p.pairs is not None]
+    if not there:
+        return None
+    first, second = (torch.cat([getattr(pairs, end) + start for start, pairs in there]) for end in ("first", "second"))
+    sort = torch.cat([pairs.sort for _, pairs in there])
+    return Pairs(first, second, sort, max(pairs.sorts for _, pairs in there))
 
 
 @lru_cache(maxsize=64)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..tokens import Layout
+from ..tree import tree
 
 SHORT = (
     512  # rows up to which softmax(q k) v written out beats the fused kernel on a CPU in bf16; in fp32 it never does
@@ -26,6 +27,15 @@ MANY = (
 ROUND = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # then multiples of 256
 
 
+@tree
+class Bias:
+    """What is added to the scores of some pairs of rows, head by head. A pair of which a row is -1 does not count."""
+
+    first: Int[Tensor, "E"]  # the row that asks
+    second: Int[Tensor, "E"]  # the row that is asked
+    value: Float[Tensor, "E H"]
+
+
 def attend(
     q: Float[Tensor, "T H D"],
     k: Float[Tensor, "U H D"],
@@ -33,6 +43,7 @@ def attend(
     layout: Layout,
     context: Layout | None = None,
     causal: bool = False,
+    bias: Bias | None = None,
 ) -> Float[Tensor, "T H D"]:
     """Scaled dot-product attention inside segments.
 
@@ -46,6 +57,8 @@ def attend(
         raise ValueError(f"{layout.segments} segments cannot attend to {context.segments}")
     if not len(q):
         return q  # no row asks: a batch in which every sample lacks this part
+    if bias is not None:
+        return biased(q, k, v, layout, context, causal, bias)
     if layout.uniform and context.uniform:
         return dense(q, k, v, layout, context, causal)
     if q.is_cuda and q.dtype in (torch.bfloat16, torch.float16):
@@ -93,6 +106,33 @@ def dense(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, caus
     q4, k4, v4 = (x.reshape(s, -1, *x.shape[1:]) for x in (q, k, v))
     out = _core(q4, k4, v4, causal)
     return out.reshape(q.shape)
+
+
+def biased(
+    q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, causal: bool, bias: Bias
+) -> Float[Tensor, "T H D"]:
+    """The same with something added to the scores of pairs: segments of equal lengths together, their scores written out."""
+    out, heads = torch.zeros_like(q), q.shape[1:]
+    for n, m, rows, columns in same_lengths(layout.lengths, context.lengths, str(q.device)):
+        asking = q[rows].view(-1, n, *heads).transpose(1, 2)
+        asked, told = (x[columns].view(-1, m, *heads).transpose(1, 2) for x in (k, v))
+        i, j = _places(len(q), rows, bias.first), _places(len(k), columns, bias.second)
+        cells = len(asking) * n * m
+        at = torch.where(
+            (i >= 0) & (j >= 0), i * m + j % m, cells
+        )  # those of other groups fall into a cell of their own
+        added = bias.value.new_zeros(cells + 1, heads[0]).index_add(0, at, bias.value)[:-1]
+        score = added.view(-1, n, m, heads[0]).permute(0, 3, 1, 2)
+        out[rows] = written_out(asking, asked, told, causal, score).transpose(1, 2).reshape(-1, *heads)
+    return out
+
+
+def _places(count: int, rows: slice | Tensor, ends: Int[Tensor, "E"]) -> Int[Tensor, "E"]:
+    """Which of a group's rows these are; -1 where none of them. count: rows in all."""
+    every = torch.arange(count, device=ends.device)
+    place = torch.full((count + 1,), -1, device=ends.device)  # one more, for what is -1 already
+    place[every[rows]] = every[: len(every[rows])]
+    return place[ends]
 
 
 def by_length(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, causal: bool = False) -> Tensor:

@@ -2,13 +2,13 @@
 at hand (CroCo, Weinzaepfel et al. 2022; SiamMAE, Gupta et al. 2023)."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..tokens import Layout, Rows, Tokens, View, layout
+from ..tokens import Rows, Tokens, View, layout
 from .attention import attend
 from .heads import lighter, put_back, told
 from .linear import LayerNorm, Linear
@@ -25,14 +25,12 @@ class CrossAttention(nn.Module):
         self.heads = heads
         self.ask, self.tell, self.out = Linear(width, width), Linear(width, 2 * width), Linear(width, width)
 
-    def forward(
-        self, x: Float[Tensor, "T D"], spans: Layout, context: Float[Tensor, "U D"], beside: Layout
-    ) -> Float[Tensor, "T D"]:
-        """What each row of x, laid out by `spans`, finds in the context, laid out by `beside`."""
-        each = x.shape[1] // self.heads
-        q = self.ask(x).view(len(x), self.heads, each)
-        k, v = self.tell(context).view(len(context), 2, self.heads, each).unbind(1)
-        return self.out(attend(q, k, v, spans, beside).reshape(x.shape))
+    def forward(self, x: Tokens, context: Tokens) -> Float[Tensor, "T D"]:
+        """What each row finds in the context."""
+        each = x.values.shape[1] // self.heads
+        q = self.ask(x.values).view(len(x), self.heads, each)
+        k, v = self.tell(context.values).view(len(context), 2, self.heads, each).unbind(1)
+        return self.out(attend(q, k, v, x.layout, context.layout).reshape(x.values.shape))
 
 
 class CrossBlock(nn.Module):
@@ -45,27 +43,24 @@ class CrossBlock(nn.Module):
         self.cross = CrossAttention(width, heads)
         self.norm3, self.mlp = LayerNorm(width, eps=1e-6), Mlp(width, int(ratio * width))
 
-    def forward(
-        self, x: Float[Tensor, "T D"], spans: Layout, context: Float[Tensor, "U D"], beside: Layout
-    ) -> Float[Tensor, "T D"]:
-        return self._after(x + self.attention(self.norm1(x), spans), spans, context, beside)
+    def forward(self, x: Tokens, context: Tokens) -> Tokens:
+        y = x.values + self.attention(x.with_values(self.norm1(x.values)))
+        return self._after(x.with_values(y), context)
 
-    def only(
-        self,
-        x: Float[Tensor, "T D"],
-        spans: Layout,
-        rows: Rows,
-        ends: Layout,
-        context: Float[Tensor, "U D"],
-        beside: Layout,
-    ) -> Float[Tensor, "K D"]:
-        """What forward gives at these rows, which `ends` lays out, without computing the others."""
-        y = x[rows.index] + self.attention.only(self.norm1(x), spans, rows, ends)
-        return self._after(y, ends, context, beside)
+    def only(self, x: Tokens, rows: Rows, context: Tokens) -> Float[Tensor, "K D"]:
+        """What forward gives at these rows, without computing the others."""
+        y = x.values[rows.index] + self.attention.only(x.with_values(self.norm1(x.values)), rows)
+        return self._after(alone(x, rows, y), context).values
 
-    def _after(self, x: Tensor, spans: Layout, context: Tensor, beside: Layout) -> Tensor:
-        x = x + self.cross(self.norm2(x), spans, self.norm_context(context), beside)
-        return x + self.mlp(self.norm3(x))
+    def _after(self, x: Tokens, context: Tokens) -> Tokens:
+        beside = context.with_values(self.norm_context(context.values))
+        y = x.values + self.cross(x.with_values(self.norm2(x.values)), beside)
+        return x.with_values(y + self.mlp(self.norm3(y)))
+
+
+def alone(x: Tokens, rows: Rows, values: Float[Tensor, "K D"]) -> Tokens:
+    """These rows of x, without slots, saying something else."""
+    return Tokens(values, x.coords[rows.index], layout(rows.counts, 0, str(x.device)), x.kind)
 
 
 class cross_decoder(nn.Module):
@@ -90,10 +85,8 @@ class cross_decoder(nn.Module):
         initialise(self)
 
     def forward(self, z: Tokens, view: View, context: Tokens) -> Float[Tensor, "K out"]:
-        spans, beside, hidden = view.clean.layout, context.layout, view.hidden
-        x = put_back(self.enter(z.values), self.mask, view)
-        y = told(self.enter(context.values), context)
+        x = view.clean.with_values(put_back(self.enter(z.values), self.mask, view))
+        y = context.with_values(told(self.enter(context.values), context))
         for block in self.blocks[:-1]:
-            x = block(x, spans, y, beside)
-        ends = layout(hidden.counts, 0, str(x.device))
-        return self.out(self.norm(cast(Any, self.blocks[-1]).only(x, spans, hidden, ends, y, beside)))
+            x = block(x, y)
+        return self.out(self.norm(cast(CrossBlock, self.blocks[-1]).only(x, view.hidden, y)))

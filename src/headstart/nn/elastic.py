@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ..errors import Mistake
 from ..step import Step
 from .encoder import Encoder, Model
+from .linear import Linear
 
 _BLOCK = re.compile(r"trunk\.blocks\.(\d+)\.")
 
@@ -31,6 +32,7 @@ class Elastic(nn.Module):
 
     def __init__(self, student: Encoder, narrowest: float = 0.375, shallowest: float = 0.5, repeat: int = 3) -> None:
         super().__init__()
+        _plain(student)
         self._student = (student,)  # in a tuple, so that its weights are registered once
         self.shapes = _parts(student.shape, narrowest, shallowest, repeat)
 
@@ -45,18 +47,18 @@ class Elastic(nn.Module):
 def part(student: Encoder, shape: Model) -> Encoder:
     """A part of the student that works on the student's own weights, for one step: it has no parameters itself."""
     with torch.device("meta"):
-        small = Encoder(student.tokenizers, shape, student.causal)
+        small = student.like(shape=shape)
     for name, weight in _cut(student, small).items():
         home, _, own = name.rpartition(".")
         delattr(small.get_submodule(home), own)
         setattr(small.get_submodule(home), own, weight)
-    small.dtype = student.dtype
     return small
 
 
 @torch.no_grad()
 def extract(student: Encoder, width: int, depth: int) -> Encoder:
     """A part as an encoder of its own, to keep, to save or to train further. width: whole heads of the student's."""
+    _plain(student)
     head = student.width // student.shape.heads
     if width % head or not head <= width <= student.width or not 1 <= depth <= student.shape.depth:
         raise Mistake(
@@ -64,10 +66,16 @@ def extract(student: Encoder, width: int, depth: int) -> Encoder:
             f"{student.shape.depth}, not {width} and {depth}"
         )
     shape = replace(student.shape, width=width, depth=depth, heads=width // head)
-    small = Encoder(student.tokenizers, shape, student.causal).to(student.slots.device)
+    small = student.like(shape=shape).to(student.slots.device)
     small.load_state_dict(_cut(student, small))
-    small.dtype = student.dtype
     return small
+
+
+def _plain(student: Encoder) -> None:
+    if student.parts:
+        raise Mistake(
+            f"an encoder whose parts were replaced ({', '.join(student.parts)}) has no smaller nets inside: fold them in"
+        )
 
 
 class narrow(nn.Module):
@@ -118,7 +126,7 @@ def _cut(student: Encoder, small: Encoder) -> dict[str, Tensor]:
     ]  # int(linspace(0, last, depth)), without its rounding
     found: dict[str, Tensor] = {}
     for home, module in small.named_modules():
-        stacked = 3 if home.endswith(".attention.qkv") else 1  # queries, keys and values: the first of each
+        stacked = module.stacked if isinstance(module, Linear) else 1  # queries, keys and values: the first of each
         for own, like in module.named_parameters(recurse=False):
             name = f"{home}.{own}" if home else own
             whole = full[_BLOCK.sub(lambda block: f"trunk.blocks.{kept[int(block[1])]}.", name)]

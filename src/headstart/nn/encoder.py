@@ -1,5 +1,6 @@
-"""Tokens in, one vector per row out: embed the payload, add where it sits, run the transformer."""
+"""Tokens in, one vector per row out: embed the payload, add where it sits, run the trunk."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,8 +10,12 @@ from torch import Tensor, nn
 from ..errors import Mistake
 from ..step import Step
 from ..tokens import Tokenizer, Tokens
+from .pairs import pairs_of
+from .parts import part_of, put, replaced, spelled, tie, tied
 from .position import sincos
-from .transformer import Transformer
+from .transformer import Keys, Transformer
+
+PLAIN = spelled(Transformer)
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Model:
     heads: int = 6
     slots: int = 1  # reserved rows: the class token, then registers
     specials: int = 0  # learned vectors that stand for a row's content: a mask, modes; a method asks for them
+    trunk: str = PLAIN  # what its rows run through, by its importable name and arguments (nn/parts.py)
 
     def __post_init__(self) -> None:
         if self.specials < 0:
@@ -53,18 +59,19 @@ def model(size: str | Model) -> Model:
 
 
 class Encoder(nn.Module):
-    """A transformer over the rows of one or more kinds of data.
+    """A trunk over the rows of one or more kinds of data.
 
     dtype: what the rows are computed in; parameters are fp32. `train` sets the machine's fastest.
     """
 
     specials: nn.Parameter | None
+    trunk: nn.Module
 
     def __init__(self, tokenizers: dict[str, Tokenizer], shape: Model, causal: bool = False) -> None:
         super().__init__()
         self.shape, self.causal, self.dtype = shape, causal, torch.float32
         self.tokenizers = dict(tokenizers)
-        self.trunk = Transformer(shape.width, shape.depth, shape.heads, causal)
+        self.trunk = part_of(shape.trunk)(shape.width, shape.depth, shape.heads, causal=causal)
         self.embeds = nn.ModuleDict({kind: t.embed(shape.width) for kind, t in tokenizers.items()})
         self.slots = nn.Parameter(torch.randn(shape.slots, shape.width) * 0.02)
         specials = nn.Parameter(torch.randn(shape.specials, shape.width) * 0.02) if shape.specials else None
@@ -76,42 +83,71 @@ class Encoder(nn.Module):
 
     def forward(self, tokens: Tokens, placeless: Tensor | None = None) -> Tokens:
         """[T, width] for rows of one kind; `placeless` rows are told their content but not their position."""
-        return tokens.with_values(self.trunk(self.embed(tokens, placeless), tokens.layout))
+        return returned(tokens, self.trunk(self.embed(tokens, placeless))[-1])
+
+    def through(self, x: Tokens, keys: Keys | None = None, depths: tuple[int, ...] = ()) -> list[Tokens]:
+        """Embedded rows after each of these depths of the trunk, and last after all of it."""
+        return self.trunk(x, keys, depths)
 
     def at(self, step: Step) -> "Encoder":
         """The encoder that this step trains: itself."""
         return self
 
-    def weights(self) -> dict[str, Tensor]:
-        """The state as a plain encoder has it: updates that a part keeps beside its weights are folded into them."""
+    def like(self, tokenizers: dict[str, Tokenizer] | None = None, shape: Model | None = None) -> "Encoder":
+        """An encoder made as this one was, with fresh weights: for other kinds of data, or of another shape.
+
+        Parts that stand in the place of plain ones stand there again, unless the shape is another.
+        """
+        made = Encoder(tokenizers or self.tokenizers, shape or self.shape, self.causal)
+        if shape is None:
+            put(made, self.parts)
+            tie(made, {a: b for a, b in self.tied.items() if not a.startswith("embeds.")})
+        made.dtype = self.dtype
+        return made
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What stands in the place of a plain part, by where it stands: part of the card."""
+        with torch.device("meta"):
+            plain = Encoder(self.tokenizers, self.shape, self.causal)
+        return replaced(self, plain)
+
+    @property
+    def tied(self) -> dict[str, str]:
+        """Tensors that are the same as another: part of the card."""
+        return tied(self)
+
+    def folded(self) -> "Encoder":
+        """The same encoder with the updates that parts keep beside their weights folded in."""
         state = dict(self.state_dict())
-        for name, part in self.named_modules():
-            folded = getattr(part, "folded", None)
-            if folded is not None:
+        kept = self.parts
+        for name in list(kept):
+            fold = getattr(self.get_submodule(name), "folded", None)
+            if fold is not None:
                 state = {k: v for k, v in state.items() if not k.startswith(f"{name}.")}
-                state |= {f"{name}.{k}": v for k, v in folded().items()}
-        return state
+                state |= {f"{name}.{k}": v for k, v in fold().items()}
+                del kept[name]
+        made = Encoder(self.tokenizers, self.shape, self.causal)
+        put(made, kept)
+        tie(made, {a: b for a, b in self.tied.items() if {a, b} <= made.state_dict().keys()})
+        made.load_state_dict(state)
+        made.dtype = self.dtype
+        return made.to(self.slots.device)
 
     def only(self, name: str) -> "Encoder":
         """The encoder of one kind alone, without the entrances of the others; the same numbers."""
         if list(self.tokenizers) == [name]:
             return self
-        alone = Encoder({name: self.tokenizers[name]}, self.shape, self.causal)
-        state = {k: v for k, v in self.weights().items() if not k.startswith("embeds.") or k.split(".")[1] == name}
-        alone.load_state_dict(state)
-        alone.dtype = self.dtype
+        alone = self.like({name: self.tokenizers[name]})
+        state = self.state_dict()
+        alone.load_state_dict({key: state[key] for key in alone.state_dict()})
         return alone.to(self.slots.device)
 
-    def embed(
-        self, tokens: Tokens, placeless: Tensor | None = None, level: Float[Tensor, "S"] | None = None
-    ) -> Float[Tensor, "T D"]:
+    def embed(self, tokens: Tokens, placeless: Tensor | None = None, level: Float[Tensor, "S"] | None = None) -> Tokens:
         """Payload plus position; special rows have a learned vector for payload; slot rows hold what was learnt for them, and
-        how noisy their segment is (0, as if nothing was said: not at all)."""
+        how noisy their segment is (0, as if nothing was said: not at all). Rows whose position is withheld lie at 0."""
         if tokens.values.is_floating_point():
             tokens = tokens.with_values(tokens.values.to(self.dtype))
-        place = sincos(tokens.coords, self.width)
-        if placeless is not None:
-            place = place.masked_fill(placeless[:, None], 0)
         said = self.embeds[tokens.kind](tokens)
         if tokens.special is not None:
             if self.specials is None:
@@ -120,7 +156,10 @@ class Encoder(nn.Module):
                 )
             stand_in = self.specials.to(said.dtype)[tokens.special.clamp(min=0)]
             said = torch.where((tokens.special >= 0)[:, None], stand_in, said)
-        x = (said + place).to(self.dtype)
+        if self.trunk.absolute:
+            place = sincos(tokens.coords, self.width)
+            said = said + (place if placeless is None else place.masked_fill(placeless[:, None], 0))
+        x = said.to(self.dtype)
         spans = tokens.layout
         if spans.slots:
             if spans.slots != len(self.slots):
@@ -131,15 +170,30 @@ class Encoder(nn.Module):
                 noisy = sincos(level[:, None], self.width) - sincos(torch.zeros_like(level[:1, None]), self.width)
                 own = own + noisy.repeat_interleave(spans.slots, 0).to(x.dtype)
             x = x.index_copy(0, heads, own)
-        return x
+        coords = tokens.coords if placeless is None else tokens.coords.masked_fill(placeless[:, None], 0)
+        pairs = pairs_of(self.tokenizers[tokens.kind], tokens, placeless) if self.trunk.paired else None
+        return Tokens(x, coords, spans, tokens.kind, pairs=pairs)
+
+
+def returned(seen: Tokens, z: Tokens) -> Tokens:
+    """What a trunk made of these rows: they themselves with other values, or, where it gives fewer, its own."""
+    return seen.with_values(z.values) if z.layout is seen.layout else replace(z, kind=seen.kind)
 
 
 def encoder(
-    tokenizers: dict[str, Tokenizer], size: str | Model = "S", causal: bool = False, specials: int = 0
+    tokenizers: dict[str, Tokenizer],
+    size: str | Model = "S",
+    causal: bool = False,
+    specials: int = 0,
+    trunk: Callable[..., nn.Module] | None = None,
 ) -> Encoder:
-    """The plain transformer encoder of a named size (or `Model`) for these kinds of data; specials: learned vectors that views
-    may put in place of a row's content."""
-    return Encoder(tokenizers, replace(model(size), specials=specials), causal)
+    """The encoder of a named size (or `Model`) for these kinds of data.
+
+    specials: learned vectors that views may put in place of a row's content. trunk: a `Trunk`, such as
+    `partial(Transformer, block=Windowed)`; None: the plain transformer, or what the Model names.
+    """
+    shape = replace(model(size), specials=specials)
+    return Encoder(tokenizers, shape if trunk is None else replace(shape, trunk=spelled(trunk)), causal)
 
 
 def set_dtype(module: nn.Module, dtype: torch.dtype) -> None:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..tokens import Tokens, View, every, layout, segment_mean
+from ..tokens import Tokens, View, every, segment_mean
 from .linear import BatchNorm, LayerNorm, Linear
 from .position import sincos
 from .transformer import Block, initialise
@@ -131,10 +131,10 @@ class decoder(nn.Module):
         x = put_back(self.enter(z.values), self.mask, view)
         if not len(self.blocks):
             return self.norm(x[hidden.index])
+        rows = clean.with_values(x)
         for block in self.blocks[:-1]:
-            x = block(x, clean.layout)
-        x = cast(Block, self.blocks[-1]).only(x, clean.layout, hidden, layout(hidden.counts, 0, str(x.device)))
-        return self.norm(x)
+            rows = block(rows)
+        return self.norm(cast(Block, self.blocks[-1]).only(rows, hidden))
 
 
 class prototypes(nn.Module):

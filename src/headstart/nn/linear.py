@@ -1,5 +1,7 @@
 """Parameters stay fp32; arithmetic runs in the dtype of the rows that come in. Written out, instead of autocast."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -8,7 +10,25 @@ from .. import dist
 
 
 class Linear(nn.Linear):
-    """nn.Linear whose weight follows the dtype of its input."""
+    """nn.Linear whose weight follows the dtype of its input.
+
+    stacked: of so many maps of one input its output is made, one after another (queries, keys and values). What stands in the
+    place of a Linear has `part`, and `arguments` and `of`, by which it is written down and made again.
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, stacked: int = 1) -> None:
+        super().__init__(in_features, out_features, bias)
+        self.stacked = stacked
+
+    def arguments(self) -> dict[str, Any]:
+        """What `of` takes besides the plain part."""
+        shape = {"in_features": self.in_features, "out_features": self.out_features}
+        return {**shape, "bias": self.bias is not None, "stacked": self.stacked}
+
+    @classmethod
+    def of(cls, plain: "Linear", **arguments: Any) -> "Linear":
+        """Such a part in the place of a plain one."""
+        return cls(**arguments)
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.to(x.dtype)

@@ -1,7 +1,7 @@
 """An encoder that a run left behind, and what else of the run a later one may go on with."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,45 @@ from torch import Tensor
 from ..errors import Mistake
 from ..tokenizers import tokenizer_of
 from .encoder import Encoder, Model
+from .parts import foreign, load_once, put, tie
+
+FORMAT = 2  # of encoder.json; 1 knew the plain transformer alone
 
 
-def load_encoder(folder: Path) -> tuple[Encoder, dict[str, Any]]:
-    """The encoder and its card."""
-    card = json.loads((folder / "encoder.json").read_text())
-    if card["format"] != 1:
-        raise Mistake(f"{folder} was written in format {card['format']}, newer than this headstart reads: upgrade it")
+def card_of(encoder: Encoder) -> dict[str, Any]:
+    """What an encoder is made of, as JSON: `made_of` makes it again, with fresh weights."""
+    tokenizers = {k: {"kind": t.kind, **t.state()} for k, t in encoder.tokenizers.items()}
+    made = {"model": asdict(encoder.shape), "causal": encoder.causal, "parts": encoder.parts, "tied": encoder.tied}
+    return {"format": FORMAT, **made, "tokenizers": tokenizers}
+
+
+def made_of(card: dict[str, Any], trust: bool = False) -> Encoder:
+    """The encoder of a card. A part that comes from outside this package is only imported if it is trusted."""
+    if card["format"] > FORMAT:
+        raise Mistake(f"it was written in format {card['format']}, newer than this headstart reads: upgrade it")
+    shape, parts = Model(**card["model"]), dict(card.get("parts", {}))
+    strange = sorted({name for text in (shape.trunk, *parts.values()) for name in foreign(text)})
+    if strange and not trust:
+        raise Mistake(
+            f"it is made of {', '.join(strange)}, which is code from outside headstart: import it first, or, if you trust it, "
+            "load it with trust=True"
+        )
     tokenizers = {name: tokenizer_of(state) for name, state in card["tokenizers"].items()}
+    encoder = Encoder(tokenizers, shape, card["causal"])
+    put(encoder, parts)
+    tie(encoder, card.get("tied", {}))
+    return encoder
+
+
+def load_encoder(folder: Path, trust: bool = False) -> tuple[Encoder, dict[str, Any]]:
+    """The encoder in a folder and its card. trust: parts from outside headstart may be imported, which runs their code."""
+    card = json.loads((folder / "encoder.json").read_text())
     with torch.device("cpu"):  # numbers, even where a recipe is built on meta
-        encoder = Encoder(tokenizers, Model(**card["model"]), card["causal"])
-    encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
+        try:
+            encoder = made_of(card, trust)
+        except Mistake as mistake:
+            raise Mistake(f"the encoder in {folder} cannot be made: {mistake}") from mistake
+    load_once(encoder, load_file(folder / "encoder.safetensors"), folder)
     return encoder.eval(), card
 
 

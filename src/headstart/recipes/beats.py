@@ -38,10 +38,11 @@ from ..nn.transformer import Transformer, initialise
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import Schedule, during, in_rounds, round_of, warmup_cosine
 from ..teacher import Previous
-from ..terms import Scene, Term, masked
-from ..tokens import Tokens, View, every, layout
+from ..terms import Term, masked
+from ..tokens import Tokens, View, content, every
 
 
 def beats(
@@ -91,9 +92,9 @@ class Labeller(nn.Module):
 
     def estimate(self, code: Float[Tensor, "K W"], tokens: Tokens) -> Float[Tensor, "K D"]:
         """What the other model makes of every row, from the codes of all."""
-        x = self.enter(code.to(self.encoder.dtype))
-        x = x + sincos(tokens.coords[every(tokens).index], x.shape[1]).to(x.dtype)
-        return self.out(self.estimator(x, layout(tokens.content, 0, str(x.device))))
+        x, rows = self.enter(code.to(self.encoder.dtype)), content(tokens)
+        x = x + sincos(rows.coords, x.shape[1]).to(x.dtype)
+        return self.out(self.estimator(rows.with_values(x))[-1].values)
 
 
 class agreed(Term):

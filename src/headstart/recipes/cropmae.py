@@ -33,7 +33,7 @@ from ..recipe import Data, Recipe
 from ..step import Rng, warmup_cosine
 from ..targets import normalised, raw
 from ..terms import masked
-from ..tokens import Layout, Rows, Tokens
+from ..tokens import Rows, Tokens
 
 SAME = (
     "a crop keeps its rows as they were, at the same places, so that what is hidden can be looked up in the larger crop"
@@ -74,25 +74,15 @@ class AskFirst(nn.Module):
         self.mlp, self.norm2 = Mlp(width, int(ratio * width)), LayerNorm(width, eps=1e-6)
         self.attention, self.norm3 = Attention(width, heads), LayerNorm(width, eps=1e-6)
 
-    def forward(
-        self, x: Float[Tensor, "T D"], spans: Layout, context: Float[Tensor, "U D"], beside: Layout
-    ) -> Float[Tensor, "T D"]:
-        x = self._asked(x, spans, context, beside)
-        return self.norm3(x + self.attention(x, spans))
+    def forward(self, x: Tokens, context: Tokens) -> Tokens:
+        x = self._asked(x, context)
+        return x.with_values(self.norm3(x.values + self.attention(x)))
 
-    def only(
-        self,
-        x: Float[Tensor, "T D"],
-        spans: Layout,
-        rows: Rows,
-        ends: Layout,
-        context: Float[Tensor, "U D"],
-        beside: Layout,
-    ) -> Float[Tensor, "K D"]:
+    def only(self, x: Tokens, rows: Rows, context: Tokens) -> Float[Tensor, "K D"]:
         """What forward gives at these rows: all ask, and only these gather from the others."""
-        x = self._asked(x, spans, context, beside)
-        return self.norm3(x[rows.index] + self.attention.only(x, spans, rows, ends))
+        x = self._asked(x, context)
+        return self.norm3(x.values[rows.index] + self.attention.only(x, rows))
 
-    def _asked(self, x: Tensor, spans: Layout, context: Tensor, beside: Layout) -> Tensor:
-        x = self.norm1(x + self.cross(x, spans, context, beside))
-        return self.norm2(x + self.mlp(x))
+    def _asked(self, x: Tokens, context: Tokens) -> Tokens:
+        y = self.norm1(x.values + self.cross(x, context))
+        return x.with_values(self.norm2(y + self.mlp(y)))

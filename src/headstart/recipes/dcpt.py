@@ -33,8 +33,9 @@ from ..nn.transformer import Mlp, initialise
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import Rng, warmup_cosine
-from ..terms import Scene, Term, given
+from ..terms import Term, given
 from ..tokens import Tokens, View, every
 
 Spoil = Callable[[Tokens, Float[Tensor, "T 1"], Rng], Tensor]  # rows and, from 0.5 to 1, how badly; spoiled values

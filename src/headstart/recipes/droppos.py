@@ -33,10 +33,11 @@ from ..nn.transformer import Transformer, initialise
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import Rng, ramp, warmup_cosine
 from ..targets import Taught
 from ..teacher import Ema
-from ..terms import Scene, locate
+from ..terms import locate
 from ..tokens import Tokens, View
 
 MEANINGLESS = {
@@ -81,7 +82,7 @@ class blind(nn.Module):
         initialise(self)
 
     def forward(self, z: Tokens) -> Tokens:
-        return z.with_values(self.trunk(self.enter(z.values), z.layout))
+        return self.trunk(z.with_values(self.enter(z.values)))[-1]
 
 
 class central(Taught):

@@ -52,7 +52,7 @@ def _take(objective: Objective, kept: Released) -> bool:
     ((ours, tokenizer),) = objective.encoder.tokenizers.items()
     theirs, other = next(iter(kept.encoder.tokenizers.items()))
     alike = (tokenizer.kind, tokenizer.dim, tokenizer.axes) == (other.kind, other.dim, other.axes)
-    prefix = next(name for name in own if name.endswith("trunk.norm.weight")).removesuffix("trunk.norm.weight")
+    prefix = next(f"encoders.{name}." for name, net in objective.encoders.items() if net is objective.encoder)
     state = kept.heads | {
         prefix + name.replace(f"embeds.{theirs}.", f"embeds.{ours}.", 1): tensor
         for name, tensor in kept.encoder.state_dict().items()

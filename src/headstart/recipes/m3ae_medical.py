@@ -29,9 +29,10 @@ from ..nn.linear import Linear
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import warmup_cosine
 from ..targets import normalised, raw
-from ..terms import Scene, Term, classify, masked
+from ..terms import Term, classify, masked
 
 
 def m3ae_medical(

@@ -31,10 +31,11 @@ from ..nn.linear import Linear
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene, Side
 from ..step import cosine, warmup_cosine
 from ..targets import Taught, raw
 from ..teacher import Ema
-from ..terms import Scene, Side, distill, masked
+from ..terms import distill, masked
 from ..tokens import View
 
 

@@ -35,10 +35,11 @@ from ..nn.transformer import Block, initialise
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene, Side
 from ..step import Step, cosine, ramp, warmup_cosine
 from ..teacher import Ema
-from ..terms import Scene, Side, Term, distill
-from ..tokens import choose, layout
+from ..terms import Term, distill
+from ..tokens import Tokens, choose, layout
 
 
 def mugs(data: Data, size: str | Model = "S", codes: int = 65_536, local: int = 10, queue: int = 65_536) -> Recipe:
@@ -92,10 +93,11 @@ class joined(nn.Module):
 
     def forward(self, x: Float[Tensor, "S D"], size: int) -> Float[Tensor, "S E"]:
         rows = torch.cat([x[:, None], self.near(x)], 1)
-        spans, ends = (layout((n,) * len(x), 0, str(x.device)) for n in (rows.shape[1], 1))
-        own = choose(spans.place == 0, ends.lengths)
+        spans = layout((rows.shape[1],) * len(x), 0, str(x.device))
+        own = choose(spans.place == 0, (1,) * len(x))
         self.memory.put(x[:size])
-        return self.inner(self.norm(self.block.only(rows.flatten(0, 1), spans, own, ends)))
+        together = Tokens(rows.flatten(0, 1), x.new_zeros(spans.rows, 0), spans)
+        return self.inner(self.norm(self.block.only(together, own)))
 
     @torch.no_grad()
     def near(self, x: Float[Tensor, "S D"]) -> Float[Tensor, "S top D"]:

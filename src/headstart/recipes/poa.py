@@ -32,9 +32,10 @@ from ..nn.heads import first, prototypes
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import at, cosine, ramp, warmup_cosine
 from ..teacher import Ema
-from ..terms import Scene, Term
+from ..terms import Term
 from ..terms.term import average
 from .swav import balanced
 

@@ -36,11 +36,12 @@ from ..nn.transformer import Transformer, initialise
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import Rng, cosine, during, ramp, round_of, warmup_cosine
 from ..teacher import Ema
-from ..terms import Scene, Term, masked
+from ..terms import Term, masked
 from ..tokenizers import PointsTokenizer
-from ..tokens import Tokens, View, every, layout, segment_mean
+from ..tokens import Tokens, View, content, every, segment_mean
 from ..tree import replace
 
 
@@ -129,8 +130,8 @@ class Words(nn.Module):
 
     def among(self, net: Transformer, x: Float[Tensor, "K W"], tokens: Tokens) -> Float[Tensor, "K W"]:
         """The rows after they looked at the others of their sample."""
-        place = sincos(tokens.coords[every(tokens).index], x.shape[1])
-        return net(x + place, layout(tokens.content, 0, str(x.device)))
+        rows = content(tokens)
+        return net(rows.with_values(x + sincos(rows.coords, x.shape[1])))[-1].values
 
 
 class rebuild(Term):

@@ -32,9 +32,10 @@ from ..nn.heads import decoder
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import warmup_cosine
 from ..targets import Target, normalised, raw
-from ..terms import Scene, Term, masked
+from ..terms import Term, masked
 from ..tokens import View
 
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -35,8 +35,9 @@ from ..nn.heads import decoder, put_back
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import Rng, warmup_cosine
-from ..terms import Scene, Term
+from ..terms import Term
 from ..tokenizers.grid import alike, grids, uncut
 from ..tokens import Tokens, View
 from ..tree import replace
@@ -105,10 +106,10 @@ class restored(Term):
     def said(self, scene: Scene) -> Float[Tensor, "T P"]:
         """What the decoder says at every row, hidden or not."""
         view, head = scene.views[self.names[0]], cast(decoder, self.head)
-        x = put_back(head.enter(scene.student.z[self.names[0]].values), head.mask, view)
+        x = view.clean.with_values(put_back(head.enter(scene.student.z[self.names[0]].values), head.mask, view))
         for block in head.blocks:
-            x = block(x, view.clean.layout)
-        return head.out(head.norm(x)).float()
+            x = block(x)
+        return head.out(head.norm(x.values)).float()
 
     def far(self, scene: Scene, said: Float[Tensor, "T P"]) -> Float[Tensor, ""]:
         """The mean over scales of the mean absolute error over pixels."""

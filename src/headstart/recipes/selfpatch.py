@@ -32,9 +32,10 @@ from ..nn.transformer import Block, initialise
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import cosine, warmup_cosine
 from ..teacher import Ema
-from ..terms import Scene, Term, distill
+from ..terms import Term, distill
 from ..terms.term import average
 from ..tokens import Tokens, choose, every, layout, reserve
 
@@ -72,11 +73,11 @@ class attentive(nn.Module):
         """One row for every `counts` rows."""
         device = str(rows.device)
         each = reserve(Tokens(rows, rows.new_zeros(len(rows), 0), layout(counts, 0, device)), 1)
-        heads, alone = choose(each.slot, (1,) * len(counts)), layout((1,) * len(counts), 0, device)
+        heads = choose(each.slot, (1,) * len(counts))
         token = self.query.to(rows.dtype).expand(len(counts), -1)
         for block in self.blocks:
-            both = each.values.index_copy(0, heads.index, token)
-            token = cast(Block, block).only(both, each.layout, heads, alone)
+            both = each.with_values(each.values.index_copy(0, heads.index, token))
+            token = cast(Block, block).only(both, heads)
         return self.norm(token)
 
 

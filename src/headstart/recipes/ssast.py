@@ -33,9 +33,10 @@ from ..nn.linear import Linear
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import Rng, warmup_cosine
 from ..targets import raw
-from ..terms import Scene, Term, masked
+from ..terms import Term, masked
 from ..tokens import Tokens
 
 SIDES = (3, 4, 5)  # rows along a side of a square

@@ -38,9 +38,10 @@ from ..nn.linear import Linear
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import Rng, Step, warmup_cosine
 from ..targets import raw
-from ..terms import Scene, Term, classify, masked
+from ..terms import Term, classify, masked
 from ..tokens import Tokens, View, choose, every, select
 
 SOME, MOST = 256, 1024  # samples looked at, and rows of numbers kept, for what may be swapped in

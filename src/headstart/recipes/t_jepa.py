@@ -27,10 +27,11 @@ from ..nn.heads import decoder
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import Rng, cosine, warmup_cosine
 from ..targets import features
 from ..teacher import Ema
-from ..terms import Scene, masked
+from ..terms import masked
 from ..terms.term import average
 from ..tokens import Rows, Tokens, View, choose, pack, select
 

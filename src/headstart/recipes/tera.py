@@ -30,8 +30,9 @@ from ..nn.transformer import initialise
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import Rng, warmup_cosine
-from ..terms import Scene, Term
+from ..terms import Term
 from ..tokenizers import AudioTokenizer, SeriesTokenizer
 from ..tokens import Tokenizer, Tokens, View, every
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from ..corrupt import Make, lowest
 from ..losses import mse
-from ..nn.crossing import CrossBlock
+from ..nn.crossing import CrossBlock, alone
 from ..nn.encoder import Model, encoder
 from ..nn.heads import lighter, told
 from ..nn.linear import LayerNorm, Linear
@@ -130,12 +130,13 @@ class Writer(nn.Module):
 
     def forward(self, z: Tokens, view: View) -> Float[Tensor, "K out"]:
         clean, at = view.clean, view.hidden.index
-        x, spans = told(self.enter(z.values), z), layout(view.hidden.counts, 0, str(z.device))
+        x = z.with_values(told(self.enter(z.values), z))
         if clean.values.is_floating_point():
-            clean = clean.with_values(clean.values.to(x.dtype))
+            clean = clean.with_values(clean.values.to(x.values.dtype))
         said = self.embed(clean)[at - 1]  # a slot stands before the first row, so there is one before each
         y = torch.where(view.hidden.mask[at - 1, None], said, self.start)
-        y = (y + sincos(clean.coords[at], y.shape[1])).to(x.dtype)
+        y = (y + sincos(clean.coords[at], y.shape[1])).to(x.values.dtype)
+        rows = alone(clean, view.hidden, y)
         for block in self.blocks:
-            y = block(y, spans, x, z.layout)
-        return self.out(self.norm(y))
+            rows = block(rows, x)
+        return self.out(self.norm(rows.values))

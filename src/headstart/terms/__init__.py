@@ -7,11 +7,9 @@ from .diffuse import diffuse
 from .distill import distill
 from .locate import locate
 from .masked import masked
-from .term import Scene, Side, Term
+from .term import Term
 
 __all__ = [
-    "Scene",
-    "Side",
     "Term",
     "autoregress",
     "classify",

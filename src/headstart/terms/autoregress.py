@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ..losses import mse
+from ..scene import Scene
 from ..targets import Target, raw
-from .term import Scene, Term, average, row_losses
+from .term import Term, average, row_losses
 
 
 class autoregress(Term):

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from ..losses import cross_entropy
-from ..nn.heads import Read, mean
+from ..nn.heads import Read, mean, rows_of
+from ..scene import Scene
 from ..tokens import View
-from .term import Scene, Term
+from .term import Term
 
 Label = Callable[[View, Scene], Tensor]  # [N] true classes, or numbers for a loss of your own
 
@@ -40,7 +41,7 @@ class classify(Term):
     ) -> None:
         super().__init__()
         self.head, self.label, self.view, self.read, self.loss = head, label, view, read, loss
-        self.reads = (view,)
+        self.reads, self.by_row = (view,), read is rows_of
 
     def forward(self, scene: Scene) -> Tensor:
         said = self.head(self.read(scene.student.z[self.view]))

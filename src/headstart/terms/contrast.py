@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..nn.heads import Read, mean
-from .term import Scene, Term
+from ..scene import Scene
+from .term import Term
 
 
 class contrast(Term):
@@ -25,6 +26,7 @@ class contrast(Term):
     ) -> None:
         super().__init__()
         self.read, self.loss, self.reads = read, loss, views
+        self.by_row = False
         self.head = nn.ModuleDict(head) if isinstance(head, Mapping) else head
 
     def forward(self, scene: Scene) -> Tensor:

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from ..corrupt import Make, clean
 from ..errors import Mistake
 from ..losses import mse
+from ..scene import Scene
 from ..step import Rng
 from ..tokens import Tokens, View, every
 from ..tree import replace
-from .term import Scene, Term, average
+from .term import Term, average
 
 Told = Callable[[Tensor, Tensor, Tensor], Tensor]  # clean, noise [K, D], share left [K, 1] -> what to say [K, D]
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..nn.heads import Read, first
-from .term import Scene, Side, Term
+from ..scene import Scene, Side
+from .term import Term
 
 
 class distill(Term):
@@ -31,7 +32,7 @@ class distill(Term):
             raise ValueError(f"the student must read the teacher's views {teacher} first, not {student}")
         self.head, self.loss, self.read = head, loss, read
         self.predictor = predictor or nn.Identity()
-        self.reads, self.reads_teacher = student, teacher
+        self.reads, self.reads_teacher, self.by_row = student, teacher, read is None
 
     def forward(self, scene: Scene) -> Tensor:
         if scene.teacher is None:

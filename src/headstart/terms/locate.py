@@ -11,10 +11,11 @@ from ..nn.attention import same_lengths
 from ..nn.linear import Linear
 from ..nn.position import sincos
 from ..nn.transformer import initialise
+from ..scene import Scene
 from ..step import Schedule, at
 from ..targets import Taught
 from ..tokens import every
-from .term import Scene, Term, average
+from .term import Term, average
 
 
 class locate(Term):

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from ..losses import mse
+from ..scene import Scene
 from ..targets import Target, Taught, raw
-from .term import Scene, Term, average, row_losses
+from .term import Term, average, row_losses
 
 
 class masked(Term):

@@ -1,52 +1,24 @@
-"""The contract of a term, and the scene it is shown."""
+"""The contract of a term."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from ..losses import cross_entropy
-from ..step import Step
-from ..tokens import Batch, Tokens, View
-
-
-@dataclass(frozen=True)
-class Side:
-    """What one network made of the views: student or teacher."""
-
-    z: dict[str, Tokens]  # encoded views, [T, width]
-    within: dict[int, dict[str, Tokens]]  # the same after so many blocks, for the depths that terms read
-    heads: Mapping[str, nn.Module]  # each term's head as this network has it, by the term's name
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Everything a term may look at."""
-
-    views: Mapping[str, View]  # each made when first asked for
-    student: Side
-    teacher: Side | None
-    batch: Batch
-    step: Step
-    term: str = ""  # the name of the term that is shown it
-
-    @property
-    def taught(self) -> Side:
-        """What the teacher made of the views, where there must be one."""
-        if self.teacher is None:
-            raise ValueError(f"term {self.term!r} reads a teacher: give the Objective one, e.g. teacher=Ema(0.996)")
-        return self.teacher
+from ..scene import Scene
 
 
 class Term(nn.Module):
     """One part of a loss. Owns its head; everything it remembers is a buffer, moved by `after_step` of the part that remembers.
 
-    reads: the views it needs encoded by the student; reads_teacher: by the teacher. depths: also after so many blocks.
+    reads: the views it needs encoded by the student; reads_teacher: by the teacher. depths: also after so many blocks. by_row:
+    it asks for each row of these views, so a trunk that gives fewer will not do; a term that reads samples as wholes says False.
     """
 
     reads: tuple[str, ...] = ()
     reads_teacher: tuple[str, ...] = ()
     depths: tuple[int, ...] = ()
+    by_row: bool = True
     name: str = ""  # its name in the objective, set there
     head: nn.Module
 

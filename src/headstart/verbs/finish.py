@@ -9,7 +9,7 @@ import torch
 from .. import __version__, checkpoint
 from ..encoded import load
 from ..log import Log
-from ..nn.encoder import Encoder, set_dtype
+from ..nn.encoder import Encoder
 from ..planning import Plan
 from ..probes.features import encode
 from ..probes.protocol import VERSION
@@ -49,9 +49,7 @@ def baselines(recipe: Recipe, probe: Labelled | None, folder: Path, log: Log) ->
 def fresh(like: Encoder) -> Encoder:
     """An untrained encoder of the same shape, on the same device and in the same dtype."""
     torch.manual_seed(0)
-    made = Encoder(like.tokenizers, like.shape, like.causal).to(like.slots.device)
-    set_dtype(made, like.dtype)
-    return made
+    return like.like().to(like.slots.device)
 
 
 def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: Table, verdict: str, log: Log) -> None:
@@ -61,7 +59,7 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
     width = encode(encoder, tokenizer, material.training, [0], (read,))[read].shape[1]
     facts = {"read": read, "read_marks": marks, "width": width, "input": plan.input, "recipe": plan.recipe}
     checkpoint.save_encoder(
-        folder, encoder, {**facts, "steps": plan.steps, "data": plan.found, "headstart": __version__}
+        folder, encoder.folded(), {**facts, "steps": plan.steps, "data": plan.found, "headstart": __version__}
     )
     scores: dict[str, Any] = {"protocol": VERSION, "read": read, "table": table}
     if probe is not None:
