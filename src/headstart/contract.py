@@ -34,13 +34,14 @@ TOTAL = 12  # steps of the training that is looked into
 STILL = 0.1  # share of the parameters whose gradient may be zero by chance (a ReLU that nothing passed)
 
 
-def check_recipe(function: Callable[..., Recipe], data: Data, **arguments: Any) -> None:
+def check_recipe(function: Callable[..., Recipe], data: Data, size: Model = SIZE, **arguments: Any) -> None:
     """Raises AssertionError where the recipe does not do with these samples what the rest of the package relies on.
 
+    size: the encoder it is tried with, whose trunk may be another than the plain one.
     A `Mistake` that the recipe raises (it cannot serve this data) comes through as it is. Needs at least 8 samples.
     """
     with tempfile.TemporaryDirectory() as place:
-        check = _Check(function, data, arguments, Path(place))
+        check = _Check(function, data, arguments, Path(place), size)
         check.builds()
         check.teacher_moves_without_gradient()
         check.learns_everywhere()
@@ -72,19 +73,21 @@ def base(data: Data, size: Model, place: Path) -> str:
 
 
 class _Check:
-    def __init__(self, function: Callable[..., Recipe], data: Data, arguments: dict[str, Any], place: Path) -> None:
+    def __init__(
+        self, function: Callable[..., Recipe], data: Data, arguments: dict[str, Any], place: Path, size: Model = SIZE
+    ) -> None:
         known = inspect.signature(function).parameters
         names = list(known)
         assert names[:2] == ["data", "size"], f"a recipe is called with (data, size, ...), not ({', '.join(names)})"
-        self.function, self.data, self.place = function, data, place
+        self.function, self.data, self.place, self.size = function, data, place, size
         self.arguments = {k: v for k, v in SMALL.items() if k in known} | arguments
         if "base" in known and "base" not in arguments:  # it goes on from another run
-            self.arguments = {"base": base(data, SIZE, place)} | self.arguments
+            self.arguments = {"base": base(data, size, place)} | self.arguments
 
     def recipe(self, seed: int = 0) -> Recipe:
         """Built anew: equal seeds give equal weights."""
         torch.manual_seed(seed)
-        made = self.function(self.data, size=SIZE, **self.arguments)
+        made = self.function(self.data, size=self.size, **self.arguments)
         assert isinstance(made, Recipe), f"a recipe returns a Recipe, not a {type(made).__name__}"
         assert made.steps >= 1, f"it would train for {made.steps} steps"
         made.objective.train()
@@ -125,7 +128,6 @@ class _Check:
         for index in range(TOTAL) if objective.skips else (2,):
             loss = self.loss(made, index)
             assert loss.total.ndim == 0 and loss.total.isfinite(), f"the loss at step {index} is {loss.total}"
-            assert loss.parts.keys() <= set(objective.terms), f"parts {list(loss.parts)}, terms {list(objective.terms)}"
             met |= loss.parts.keys()
             loss.backward()
             grads = {n: p.grad for n, p in objective.named_parameters() if p.grad is not None}
@@ -134,7 +136,7 @@ class _Check:
             moved |= {n for n, grad in grads.items() if grad.any()}
             objective.zero_grad(set_to_none=False)
             objective.after_step(Step(index, TOTAL))
-        assert met == set(objective.terms), f"terms {sorted(set(objective.terms) - met)} never ran in {TOTAL} steps"
+        assert met >= set(objective.terms), f"terms {sorted(set(objective.terms) - met)} never ran in {TOTAL} steps"
         learning = {n: p for n, p in objective.named_parameters() if p.requires_grad}
         without = [n for n, p in learning.items() if p.grad is None]
         assert learning and not without, f"no gradient ever reaches {without[:5]}"

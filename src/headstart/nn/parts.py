@@ -127,8 +127,9 @@ def replaced(network: nn.Module, plain: nn.Module) -> dict[str, str]:
     Such a part is a `Replacement`.
     """
     if type(network) is type(plain) and _shapes(network) == _shapes(plain):
-        theirs = dict(plain.named_children())
-        mine = dict(network.named_children())
+        mine, theirs = (  # not named_children: it leaves out what is there twice
+            {name: part for name, part in net._modules.items() if part is not None} for net in (network, plain)
+        )
         if mine.keys() == theirs.keys():
             below = {name: replaced(part, theirs[name]) for name, part in mine.items()}
             return {_dotted(name, path): text for name, found in below.items() for path, text in found.items()}
