@@ -17,6 +17,7 @@ RECIPES = sorted(p for p in (ROOT / "recipes").glob("*.py") if p.stem != "__init
 LEVELS = (
     "tree step dist errors extras kinds memory small",
     "tokens",
+    "scene",
     "nn tokenizers augment corrupt targets losses",
     "terms teacher",
     "objective",

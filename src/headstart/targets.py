@@ -1,25 +1,25 @@
 """What should be said at a row: a function of the view (and of a teacher), evaluated at chosen rows only."""
 
 from collections.abc import Callable
-from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from .errors import Mistake
 from .losses import centred
+from .scene import Scene
 from .step import Schedule
 from .tokens import View
 
-Target = Callable[[View, Tensor, Any], Tensor]  # view, rows [K], scene -> [K, ...]
+Target = Callable[[View, Tensor, Scene], Tensor]  # view, rows [K], scene -> [K, ...]
 
 
-def raw(view: View, rows: Int[Tensor, "K"], scene: Any) -> Tensor:
+def raw(view: View, rows: Int[Tensor, "K"], scene: Scene) -> Tensor:
     """The payload itself: numbers, to be met by a regression, or ids, to be met by a cross-entropy."""
     return view.clean.values[rows]
 
 
-def normalised(view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, "K D"]:
+def normalised(view: View, rows: Int[Tensor, "K"], scene: Scene) -> Float[Tensor, "K D"]:
     """The payload with each row brought to mean 0 and variance 1 (MAE, section 4.1: "normalized pixels")."""
     x = view.clean.values[rows]
     if not x.is_floating_point():
@@ -32,15 +32,15 @@ class Taught(nn.Module):
 
     through_head = False
 
-    def forward(self, view: View, rows: Int[Tensor, "K"], scene: Any) -> Tensor:
+    def forward(self, view: View, rows: Int[Tensor, "K"], scene: Scene) -> Tensor:
         raise TypeError(f"{type(self).__name__} is a Taught without a forward: define one that returns the target")
 
 
 class features(Taught):
     """The rows of the teacher's encoder, which saw everything (data2vec, Baevski et al. 2022; I-JEPA, Assran et al. 2023)."""
 
-    def forward(self, view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, "K D"]:
-        return scene.teacher.z[view.name].values[rows].float()
+    def forward(self, view: View, rows: Int[Tensor, "K"], scene: Scene) -> Float[Tensor, "K D"]:
+        return scene.taught.z[view.name].values[rows].float()
 
 
 class codes(Taught):
@@ -53,5 +53,5 @@ class codes(Taught):
         super().__init__()
         self.shares = centred(codes, temperature, momentum)
 
-    def forward(self, view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, "K codes"]:
-        return self.shares(scene.teacher.heads[scene.term](scene.teacher.z[view.name], view), scene.step)
+    def forward(self, view: View, rows: Int[Tensor, "K"], scene: Scene) -> Float[Tensor, "K codes"]:
+        return self.shares(scene.taught.heads[scene.term](scene.taught.z[view.name], view), scene.step)

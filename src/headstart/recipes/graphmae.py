@@ -20,7 +20,6 @@ graphmae`.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -33,6 +32,7 @@ from ..nn.heads import decoder
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import Rng, warmup_cosine
 from ..targets import raw
 from ..terms import masked
@@ -63,7 +63,7 @@ def nodes(tokens: Tokens) -> Bool[Tensor, "T"]:
     return ~tokens.slot & (tokens.coords[:, 0] == tokens.coords[:, 1])
 
 
-def properties(view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, "K D"]:
+def properties(view: View, rows: Int[Tensor, "K"], scene: Scene) -> Float[Tensor, "K D"]:
     """The payload of a node but for the number that says that it is one, which would make every guess nearly right."""
     return view.clean.values[rows, 1:]
 

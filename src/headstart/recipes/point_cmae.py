@@ -18,7 +18,7 @@ point_cmae`.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -62,7 +62,7 @@ def restoring(data: Data) -> tuple[int, Target, Loss]:
     return points, partial(firsts, points), partial(chamfer, width=width)
 
 
-def firsts(count: int, view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, "K n"]:
+def firsts(count: int, view: View, rows: Int[Tensor, "K"], scene: Scene) -> Float[Tensor, "K n"]:
     """The first `count` numbers of the payload."""
     return view.clean.values[rows, :count]
 

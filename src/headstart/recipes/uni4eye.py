@@ -31,6 +31,7 @@ from ..nn.heads import decoder
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import warmup_cosine
 from ..targets import Target, raw
 from ..terms import masked
@@ -75,7 +76,7 @@ def branch(width: int, kinds: dict[str, Tokenizer], depth: int) -> dict[str, dec
 def edges(patch: tuple[int, ...]) -> Target:
     """The gradient map of whole samples, put together from their rows: no edge is lost between two patches."""
 
-    def target(view: View, rows: Tensor, scene: Any) -> Float[Tensor, "K P"]:
+    def target(view: View, rows: Tensor, scene: Scene) -> Float[Tensor, "K P"]:
         values, found = view.clean.values, grids(view.clean, len(patch))
         out = torch.zeros_like(values)
         for members in alike(found.counts):

@@ -15,7 +15,6 @@ saying 0; `python -m evidence run videomae`.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -29,6 +28,7 @@ from ..nn.heads import decoder
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
+from ..scene import Scene
 from ..step import Rng, warmup_cosine
 from ..targets import Target, raw
 from ..terms import masked
@@ -90,7 +90,7 @@ class tubes:
 def by_channel(channels: int) -> Target:
     """The payload with each channel of each row at mean 0 and standard deviation 1; rows hold pixel after pixel (section 3.3)."""
 
-    def target(view: View, rows: Int[Tensor, "K"], scene: Any) -> Float[Tensor, "K D"]:
+    def target(view: View, rows: Int[Tensor, "K"], scene: Scene) -> Float[Tensor, "K D"]:
         x = view.clean.values[rows].unflatten(1, (-1, channels))
         # unbiased, and the small number is added to the deviation, as in the released code
         return ((x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1e-6)).flatten(1)
