@@ -3,8 +3,8 @@
     python benchmarks/turns.py OLD NEW [mae gmml dino]
 
 Each checkout has a process of its own, on one thread, with small pictures (28 x 28, size XS, batch 64, bf16 where the machine
-multiplies it). The processes take a few steps in turn, so that a busy machine slows both; printed are the median seconds of a step
-of each and, round by round, new over old: its median and range over the rounds.
+multiplies it). The processes take a few steps in turn, so that a busy machine slows both; printed are the median seconds of a
+step of each and, round by round, new over old: its median and range over the rounds.
 """
 
 import argparse
