@@ -18,8 +18,8 @@ from pathlib import Path
 MEASURE = """
 import json, resource, sys, time
 tick = time.perf_counter()
-from headstart.data.folder import folder_labels
-from headstart.data.index import index
+from headstart.data.labels import folder_labels
+from headstart.data.finding.index import index
 loaded = time.perf_counter()
 found = index(sys.argv[1])
 listed = time.perf_counter()

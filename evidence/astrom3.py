@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from headstart.corrupt import clean
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.nn.encoder import Model, encoder
 from headstart.nn.heads import mean
 from headstart.nn.linear import Linear

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-from headstart.data.source import ListSource
+from headstart.data.sources.listed import ListSource
 from headstart.losses import InfoNCE
 from headstart.nn.encoder import Model
 from headstart.probes.retrieval import meet

@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from headstart.augment import Looks
-from headstart.data.loader import collate
-from headstart.data.source import ArraySource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Model
 from headstart.objective import Objective
 from headstart.recipe import Data

@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from headstart.data.loader import collate
-from headstart.data.source import ArraySource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.array import ArraySource
 from headstart.losses import soft_cross_entropy
 from headstart.nn.encoder import Model
 from headstart.nn.heads import prototypes

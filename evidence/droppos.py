@@ -8,8 +8,8 @@ the figures that follow from the formula: what a near miss costs, the rows of th
 import numpy as np
 import torch
 
-from headstart.data.loader import collate
-from headstart.data.source import ArraySource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.array import ArraySource
 from headstart.losses import soft_cross_entropy
 from headstart.objective import Objective
 from headstart.recipe import Data

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from headstart.corrupt import Make
-from headstart.data.loader import collate
-from headstart.data.source import ArraySource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Model
 from headstart.objective import Objective
 from headstart.recipe import Data

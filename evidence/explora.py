@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from headstart.checkpoint import save_encoder
-from headstart.data.loader import collate
-from headstart.data.source import ArraySource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Encoder, Model
 from headstart.nn.released import load_encoder
 from headstart.objective import Objective

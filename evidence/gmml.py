@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from headstart.corrupt import Fill, Score, groups, hide, random
-from headstart.data.loader import collate
-from headstart.data.source import ArraySource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.array import ArraySource
 from headstart.recipe import Data
 from headstart.step import Step
 from headstart.tokens import Rows, Tokens

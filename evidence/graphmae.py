@@ -11,8 +11,8 @@ mask without hiding to 0.97.) And against the untrained encoder.
 import numpy as np
 import torch
 
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.losses import cosine_error
 from headstart.nn.encoder import Model
 from headstart.nn.heads import at_hidden

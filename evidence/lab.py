@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from headstart import planning, tokenizers
-from headstart.data.loader import collate
+from headstart.data.feeding.loader import collate
 from headstart.data.source import Source
 from headstart.nn.encoder import Encoder, Model
 from headstart.objective import Objective

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from headstart.corrupt import Make, clean
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.objective import Objective
 from headstart.recipe import Data
 from headstart.step import Rng, Step

@@ -14,12 +14,12 @@ import torch
 import headstart
 from headstart import planning
 from headstart.contract import base, works
-from headstart.data.loader import collate
-from headstart.data.order import samples
-from headstart.data.tiny import EVERY, tiny_data
+from headstart.data.feeding.loader import collate
+from headstart.data.feeding.order import samples
 from headstart.nn.encoder import SIZES
 from headstart.recipe import Data, Recipe
 from headstart.step import Step
+from headstart.tiny import EVERY, tiny_data
 from headstart.words import arguments
 
 FILE = Path(headstart.__file__).parent / "recipes" / "matrix.json"

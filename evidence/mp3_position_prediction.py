@@ -8,8 +8,8 @@ nothing is told. Exactly: with all rows as context, rows in another order give t
 import numpy as np
 import torch
 
-from headstart.data.loader import collate
-from headstart.data.source import ArraySource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.array import ArraySource
 from headstart.objective import Objective
 from headstart.recipe import Data
 from headstart.recipes.mp3_position_prediction import scattered

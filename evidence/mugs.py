@@ -7,7 +7,7 @@ Ablations: each loss alone, the group loss with as many prototypes as there are 
 import numpy as np
 import torch
 
-from headstart.data.source import ArraySource
+from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Model
 from headstart.objective import Objective
 from headstart.recipe import Data

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from headstart.corrupt import clean
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.losses import cross_entropy
 from headstart.nn.encoder import encoder
 from headstart.nn.linear import Linear

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from headstart.data.loader import collate
-from headstart.data.source import ArraySource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.array import ArraySource
 from headstart.nn.elastic import extract, part
 from headstart.nn.encoder import Encoder, Model
 from headstart.nn.heads import prototypes

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.nn.encoder import Model
 from headstart.objective import Objective
 from headstart.recipe import Data

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from headstart.augment.image import turn
-from headstart.data.loader import collate
-from headstart.data.source import ArraySource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.array import ArraySource
 from headstart.objective import Objective
 from headstart.recipe import Data
 from headstart.step import Step

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from headstart.data.loader import collate
-from headstart.data.source import ArraySource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.array import ArraySource
 from headstart.losses import CrossNCE
 from headstart.nn.encoder import Model
 from headstart.objective import Objective

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from headstart.corrupt import random
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.objective import Objective
 from headstart.recipe import Data
 from headstart.recipes.ssast import among, squares

@@ -8,8 +8,8 @@ learnt what is hard; rts's swaps beside c-rts's on one model; the most frequent 
 import numpy as np
 import torch
 
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.objective import Objective
 from headstart.recipe import Data
 from headstart.recipes.structural_ssl_rts_slm import Swap

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from headstart.data.source import ArraySource
+from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Model
 from headstart.recipe import Data
 from headstart.recipes.swav import balanced as sinkhorn

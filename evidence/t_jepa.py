@@ -14,8 +14,8 @@ that the average follows: 0.98 here, for the paper's 0.996 moves too little in s
 import numpy as np
 import torch
 
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.nn.encoder import Model
 from headstart.objective import Objective
 from headstart.recipe import Data

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.recipe import Data
 from headstart.recipes.tera import Cells, cells_of, spoiled
 from headstart.step import Step

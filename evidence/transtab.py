@@ -7,8 +7,8 @@ paper's overlap, by which rows are matched through shared cells alone.
 import numpy as np
 import torch
 
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.nn.encoder import Model
 from headstart.objective import Objective
 from headstart.recipe import Data

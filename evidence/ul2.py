@@ -10,8 +10,8 @@ import math
 import numpy as np
 import torch
 
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.objective import Objective
 from headstart.recipe import Data
 from headstart.recipes.ul2 import R, S, X, denoise

@@ -9,9 +9,9 @@ lose 0.04 and 0.09. So the claim is what is left: the second branch knows the ed
 import numpy as np
 import torch
 
-from headstart.data.either import Either
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.either import Either
+from headstart.data.sources.listed import ListSource
 from headstart.objective import Objective
 from headstart.recipe import Data
 from headstart.step import Step

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from headstart import planning as plan
-from headstart.data.loader import collate
-from headstart.data.order import samples
-from headstart.data.source import ArraySource
+from headstart.data.feeding.loader import collate
+from headstart.data.feeding.order import samples
+from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Model
 from headstart.recipe import Data, Recipe
 from headstart.step import Step

@@ -6,7 +6,7 @@ import torch.distributed as td
 from tests.parts import batch_of, recipe
 
 from headstart import dist
-from headstart.data.order import samples
+from headstart.data.feeding.order import samples
 from headstart.step import Step
 
 DISTRIBUTED = (("mae", "image"), ("mae", "series"), ("clip", "pairs"), ("dino", "image"))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from headstart.data.likeness import alike, bits_set, content, look, near_pairs, signature
-from headstart.data.source import ListSource
+from headstart.data.finding.likeness import alike, bits_set, content, look, near_pairs, signature
+from headstart.data.sources.listed import ListSource
 from headstart.log import Log
 from headstart.verbs.check import PROBLEMS, check
 

@@ -11,12 +11,12 @@ from torch.testing import assert_close
 
 from headstart.contract import check_recipe
 from headstart.corrupt import between, corrupt, mask_token, random
-from headstart.data.tiny import tiny_data
 from headstart.errors import Mistake
 from headstart.nn.quantise import Codebook, RandomCodes
 from headstart.recipes import beats, point_bert, ssast, tera
 from headstart.step import Step, in_rounds, round_of, warmup_cosine
 from headstart.teacher import Previous
+from headstart.tiny import tiny_data
 from headstart.tokenizers import AudioTokenizer, SeriesTokenizer
 from headstart.tokens import Tokens, every
 

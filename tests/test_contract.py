@@ -10,7 +10,6 @@ from torch import nn
 from headstart import planning
 from headstart.contract import check_recipe, works
 from headstart.corrupt import clean, corrupt, noise, random
-from headstart.data.tiny import EVERY, tiny_data
 from headstart.errors import Mistake
 from headstart.losses import mse
 from headstart.nn.encoder import encoder
@@ -23,6 +22,7 @@ from headstart.recipes import matrix
 from headstart.targets import features
 from headstart.teacher import Ema
 from headstart.terms import Term, masked
+from headstart.tiny import EVERY, tiny_data
 
 kept = functools.cache(tiny_data)  # samples are read once for all recipes
 NAMES = planning.names()

@@ -16,9 +16,8 @@ from torch.testing import assert_close
 import headstart as hs
 from headstart import planning
 from headstart.contract import check_recipe
-from headstart.data.loader import collate
-from headstart.data.source import ListSource
-from headstart.data.tiny import tiny_data
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
 from headstart.errors import Mistake
 from headstart.log import Log
 from headstart.losses import CenteredCE, InfoNCE, QueueNCE
@@ -31,6 +30,7 @@ from headstart.recipes.mugs import halves, joined, maps
 from headstart.recipes.swav import Swapped, balanced
 from headstart.recipes.transtab import part, same_row, stretch
 from headstart.step import Step
+from headstart.tiny import tiny_data
 from headstart.tokenizers import named
 from headstart.tokenizers.want import Want
 from headstart.tokens import Tokens, layout

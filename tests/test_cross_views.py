@@ -14,11 +14,11 @@ from torch.testing import assert_close
 from headstart.augment import two_crops
 from headstart.contract import check_recipe
 from headstart.corrupt import clean, corrupt, drop, random
-from headstart.data.either import Either
-from headstart.data.loader import Look, collate
+from headstart.data.feeding.loader import Look, collate
 from headstart.data.open import open_source
-from headstart.data.source import DataError, ListSource
-from headstart.data.tiny import tiny, tiny_data
+from headstart.data.source import DataError
+from headstart.data.sources.either import Either
+from headstart.data.sources.listed import ListSource
 from headstart.errors import Mistake
 from headstart.nn.attention import attend
 from headstart.nn.crossing import CrossAttention, CrossBlock, cross_decoder
@@ -31,6 +31,7 @@ from headstart.recipes.cropmae import AskFirst, all_but_one
 from headstart.recipes.satmae_pp import finer, pyramid, satmae_pp, spread
 from headstart.recipes.uni4eye import branch, edges, gradient, patch_of
 from headstart.step import Step
+from headstart.tiny import tiny, tiny_data
 from headstart.tokenizers import ImageTokenizer, MultispectralTokenizer, VolumeTokenizer
 from headstart.tokenizers.grid import cut, grids, uncut
 from headstart.tokens import Tokens, choose, layout, pack, reserve

@@ -11,7 +11,6 @@ from torch.testing import assert_close
 
 from headstart.augment import audio, image, points, series, turns, video, volume
 from headstart.contract import check_recipe, works
-from headstart.data.tiny import tiny_data
 from headstart.errors import Mistake
 from headstart.nn.position import sincos
 from headstart.planning import find
@@ -20,6 +19,7 @@ from headstart.recipes.droppos import central, misplaced
 from headstart.recipes.mp3_position_prediction import scattered
 from headstart.step import Step
 from headstart.terms.locate import softened
+from headstart.tiny import tiny_data
 from headstart.tokens import Tokens, layout, reserve
 from headstart.tree import replace
 

@@ -6,9 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from headstart.data import index as module
-from headstart.data.folder import folder_labels, walk
-from headstart.data.index import index, suffix_of
+from headstart.data.finding import index as module
+from headstart.data.finding.index import index
+from headstart.data.finding.walk import walk
+from headstart.data.labels import folder_labels
+from headstart.data.names import suffix_of
 
 NAMES = [
     "a/1.png",

@@ -12,8 +12,7 @@ from torch.testing import assert_close
 from headstart.checkpoint import save_encoder
 from headstart.contract import check_recipe
 from headstart.corrupt import mismatched
-from headstart.data.source import ListSource
-from headstart.data.tiny import tiny_data
+from headstart.data.sources.listed import ListSource
 from headstart.encoded import load
 from headstart.errors import Mistake
 from headstart.probes.features import encode
@@ -23,6 +22,7 @@ from headstart.recipes.pasta import pasta
 from headstart.recipes.structural_ssl_rts_slm import Swap, kmeans, structural_ssl_rts_slm
 from headstart.recipes.ul2 import SENTINEL, R, S, X, denoise, ul2
 from headstart.step import Step
+from headstart.tiny import tiny_data
 from headstart.tokenizers import TextTokenizer, TrajectoryTokenizer, tokenizer_of
 from headstart.tokenizers.check import check_tokenizer
 from headstart.tokenizers.trajectory import binned, companded, middle

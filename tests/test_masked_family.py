@@ -14,7 +14,6 @@ from torch.testing import assert_close
 
 from headstart.contract import check_recipe
 from headstart.corrupt import corrupt, drop, random
-from headstart.data.tiny import tiny_data
 from headstart.errors import Mistake
 from headstart.losses import chamfer, cosine_error
 from headstart.nn import encoder as encoder_module
@@ -28,6 +27,7 @@ from headstart.recipes.point_cmae import point_cmae
 from headstart.recipes.t_jepa import CONTEXT, TARGET, apart, t_jepa
 from headstart.recipes.videomae import by_channel, tubes, videomae
 from headstart.step import Step
+from headstart.tiny import tiny_data
 from headstart.tokenizers import VideoTokenizer
 from headstart.tokens import Batch, Tokens, View, choose, layout, reserve
 

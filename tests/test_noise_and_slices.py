@@ -10,7 +10,7 @@ from parts import batch_of, data, recipe, rows
 from torch import nn
 from torch.nn import functional as F
 
-from headstart.data.loader import collate
+from headstart.data.feeding.loader import collate
 from headstart.errors import Mistake
 from headstart.nn.elastic import Elastic, extract, narrow, part
 from headstart.nn.encoder import Model, encoder

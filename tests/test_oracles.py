@@ -10,7 +10,7 @@ from tests.parts import batch_of, recipe
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from headstart.data.source import ArraySource
+from headstart.data.sources.array import ArraySource
 from headstart.losses import CenteredCE, InfoNCE
 from headstart.nn.encoder import Model
 from headstart.nn.linear import Linear

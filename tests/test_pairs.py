@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data.either import Either
-from headstart.data.pairs import PairSource, Part, matched
-from headstart.data.source import DataError, open_source
-from headstart.data.tiny import tiny, tiny_data
+from headstart.data.finding.matching import matched
+from headstart.data.open import open_source
+from headstart.data.source import DataError
+from headstart.data.sources.either import Either
+from headstart.data.sources.pair import PairSource, Part
 from headstart.errors import Mistake, Unreadable
 from headstart.planning import find
 from headstart.recipe import Data
+from headstart.tiny import tiny, tiny_data
 
 
 def png(level: int, side: int = 9) -> bytes:

@@ -8,11 +8,13 @@ import torch
 from PIL import Image
 from tests.parts import TINY
 
-from headstart.data.images import FolderSource
-from headstart.data.loader import Parts, collate
-from headstart.data.prepare import few, prepare
-from headstart.data.source import ArraySource, DataError, ListSource, Subset
-from headstart.data.windows import Windows, windowed
+from headstart.data.feeding.loader import Parts, collate
+from headstart.data.feeding.prepare import few, prepare
+from headstart.data.open import open_source
+from headstart.data.source import DataError, Subset
+from headstart.data.sources.array import ArraySource
+from headstart.data.sources.listed import ListSource
+from headstart.data.sources.windows import Windows, windowed
 from headstart.errors import Unreadable
 from headstart.recipe import Data
 from headstart.recipes.clip import clip
@@ -37,7 +39,7 @@ def mixed(tmp_path):
         else:
             values = np.full((40 + 9 * i, 60, 3), i * 20, np.uint8)
             Image.fromarray(values[:, :, 0] if i % 3 else values).save(path)
-    return FolderSource(tmp_path)
+    return open_source(tmp_path)
 
 
 def level(sample: np.ndarray) -> int:
@@ -114,7 +116,7 @@ def test_nothing_usable_is_an_error_with_reasons(tmp_path):
         (tmp_path / f"{i}.png").write_bytes(b"" if i else b"no picture")
     for memory in (None, 0):
         with pytest.raises(DataError) as caught:
-            prepare(FolderSource(tmp_path), SMALL, memory=memory)
+            prepare(open_source(tmp_path), SMALL, memory=memory)
         assert "no usable image in 5 image files" in str(caught.value) and "(and 2 more)" in str(caught.value)
         assert "0.png: its content is no image format; 1.png: the file is empty" in str(caught.value)
 
@@ -124,9 +126,9 @@ def test_only_the_last_of_many_can_be_read(tmp_path):
     for i in range(200):
         (tmp_path / f"{i:03}.png").write_bytes(b"")
     Image.new("L", (8, 8), 5).save(tmp_path / "101.png")
-    assert len(few(FolderSource(tmp_path), 16)) == 1
+    assert len(few(open_source(tmp_path), 16)) == 1
     for memory in (None, 0):
-        assert (prepare(FolderSource(tmp_path), SMALL, memory=memory)[0] == 5).all()
+        assert (prepare(open_source(tmp_path), SMALL, memory=memory)[0] == 5).all()
 
 
 def test_rows_of_what_is_no_array_are_made_once():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tests.parts import TINY, Listed, data
 
-from headstart.data.source import ArraySource
+from headstart.data.sources.array import ArraySource
 from headstart.health import Health, explain_non_finite, measure, verdict
 from headstart.nn.encoder import encoder
 from headstart.probes import protocol

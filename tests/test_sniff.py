@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data import survey
-from headstart.data.files import FileSource
-from headstart.data.images import FolderSource
-from headstart.data.joined import Joined
+from headstart.data.finding import survey
+from headstart.data.open import open_source
 from headstart.data.readers import claims, readers
 from headstart.data.sniff import sniff
-from headstart.data.source import ArraySource, DataError, ListSource, open_source
+from headstart.data.source import DataError
+from headstart.data.sources.array import ArraySource
+from headstart.data.sources.files import FileSource
+from headstart.data.sources.joined import Joined
+from headstart.data.sources.listed import ListSource
 from headstart.errors import Unreadable
 from headstart.log import Log
 from headstart.verbs.sniff import sniff as verb
@@ -100,7 +102,7 @@ def test_a_folder_of_pictures(tmp_path):
         and found.channels == (3,)
     )
     assert [(c.where, c.classes, c.known) for c in found.labels] == [("folders", 2, 1.0)]
-    assert isinstance(open_source(tmp_path), FolderSource)
+    assert isinstance(open_source(tmp_path), FileSource)
     said = "\n".join(found.lines())
     assert "image, 100 % sure" in said and "folders: 2 classes, known for 100 %" in said and "6 .png" in said
 
@@ -338,7 +340,7 @@ def test_labels_in_a_table_beside(tmp_path, name, form):
         "\n".join(("\t" if name.endswith("tsv") else ",").join(r) for r in [("file", "class", "age"), *rows])
     )
     source = open_source(tmp_path)
-    assert isinstance(source, FolderSource) and source.classes == ("x", "y", "z") and source.labels is not None
+    assert isinstance(source, FileSource) and source.classes == ("x", "y", "z") and source.labels is not None
     by = {f: source.labels[i] for i, f in enumerate(source.files)}
     assert [by[f] for f in files] == [0, 1, 2, 0, 1, -1]
     ages = open_source(tmp_path, label="age")

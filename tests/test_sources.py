@@ -10,10 +10,13 @@ import pytest
 from PIL import Image
 
 from headstart.data import sets
-from headstart.data.idx import read_idx
-from headstart.data.images import FolderSource
+from headstart.data.open import open_source
+from headstart.data.readers._idx import read_idx
 from headstart.data.sets import _debian, digits
-from headstart.data.source import ArraySource, DataError, Subset, Unreadable, open_source
+from headstart.data.source import DataError, Subset
+from headstart.data.sources.array import ArraySource
+from headstart.data.sources.files import FileSource
+from headstart.errors import Unreadable
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (6, 8, 10), dtype=np.uint8)
@@ -289,7 +292,7 @@ def test_names_and_nearest_spelling(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
     Image.new("L", (4, 4)).save(tmp_path / "digits" / "a.png")
-    assert isinstance(open_source("digits"), FolderSource)  # a path that exists wins
+    assert isinstance(open_source("digits"), FileSource)  # a path that exists wins
 
 
 @pytest.mark.parametrize("split", ["unlabelled", "train"])

@@ -9,13 +9,14 @@ import tarfile
 import numpy as np
 import pytest
 
-from headstart.data import cells, table
+from headstart.data import cells
 from headstart.data.cells import Growing, infer, infer_values
 from headstart.data.readers import columnar, delimited, jsonl
-from headstart.data.reshaped import EventsSource, as_series
 from headstart.data.sets import breast_cancer, diabetes, pydataset, wine
 from headstart.data.source import DataError
-from headstart.data.table import TableSource, TablesSource
+from headstart.data.sources import table
+from headstart.data.sources.events import EventsSource, as_series
+from headstart.data.sources.table import TableSource, TablesSource
 from headstart.errors import Unreadable
 
 R = np.random.default_rng(0)

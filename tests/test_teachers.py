@@ -10,7 +10,6 @@ from torch.testing import assert_close
 
 from headstart.contract import check_recipe
 from headstart.corrupt import clean
-from headstart.data.tiny import tiny_data
 from headstart.losses import CrossNCE, centred
 from headstart.nn.heads import first, projector, prototypes
 from headstart.nn.linear import BatchNorm
@@ -23,6 +22,7 @@ from headstart.scene import Scene, Side
 from headstart.step import Step
 from headstart.teacher import Ema
 from headstart.terms import distill
+from headstart.tiny import tiny_data
 from headstart.tokens import Batch, Tokens, every, layout, reserve
 
 RECIPES = (sit, mmc, cytofm_ibot, selfpatch)

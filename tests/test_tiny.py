@@ -5,13 +5,13 @@ import pytest
 import torch
 from tests.parts import TINY
 
-from headstart.data.loader import collate, whole
+from headstart.data.feeding.loader import collate, whole
 from headstart.data.source import Source
-from headstart.data.tiny import CLASSES, EVERY, tiny, tiny_data, tiny_pair
 from headstart.errors import Mistake
 from headstart.kinds import KINDS
 from headstart.nn.encoder import encoder
 from headstart.step import Step
+from headstart.tiny import CLASSES, EVERY, tiny, tiny_data, tiny_pair
 
 ONE_SIZE = ("volume",)  # scans are brought to one number of voxels
 COMBINED = (*EVERY, "image+image", "series+audio", "graph+points+molecule")

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from tests.parts import TINY, data, recipe
 
 from headstart import checkpoint
-from headstart.data.order import samples, shuffled
-from headstart.data.source import ArraySource
+from headstart.data.feeding.order import samples, shuffled
+from headstart.data.sources.array import ArraySource
 from headstart.errors import Mistake
 from headstart.health import PATIENCE, TrainingStopped
 from headstart.log import Log, span

@@ -23,7 +23,7 @@ from headstart.corrupt import (
     sometimes,
     tube,
 )
-from headstart.data.loader import Look
+from headstart.data.feeding.loader import Look
 from headstart.errors import Mistake
 from headstart.losses import InfoNCE, mse, soft_cross_entropy
 from headstart.nn.encoder import encoder

@@ -122,8 +122,7 @@ def _only(words: list[str] | None, **defaults: Any) -> dict[str, Any]:
 
 def _run(verb: Callable[[], Any]) -> Any:
     """Call a verb; a user's mistake is one sentence and exit status 2, a training that cannot go on is exit status 1."""
-    from .data.source import Unreadable
-    from .errors import Mistake
+    from .errors import Mistake, Unreadable
     from .health import TrainingStopped
     from .verbs.again import NotReproduced
 

@@ -1,6 +1,6 @@
 """The contract of a recipe as a program: `check_recipe(recipe, data)` says which sentence of it is broken.
 
-Run it over your own recipe with a few samples (`headstart.data.tiny.tiny_data` has a dozen of any kind).
+Run it over your own recipe with a few samples (`headstart.tiny.tiny_data` has a dozen of any kind).
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .checkpoint import save_encoder
-from .data.loader import collate
-from .data.order import samples
+from .data.feeding.loader import collate
+from .data.feeding.order import samples
 from .errors import Mistake
 from .log import Log
 from .nn.encoder import Model, encoder, set_dtype

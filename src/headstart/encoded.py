@@ -9,9 +9,12 @@ import numpy as np
 import torch
 
 from .checkpoint import load_encoder
-from .data.prepare import Prepared, Progress
-from .data.source import ArraySource, DataError, ListSource, Source, open_source
-from .data.windows import Windows
+from .data.feeding.prepare import Prepared, Progress
+from .data.open import open_source
+from .data.source import DataError, Source
+from .data.sources.array import ArraySource
+from .data.sources.listed import ListSource
+from .data.sources.windows import Windows
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
 from .planning import read_in

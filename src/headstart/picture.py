@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .data.loader import collate
+from .data.feeding.loader import collate
 from .objective import Objective
 from .recipe import Data
 from .step import Step

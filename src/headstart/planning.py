@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from . import dist
-from .data.loader import Parts, collate, form_for
-from .data.order import samples
-from .data.prepare import Prepared, Progress, few, prepare
+from .data.feeding.loader import Parts, collate, form_for
+from .data.feeding.order import samples
+from .data.feeding.prepare import Prepared, Progress, few, prepare
 from .data.source import Source
-from .data.windows import WINDOW, Windows, windowed
+from .data.sources.windows import WINDOW, Windows, windowed
 from .errors import Unreadable
 from .memory import keep_freed
 from .nn.encoder import SIZES, Model, model, set_dtype

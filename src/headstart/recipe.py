@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 
 from .augment.views import Views
-from .data.loader import whole
+from .data.feeding.loader import whole
 from .data.source import Source, Subset
 from .errors import Mistake
 from .objective import Objective

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from . import checkpoint, dist
-from .data.loader import collate
-from .data.order import samples
+from .data.feeding.loader import collate
+from .data.feeding.order import samples
 from .health import PATIENCE, TrainingStopped, explain_non_finite
 from .log import Log, span
 from .memory import keep_freed

@@ -8,13 +8,18 @@ import numpy as np
 
 from ..errors import Unreadable
 from ..kinds import KINDS as SINGLE
-from . import pairs, sets
-from .either import Either
-from .files import FileSource
-from .index import suffix_of
+from . import sets
+from .finding import paired
+from .finding.folder import open_survey
+from .finding.survey import choose, survey
+from .names import suffix_of
 from .readers import Claim, accepted, claims, of_folder, reading
-from .source import DataError, ListSource, Source, source_of
-from .survey import choose, open_survey, survey
+from .source import DataError, Source
+from .sources.array import source_of
+from .sources.either import Either
+from .sources.files import FileSource
+from .sources.listed import ListSource
+from .sources.pair import PairSource, Part
 
 KINDS = (*SINGLE, "pair")
 
@@ -68,8 +73,8 @@ def open_file(path: Path, kind: str | None = None, label: str | None = None) -> 
         raise DataError(f"{path} cannot be opened ({error.strerror}): check its permissions") from error
     if not start:
         raise DataError(f"{path} is empty: give a file that holds samples")
-    paired = pairs.open_file(path, start, label, required=kind == "pair")
-    if paired is not None and (one := _as_part(paired, kind)) is not None:
+    several = paired.open_file(path, start, label, required=kind == "pair")
+    if several is not None and (one := _as_part(several, kind)) is not None:
         return one
     found = claims(path, kind)
     if not found and kind is not None and (others := claims(path)):
@@ -86,10 +91,10 @@ def open_file(path: Path, kind: str | None = None, label: str | None = None) -> 
 
 def _as_part(paired: Source, kind: str | None) -> Source | None:
     """What a table of paths or a tar gives: itself, or the one part of it that is of the kind asked for."""
-    if kind in (None, paired.kind) or not isinstance(paired, pairs.PairSource):
+    if kind in (None, paired.kind) or not isinstance(paired, PairSource):
         return paired if kind in (None, paired.kind) else None
     parts = [part for part, of in paired.kinds.items() if of == kind]
-    return pairs.Part(paired, parts[0]) if len(parts) == 1 else None
+    return Part(paired, parts[0]) if len(parts) == 1 else None
 
 
 def _unlabelled(source: Source, label: str | None) -> Source:
@@ -126,7 +131,7 @@ def _open_list(samples: Any, kind: str) -> Source:
     kinds = {part: part.partition("_")[0] for part in parts}
     refs = {part: [sample.get(part) for sample in samples] for part in parts}
     names = [f"pair[{i}]" for i in range(len(samples))]
-    return pairs.PairSource(names, kinds, refs, dict.fromkeys(parts, _itself), "list")
+    return PairSource(names, kinds, refs, dict.fromkeys(parts, _itself), "list")
 
 
 def _itself(sample: Any) -> Any:

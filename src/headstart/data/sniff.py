@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import Mistake, Unreadable
-from . import sidecar
-from .folder import folder_labels
-from .joined import Joined
+from .finding import sidecar
+from .finding.folder import open_survey
+from .finding.survey import Survey, choose, survey, tables_beside
+from .labels import folder_labels, labels_of
 from .open import open_source
 from .readers import claims, of_folder
 from .source import DataError, Source
-from .survey import Survey, choose, open_survey, survey, tables_beside
+from .sources.joined import Joined
 
 LOOK = 16  # samples that are read
 # what a sample's size is judged by, where it has several arrays; the last axis is the length, the first the channels
@@ -204,8 +205,6 @@ def _in_source(source: Source) -> list[Candidate]:
     table = getattr(source, "table", None)
     for name in getattr(source, "candidates", ()):
         if name != chosen and table is not None:
-            from .table import labels_of
-
             try:
                 out.append(_candidate(f"column {name}", *labels_of(table.column(name), source.describe())))
             except Mistake:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from ..data.loader import in_order, rows
+from ..data.feeding.loader import in_order, rows
 from ..data.source import Source
 from ..nn.encoder import Encoder
 from ..nn.heads import Read, boxes, first, last, mean, mean_std

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..data.loader import collate
+from ..data.feeding.loader import collate
 from ..objective import Objective
 from ..recipe import Data
 from ..step import Step

@@ -5,7 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ..data.source import DataError, open_source
+from ..data.open import open_source
+from ..data.source import DataError
 from ..log import Log
 from ..planning import Plan, build, reader_of
 from ..recipe import Input, Run

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..data.likeness import alike, content, look, near_pairs, signature
+from ..data.finding.likeness import alike, content, look, near_pairs, signature
+from ..data.open import open_source
 from ..data.sniff import channels_of, main_of, rate_of, size_of
-from ..data.source import Source, open_source
+from ..data.source import Source
 from ..errors import Unreadable
 from ..log import Log
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..data.likeness import content
-from ..data.prepare import Prepared
+from ..data.feeding.prepare import Prepared
+from ..data.finding.likeness import content
+from ..data.open import open_source
 from ..data.sets import names as set_names
-from ..data.source import DataError, Source, Subset, open_source
-from ..data.windows import Windows
+from ..data.source import DataError, Source, Subset
+from ..data.sources.windows import Windows
 from ..log import Log
 from ..planning import read_in
 from ..probes.score import Labelled, labelled

@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 
 from .. import __version__, checkpoint
-from ..data.loader import whole
-from ..data.source import ListSource
+from ..data.feeding.loader import whole
+from ..data.sources.listed import ListSource
 from ..health import Health, measure
 from ..log import Log
 from ..nn.encoder import Encoder

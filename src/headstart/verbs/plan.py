@@ -5,7 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..data.source import ListSource, open_source
+from ..data.open import open_source
+from ..data.sources.listed import ListSource
 from ..log import Log, span
 from ..nn.encoder import Model
 from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, sort_words, spelled

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from .. import __version__, checkpoint, dist, health
-from ..data.source import open_source
+from ..data.open import open_source
 from ..encoded import Pretrained, load
 from ..log import Log, span
 from ..nn.encoder import set_dtype

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.source import DataError, ListSource
+from ..data.source import DataError
+from ..data.sources.listed import ListSource
 from ..encoded import load
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype

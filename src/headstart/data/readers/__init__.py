@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from ...errors import Mistake, Unreadable
-from ..index import suffix_of
+from ..names import suffix_of
 from . import _plain
 
 START = 4096  # bytes that a reader is shown

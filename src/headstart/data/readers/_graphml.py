@@ -7,13 +7,13 @@ from xml.parsers import expat
 
 import numpy as np
 
-from ..source import DataError, as_labels
+from ..labels import as_labels, graph_attribute
+from ..source import DataError
 
 NODES, EDGES = 2_000_000, 20_000_000  # of a file
 VALUES = 64  # a string attribute with more is a name, not a feature
 LETTERS = 1000  # of a value
 DEEPEST = 100
-TARGETS = ("class", "label", "target", "y")
 
 
 @dataclass
@@ -181,11 +181,7 @@ def _target(columns: dict[str, tuple[str, str, dict[int, str]]], n: int, label: 
     """The attribute to be predicted: the one asked for, else one with a telling name whose values repeat."""
     if label is not None:
         return label if label in columns else None
-    for name in columns:
-        values = set(columns[name][2].values())
-        if name.lower() in TARGETS and 2 <= len(values) <= min(100, n / 2):
-            return name
-    return None
+    return graph_attribute({name: column[2].values() for name, column in columns.items()}, n)
 
 
 def _labels(values: dict[int, str], n: int, title: str) -> tuple[np.ndarray, tuple[str, ...]]:

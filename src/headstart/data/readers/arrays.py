@@ -14,9 +14,10 @@ import numpy as np
 
 from ...errors import Mistake, Unreadable
 from ...extras import need
-from .. import idx
-from ..npz import Shapes, choose, headers, load_array, open_npz, read_header
-from ..source import ArraySource, DataError, Source, guess_kind, source_of
+from ..source import DataError, Source
+from ..sources.array import ArraySource, guess_kind, source_of
+from . import _idx as idx
+from ._npz import Shapes, choose, headers, load_array, open_npz, read_header
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
 EXTRA = "arrays"

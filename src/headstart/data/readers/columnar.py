@@ -11,9 +11,9 @@ import numpy as np
 
 from ...extras import need
 from ..cells import WORDS, Column
-from ..reshaped import event_columns
 from ..source import DataError, Source
-from ..table import CELLS, COLUMNS, Columns, Table, opened, unique
+from ..sources.events import event_columns, opened
+from ..sources.table import CELLS, COLUMNS, Columns, Table, unique
 
 SUFFIXES = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
 EXTRA = "tables"

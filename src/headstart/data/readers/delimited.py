@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..cells import NO_NUMBER, Column, Growing, infer
-from ..reshaped import event_columns
 from ..source import DataError, Source
-from ..table import CELLS, COLUMNS, Columns, opened, unique
+from ..sources.events import event_columns, opened
+from ..sources.table import CELLS, COLUMNS, Columns, unique
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".csv.gz", ".tsv.gz")
 EXTRA = ""

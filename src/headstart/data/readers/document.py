@@ -14,8 +14,9 @@ from xml.parsers import expat
 import numpy as np
 
 from ...errors import Unreadable
-from ..images import read_image
-from ..source import DataError, ListSource
+from ..source import DataError
+from ..sources.listed import ListSource
+from .images import read_image
 
 SUFFIXES = (".hocr", ".html", ".htm", ".xml", ".json")
 EXTRA = ""

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
-from ..source import DataError, ListSource
+from ..source import DataError
+from ..sources.listed import ListSource
 
 SUFFIXES = (".fasta", ".fa", ".faa", ".fas", ".fna", ".ffn", ".frn", ".pep", ".afa", ".a3m", ".sw", ".swiss", ".embl")
 EXTRA = ""

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Int
 
 from ...errors import Unreadable
-from ..source import DataError, Source, as_labels, said_of_labels
+from ..labels import as_labels, said_of_labels
+from ..source import DataError, Source
 from ._graphml import Pile, parse
 
 OWN = (".edges", ".edgelist")

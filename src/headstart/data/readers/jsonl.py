@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..cells import Growing, infer_values
-from ..reshaped import event_columns
 from ..source import DataError, Source
-from ..table import CELLS, COLUMNS, Columns, opened
+from ..sources.events import event_columns, opened
+from ..sources.table import CELLS, COLUMNS, Columns
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 EXTRA = ""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ..source import DataError, ListSource
+from ..source import DataError
+from ..sources.listed import ListSource
 from ._wipe import Head, head, wiped
 
 SUFFIXES = (".pcap", ".cap", ".dmp", ".pcapng")

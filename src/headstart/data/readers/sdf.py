@@ -8,7 +8,8 @@ import numpy as np
 
 from ...errors import Unreadable
 from ...extras import need
-from ..source import DataError, Source, as_labels, said_of_labels
+from ..labels import as_labels, said_of_labels
+from ..source import DataError, Source
 
 SUFFIXES = (".sdf", ".sd", ".mol", ".mdl")
 EXTRA = "molecules"

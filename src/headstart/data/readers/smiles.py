@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from ..source import DataError, ListSource, Source
+from ..source import DataError, Source
+from ..sources.listed import ListSource
 
 OWN = (".smi", ".smiles", ".ism", ".can")
 SUFFIXES = (*OWN, ".txt")

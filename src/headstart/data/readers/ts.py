@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..source import DataError, ListSource, Source
+from ..source import DataError, Source
+from ..sources.listed import ListSource
 
 SUFFIXES = (".ts", ".tsv")
 EXTRA = ""

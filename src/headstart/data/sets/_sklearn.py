@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ..source import DataError, ListSource, Source
+from ..source import DataError, Source
+from ..sources.listed import ListSource
 
 
 def table(data: Any, title: str, split: str) -> Source:

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..source import DataError, ListSource, Source
+from ..source import DataError, Source
+from ..sources.listed import ListSource
 
 SENTINEL2 = np.array([443, 492, 560, 665, 704, 741, 783, 833, 865, 945, 1614, 2202], np.float32)  # nm
 LANDSAT8 = np.array([443, 482, 561, 655, 865, 1609, 2201], np.float32)

@@ -6,7 +6,8 @@ From the Debian package bible-kjv-text. Half of what tells the kinds apart is na
 import re
 import struct
 
-from ..source import DataError, ListSource
+from ..source import DataError
+from ..sources.listed import ListSource
 from ._debian import unpacked
 from ._lzw import expand
 

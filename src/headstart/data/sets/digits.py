@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from ..source import ArraySource, DataError, Source
+from ..source import DataError, Source
+from ..sources.array import ArraySource
 
 SIDE = 28
 TEST_SEED = 1797  # draws the fixed third

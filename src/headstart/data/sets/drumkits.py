@@ -12,10 +12,10 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ...errors import Unreadable
-from ..files import FileSource
 from ..readers import audio
 from ..readers.musicxml import tree_of
 from ..source import DataError, Source
+from ..sources.files import FileSource
 from ._debian import unpacked
 
 CLASSES = ("clap", "crash", "hand drum", "hat", "kick", "percussion", "ride", "rim", "snare", "tom")

@@ -1,7 +1,8 @@
 """Fashion-MNIST: 60,000 and 10,000 grey pictures of clothes, 28x28, in ten classes (Xiao et al. 2017)."""
 
-from ..idx import read_idx
-from ..source import ArraySource, DataError, Source
+from ..readers._idx import read_idx
+from ..source import DataError, Source
+from ..sources.array import ArraySource
 from ._debian import unpacked
 
 FILES = {"train": "train", "test": "t10k"}

@@ -5,7 +5,8 @@ From the Debian package fortunes (1:1.99.1), files of at least 100. Many fit int
 
 import re
 
-from ..source import DataError, ListSource
+from ..source import DataError
+from ..sources.listed import ListSource
 from ._debian import unpacked
 
 FEWEST = 100

@@ -16,7 +16,8 @@ import numpy as np
 
 from ...errors import Unreadable
 from ..readers.mesh import obj, surface
-from ..source import DataError, ListSource, Source
+from ..source import DataError, Source
+from ..sources.listed import ListSource
 from ._debian import unpacked
 
 CATALOGUE = "PluginFurnitureCatalog.properties"

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from ...extras import need
-from ..source import DataError, ListSource, Source
+from ..source import DataError, Source
+from ..sources.listed import ListSource
 
 EPISODES = 1500
 POLICIES = ("expert", "noisy expert", "random")

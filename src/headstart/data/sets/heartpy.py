@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..source import DataError, ListSource, Source
+from ..source import DataError, Source
+from ..sources.listed import ListSource
 from ._pypi import unpacked
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import FileSource
 from ..readers import audio
 from ..readers.musicxml import tree_of
 from ..source import DataError, Source
+from ..sources.files import FileSource
 from ._debian import unpacked
 
 SPLITS = ("all", "letters")

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..source import DataError, ListSource, Source
+from ..source import DataError, Source
+from ..sources.listed import ListSource
 
 SCENES = ("street", "crossing", "car park", "park")
 SWEEPS, MOST_CARS = 400, 7

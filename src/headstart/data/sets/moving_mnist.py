@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..idx import read_idx
-from ..source import DataError, ListSource, Source
+from ..readers._idx import read_idx
+from ..source import DataError, Source
+from ..sources.listed import ListSource
 from ._npm import unpacked
 
 COUNTS = {"train": 4_000, "test": 1_000}

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..files import FileSource
 from ..readers import kern, musicxml
 from ..source import DataError, Source
+from ..sources.files import FileSource
 from ._pypi import unpacked
 
 FEWEST = 15  # scores of a class

@@ -1,6 +1,7 @@
 """Openclipart: 6,900 colour drawings of every size; the 22 folders they are filed under are the labels."""
 
-from ..images import FolderSource
+from ..finding.folder import open_survey
+from ..finding.survey import survey
 from ..source import DataError, Source
 from ._debian import unpacked
 
@@ -8,4 +9,4 @@ from ._debian import unpacked
 def load(split: str = "all") -> Source:
     if split != "all":
         raise DataError(f"openclipart has no split {split}: write openclipart")
-    return FolderSource(unpacked("openclipart-png", "usr/share/openclipart/png"))
+    return open_survey(survey(unpacked("openclipart-png", "usr/share/openclipart/png")), "image")

@@ -11,7 +11,8 @@ import re
 
 import numpy as np
 
-from ..source import DataError, ListSource
+from ..source import DataError
+from ..sources.listed import ListSource
 from ._pypi import unpacked
 
 SPLITS = {

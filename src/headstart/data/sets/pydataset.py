@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..readers import delimited
 from ..source import DataError, Source
-from ..table import Columns, TableSource, TablesSource
+from ..sources.table import Columns, TableSource, TablesSource
 from . import _pypi
 
 ROWS, COLUMNS = (50, 5000), (3, 40)  # of the tables that "all" takes

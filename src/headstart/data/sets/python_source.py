@@ -11,7 +11,8 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-from ..source import DataError, ListSource
+from ..source import DataError
+from ..sources.listed import ListSource
 
 FEWEST, FILES = (
     100,

@@ -5,7 +5,8 @@ Nothing here is real: real health records may not be passed on. The model is sma
 
 import numpy as np
 
-from ..source import DataError, ListSource, Source
+from ..source import DataError, Source
+from ..sources.listed import ListSource
 
 CONDITIONS = ("none", "diabetes", "kidney disease", "heart failure")
 SHARE = (0.4, 0.25, 0.15, 0.2)

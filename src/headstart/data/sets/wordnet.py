@@ -6,7 +6,8 @@ From the Debian package wordnet-base. The labels are the 45 lexicographers' file
 
 import re
 
-from ..source import DataError, ListSource
+from ..source import DataError
+from ..sources.listed import ListSource
 from ._debian import unpacked
 
 FIELDS = (

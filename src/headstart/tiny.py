@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Mistake
-from ..kinds import KINDS
-from ..recipe import Data
-from ..tokenizers import named
-from ..tokenizers.want import Want
-from .loader import Parts
-from .pairs import PairSource
-from .prepare import prepare
-from .source import ListSource, Source
+from .data.feeding.loader import Parts
+from .data.feeding.prepare import prepare
+from .data.source import Source
+from .data.sources.listed import ListSource
+from .data.sources.pair import PairSource
+from .errors import Mistake
+from .kinds import KINDS
+from .recipe import Data
+from .tokenizers import named
+from .tokenizers.want import Want
 
 PAIRS = {"pair": ("image", "text"), "pair3": ("image", "text", "table")}  # of the three, one part in six is missing
 EVERY = (*KINDS, *PAIRS)  # what `tiny_data` takes, besides "a+b" for a pair of any two kinds

@@ -2,7 +2,6 @@
 
 import gzip
 import math
-import re
 import struct
 import zlib
 from io import BufferedIOBase
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .source import DataError
+from ..labels import idx_name
+from ..source import DataError
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP = b"\x1f\x8b"
@@ -62,7 +62,7 @@ def read_idx(path: str | Path) -> np.ndarray:
 def labels_beside(path: str | Path) -> np.ndarray | None:
     """The labels of an images file: train-images-idx3-ubyte.gz has train-labels-idx1-ubyte(.gz) beside it."""
     path = Path(path)
-    name = re.sub(r"idx\d", "idx1", path.name.replace("images", "labels"))
+    name = idx_name(path.name)
     plain = name.removesuffix(".gz")
     for candidate in (name, plain, plain + ".gz"):
         beside = path.with_name(candidate)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .source import Source
+from ..source import Source
 
 
 class Either:

@@ -1,14 +1,15 @@
 """Folders with one sample in a file, whatever the format: what a reader makes of each path."""
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import Unreadable
-from .folder import folder_labels, formats
-from .source import said_of_labels
+from ...errors import Unreadable
+from ..labels import folder_labels, said_of_labels
+from ..names import formats
 
 Read = Callable[[Path], Any]
 
@@ -16,7 +17,8 @@ Read = Callable[[Path], Any]
 class FileSource:
     """The files of a folder, each one sample that `read` makes of its path; two or more first-level folders name the labels.
 
-    labels, classes: where they are known from elsewhere (a sidecar table).
+    labels, classes: where they are known from elsewhere (a sidecar table). smaller: what reads the files no larger than an area
+    [px] needs, where the format allows that.
     """
 
     groups: np.ndarray | None = None
@@ -29,9 +31,17 @@ class FileSource:
         kind: str,
         labels: np.ndarray | None = None,
         classes: tuple[str, ...] = (),
+        smaller: Callable[[int], Read] | None = None,
     ):
         self.folder, self.files, self.read, self.kind = Path(folder), files, read, kind
         self.labels, self.classes = folder_labels(files) if labels is None else (labels, classes)
+        self.smaller = smaller
+
+    def reduced(self, area: int) -> "FileSource":
+        """The same files, decoded no larger than `resize` to `area` needs."""
+        twin = copy.copy(self)
+        twin.read = self.read if self.smaller is None else self.smaller(area)
+        return twin
 
     def __len__(self) -> int:
         return len(self.files)

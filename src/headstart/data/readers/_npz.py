@@ -6,7 +6,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from .source import PICKLED, DataError, Source, source_of
+from ..labels import archive_keys
+from ..source import DataError, Source
+from ..sources.array import PICKLED, source_of
 
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype]]
 
@@ -41,12 +43,12 @@ def choose(shapes: Shapes, title: str) -> tuple[str, str | None]:
     if chosen is None:
         raise DataError(f"{title} holds {listed}: save the samples under the key x (and the labels under y)")
     folder, _, stem = chosen.lower().rpartition("/")
-    pairs = [("images", "labels"), ("image", "label"), ("data", "labels"), ("x", "y")]
-    beside = [stem.replace(a, b, 1) for a, b in pairs if a in stem] + ["y", "labels", "label"]
     shape = shapes[chosen][0]
     n = shape[0] if shape else 0
     near = {key.rpartition("/")[2].lower(): key for key in shapes if key.lower().rpartition("/")[0] == folder}
-    fits = [near[k] for k in beside if k in near and near[k] != chosen and shapes[near[k]][0] in ((n,), (n, 1))]
+    fits = [
+        near[k] for k in archive_keys(stem) if k in near and near[k] != chosen and shapes[near[k]][0] in ((n,), (n, 1))
+    ]
     return chosen, fits[0] if fits else None
 
 

@@ -4,10 +4,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import Unreadable
-from .cells import Column
-from .source import DataError, said_of_labels
-from .table import Table, labels_of, named
+from ...errors import Unreadable
+from ..cells import Column
+from ..labels import labels_of, said_of_labels
+from ..source import DataError, Source
+from .listed import ListSource
+from .table import Table, TableSource, named
 
 SUBJECT = (
     "subject_id",
@@ -130,6 +132,18 @@ class EventsSource:
 
     def describe(self) -> str:
         return f"{self.title}: {len(self.rows):,} events of {len(self):,} subjects{said_of_labels(self)}{self.table.remarks()}"
+
+
+def opened(table: Table, label: str | None = None, kind: str | None = None) -> Source:
+    """The table's rows; or the records of its patients, if it is a list of events.
+
+    kind: "table" or "events" where the columns' names mislead; "series" for a table with a line per time step, as one sample.
+    """
+    if kind == "series":
+        return ListSource([as_series(table)], "series", title=table.title)
+    if kind == "events" or (kind is None and event_columns(table.names)):
+        return EventsSource(table, label)
+    return TableSource(table, label)
 
 
 def as_series(table: Table) -> dict[str, Any]:

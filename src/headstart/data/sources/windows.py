@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Unreadable
-from .source import Source
+from ...errors import Unreadable
+from ..source import Source
 
 WINDOW = {  # items along time: bytes, points, seconds, notes, steps, frames, packets
     "text": 256,

@@ -6,7 +6,7 @@ memory, the same order whatever the number of ranks.
 
 import numpy as np
 
-from ..errors import Mistake
+from ...errors import Mistake
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _WORD = 2**64 - 1

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from .source import DataError, Source, said_of_labels
+from ..labels import said_of_labels
+from ..source import DataError, Source
 
 
 class Joined:

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import augment
-from ..errors import Mistake, Unreadable
-from ..step import Rng, Step
-from ..tokens import Batch, Tokenizer, Tokens, layout, pack, reserve
-from ..tree import replace, to
-from .source import Subset
+from ... import augment
+from ...errors import Mistake, Unreadable
+from ...step import Rng, Step
+from ...tokens import Batch, Tokenizer, Tokens, layout, pack, reserve
+from ...tree import replace, to
+from ..source import Subset
 
 
 def rows(samples: list[Any], tokenizer: Tokenizer, kind: str, slots: int, device: torch.device | str = "cpu") -> Tokens:

@@ -1,15 +1,10 @@
-"""Folders of files: every real file once, and the folders' names as labels."""
+"""Folders of files: every real file once."""
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from .source import DataError
-
-SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})
+from ..source import DataError
 
 
 def walk(folder: str | Path) -> Iterator[str]:
@@ -69,40 +64,3 @@ def listing(folder: str | Path, times: dict[str, int] | None = None) -> Iterator
         if real not in taken and (parent not in seen or base.startswith(".")):
             taken.add(real)
             yield prefix, entry
-
-
-def folder_labels(files: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """The first folder of each name is its label, if two such folders hold files; files in the root get -1.
-
-    Where the first folders are only splits (train, val, test), the folders below them name the classes.
-    """
-    folders, at = by_folder(files)
-    parts = [name.split("/")[:-1] for name in folders]
-    first = {p[0].lower() for p in parts if p}
-    level = 1 if first and first <= SPLITS else 0
-    classes = sorted({p[level] for p in parts if len(p) > level})
-    if len(classes) < 2:
-        return None, ()
-    code = {name: i for i, name in enumerate(classes)}
-    codes = np.array([code[p[level]] if len(p) > level else -1 for p in parts], dtype=np.int64)
-    return codes[at], tuple(classes)
-
-
-def by_folder(files: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """The folders that hold files, each with a slash at its end ("" for the root), and int64 [n]: which of them each is in."""
-    own = getattr(files, "by_folder", None)  # an Index knows
-    if own is not None:
-        return own()
-    number: dict[str, int] = {}
-    at = [number.setdefault(name[: name.rfind("/") + 1], len(number)) for name in files]
-    return list(number), np.array(at, dtype=np.int64)
-
-
-def formats(files: Sequence[str]) -> tuple[str, int]:
-    """("png 120, jpg 30", folders): what the files are by their suffixes, most frequent first, and how many folders hold them."""
-    own = getattr(files, "counts", None)  # an Index knows
-    counts = own() if own is not None else Counter(os.path.splitext(name)[1].lower() for name in files)
-    most = sorted(counts.items(), key=lambda each: -each[1])
-    return ", ".join(f"{suffix.lstrip('.') or 'no suffix'} {count:,}" for suffix, count in most), len(
-        by_folder(files)[0]
-    )

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..extras import need
-from .source import DataError, as_labels
+from ...extras import need
+from ..labels import beside_candidates, beside_chosen, column_labels
+from ..source import DataError
 
-NAMES = ("labels", "label", "metadata", "annotations", "classes", "targets", "index")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-LABELS = ("label", "labels", "class", "class_name", "category", "target", "y", "species", "diagnosis")
 LIMIT = 2**29  # bytes of a table
 Columns = dict[str, list[Any]]
 
@@ -30,16 +29,13 @@ class Sidecar:
     at: np.ndarray
 
     def candidates(self) -> list[str]:
-        """Columns that could be labels: the one that is called so first. No column of which every value is another."""
-        others = [c for c in self.columns if c != self.files]
-        named = [c for c in others if c.lower() in LABELS]
-        rest = [c for c in others if c not in named and 1 < len(set(map(str, self.columns[c]))) <= len(self.at) // 2]
-        return sorted(named, key=lambda c: LABELS.index(c.lower())) + rest
+        """Columns that could be labels, the likeliest first."""
+        others = {name: values for name, values in self.columns.items() if name != self.files}
+        return beside_candidates(others, len(self.at))
 
     def chosen(self) -> str | None:
         """The column that is called a label, or the only other one."""
-        found = self.candidates()
-        return found[0] if found and (found[0].lower() in LABELS or len(self.columns) == 2) else None
+        return beside_chosen(self.candidates(), len(self.columns) == 2)
 
     def labels(self, column: str) -> tuple[np.ndarray, tuple[str, ...]]:
         """Classes int64 (-1 where a file is not listed), or quantities float32 (NaN likewise), in the order of the files."""
@@ -48,21 +44,6 @@ class Sidecar:
         labels, classes = column_labels(self.columns[column], f"{self.name}, column {column}")
         unknown = np.array([np.nan if labels.dtype.kind == "f" else -1], labels.dtype)
         return np.concatenate([labels, unknown])[self.at], classes
-
-
-def column_labels(values: Sequence[Any], title: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """A column as labels: numbers that are not whole are quantities, everything else names classes; "" is unknown."""
-    texts = ["" if v is None else str(v).strip() for v in values]
-    known = np.array([t != "" for t in texts])
-    try:
-        numbers = np.array([float(t) if t else np.nan for t in texts])
-    except ValueError:
-        numbers = None  # type: ignore[assignment]
-    if numbers is not None and (numbers[np.isfinite(numbers)] % 1 != 0).any():
-        return as_labels(numbers, len(texts), title)
-    names = sorted(set(texts) - {""}, key=_natural)
-    code = {name: i for i, name in enumerate(names)}
-    return np.array([code[t] if k else -1 for t, k in zip(texts, known, strict=True)], np.int64), tuple(names)
 
 
 def find(folder: Path, files: Sequence[str], beside: Iterable[str]) -> Sidecar | None:
@@ -138,10 +119,3 @@ def _names(files: Sequence[str]) -> dict[str, int]:
 
 def _clean(value: Any) -> str:
     return str(value).strip().replace("\\", "/").removeprefix("./")
-
-
-def _natural(name: str) -> tuple[int, float, str]:
-    try:
-        return (0, float(name), name)
-    except ValueError:
-        return (1, 0.0, name)

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Unreadable
-from ..tokens import Tokenizer, Tokens
-from .images import FolderSource
+from ...errors import Unreadable
+from ...tokens import Tokenizer, Tokens
+from ..source import DataError, Source, Subset
+from ..sources.array import ArraySource
+from ..sources.files import FileSource
+from ..sources.windows import nbytes
 from .loader import Parts, form, form_for
-from .source import ArraySource, DataError, Source, Subset
-from .windows import nbytes
 
 CHUNK = 16  # samples per task: small ones are read faster than a task is handed over
 LOOK = 64  # samples that say how much room one takes
@@ -164,7 +165,7 @@ def reduced(source: Source, area: int | None) -> Source:
         return source
     if isinstance(source, Subset):
         return Subset(reduced(source.source, area), source.indices)
-    return source.reduced(area) if isinstance(source, FolderSource) else source
+    return source.reduced(area) if isinstance(source, FileSource) else source
 
 
 def _stays(source: Source, tokenizer: Tokenizer | Parts) -> bool:

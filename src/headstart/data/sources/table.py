@@ -8,13 +8,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..errors import Unreadable
-from .cells import Column
-from .source import DataError, ListSource, Source, said_of_labels
+from ...errors import Unreadable
+from ..cells import Column
+from ..labels import candidates, labels_of, said_of_labels, says_label
+from ..source import DataError
 
-LABELS = ("label", "labels", "class", "target", "y", "species", "category", "outcome")  # names that say so
-FEW = 20  # different values of a last column that may be a label
-CLASSES, NUMBERED = 1000, 50  # classes; different whole numbers that are classes rather than a quantity
 CELLS = 200_000_000  # cells of a table that is kept in memory: 8 bytes each
 COLUMNS = 4096
 
@@ -77,7 +75,7 @@ class TableSource:
 
     def __init__(self, table: Table, label: str | None = None):
         self.table, self.title = table, table.title
-        self.candidates = candidates(table)
+        self.candidates = candidates(table.names, table.column)
         self.labels: np.ndarray | None = None
         self.classes: tuple[str, ...] = ()
         self.label = self._choose(label)
@@ -140,7 +138,9 @@ class TablesSource:
         self.groups: np.ndarray | None = np.repeat(np.arange(len(tables)), np.diff(self.starts))
         self.labels: np.ndarray | None = None
         self.classes: tuple[str, ...] = ()
-        self.candidates = tuple(n for n in candidates(tables[0]) if all(n in t.names for t in tables))
+        self.candidates = tuple(
+            n for n in candidates(tables[0].names, tables[0].column) if all(n in t.names for t in tables)
+        )
         self.label = label
         alike = len({frozenset(t.names) for t in tables}) == 1
         if alike:
@@ -194,32 +194,6 @@ class TablesSource:
         return t, index - int(self.starts[t])
 
 
-def opened(table: Table, label: str | None = None, kind: str | None = None) -> Source:
-    """The table's rows; or the records of its patients, if it is a list of events.
-
-    kind: "table" or "events" where the columns' names mislead; "series" for a table with a line per time step, as one sample.
-    """
-    from .reshaped import EventsSource, as_series, event_columns  # which builds on this module
-
-    if kind == "series":
-        return ListSource([as_series(table)], "series", title=table.title)
-    if kind == "events" or (kind is None and event_columns(table.names)):
-        return EventsSource(table, label)
-    return TableSource(table, label)
-
-
-def candidates(table: Table) -> tuple[str, ...]:
-    """Columns that may hold labels, the likeliest first."""
-    by_name = [n for n in table.names if says_label(n, table.names)]
-    by_name.sort(key=lambda n: LABELS.index(n.lower()))
-    last = table.names[-1]
-    if last not in by_name and len(table.names) > 1:
-        column = table.column(last)
-        if column.form in ("text", "whole", "truth") and 2 <= len(_different(column)) <= FEW:
-            by_name.append(last)
-    return tuple(by_name)
-
-
 def unique(names: Sequence[str]) -> list[str]:
     """The same names; the second "a" is called "a (2)", unless another is called so already."""
     out: list[str] = []
@@ -235,12 +209,6 @@ def unique(names: Sequence[str]) -> list[str]:
     return out
 
 
-def says_label(name: str, names: Sequence[str]) -> bool:
-    """A column's name says that it is the label; "y" does not beside "x" or "z"."""
-    near = {n.lower() for n in names} & {"x", "z"}
-    return name.lower() in LABELS and not (name.lower() == "y" and near)
-
-
 def named(table: Table, name: str) -> str:
     """A column of this name, if need be in other letter case."""
     if name in table.names:
@@ -250,45 +218,3 @@ def named(table: Table, name: str) -> str:
         return same[0]
     near = difflib.get_close_matches(name, table.names, n=1) or list(table.names[:5])
     raise DataError(f"{table.title} has no column {name!r}: did you mean {' or '.join(map(repr, near))}?")
-
-
-def labels_of(column: Column, title: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Classes (int64, -1 missing) and their names; or quantities (float32, NaN missing) and no names.
-
-    Texts and truths are classes. So are whole numbers with at most 50 different values, or at most 1,000 from 0 or 1 on
-    without a gap, twenty rows for each. Other numbers are quantities, and so are dates (days since 1970).
-    """
-    values, odd = column.values, column.odd
-    if column.form == "text":
-        used = np.unique(values[values >= 0])
-        words = np.array([column.words[i] for i in used])
-        if not 1 <= len(used) <= min(CLASSES, max(1, len(values) // 2)):
-            raise DataError(
-                f"column {column.name!r} of {title} has {len(used):,} different texts: these are no classes"
-            )
-        order = np.argsort(words)
-        of = np.full(len(column.words) + 1, -1)
-        of[used[order]] = np.arange(len(used))
-        return of[values].astype(np.int64), tuple(words[order].tolist())
-    there = ~np.isnan(values)
-    different = np.unique(values[there])
-    if not len(different):
-        raise DataError(f"column {column.name!r} of {title} holds no label: every cell is missing")
-    if column.form == "truth" or (column.form == "whole" and not odd and _numbered(different, len(values))):
-        labels = np.where(there, np.searchsorted(different, values), -1)
-        names = (
-            ["true" if v else "false" for v in different] if column.form == "truth" else [f"{v:.0f}" for v in different]
-        )
-        return labels.astype(np.int64), tuple(names)
-    return (values / (86_400 if column.form in ("date", "clock") else 1)).astype(np.float32), ()
-
-
-def _numbered(different: np.ndarray, n: int) -> bool:
-    k = len(different)
-    gapless = different[0] in (0, 1) and different[-1] - different[0] == k - 1
-    return k <= NUMBERED or (gapless and k <= CLASSES and n >= 20 * k)
-
-
-def _different(column: Column) -> np.ndarray:
-    values = column.values
-    return np.unique(values[values >= 0] if column.form == "text" else values[~np.isnan(values)])

@@ -1,0 +1,1 @@
+"""From samples to batches: read once, in which order, packed into rows."""

@@ -1,0 +1,174 @@
+"""A folder that was looked at, opened: its files of one kind, many samples in each, or parts of pairs."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ...errors import Unreadable
+from ..labels import folder_labels
+from ..names import Index, suffix_of
+from ..readers import accepted, claims, images, reading
+from ..source import DataError, Source
+from ..sources.files import FileSource
+from ..sources.joined import Joined
+from ..sources.table import TableSource, TablesSource
+from . import sidecar
+from .matching import open_folder
+from .survey import LOOK, Survey, partners, spread, tables_beside
+
+COLLECTION = re.compile(
+    r"^((x|y|images|data|labels?|targets?)([_-]?(train|test|val)\w*)?|(train|test|val)([_-]?(x|y|images|data|labels?|targets?))?)$",
+    re.IGNORECASE,
+)
+SPLIT = re.compile(r"^(.+)_(TRAIN|TEST)$")
+
+
+def open_survey(found: Survey, kind: str, label: str | None = None) -> Source:
+    """The files of one kind as samples; several kinds with equal names as pairs."""
+    folder = found.folder
+    if kind == "pair":
+        return open_folder(folder, {k: list(found.names(k)) for k in partners(found) or found.kinds}, found.readers)
+    files, readers = found.names(kind), found.readers[kind]
+    _no_collections(folder, files, readers)
+    beside = sidecar.find(folder, files, tables_beside(found, kind)) if found.notes or "table" in found.kinds else None
+    if any(_holds_many(reader, suffix, folder, files) for suffix, reader in _suffixed(found, files, kind)):
+        return _open_many(found, kind, files, label)
+    labels, classes = chosen_labels(files, beside, label)
+    if kind == "image" and set(readers.values()) <= {images}:
+        return FileSource(folder, files, images.read, kind, labels, classes, images.smaller)
+    return FileSource(folder, files, reading(readers, kind), kind, labels, classes)
+
+
+def chosen_labels(
+    files: Sequence[str], beside: sidecar.Sidecar | None, label: str | None
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """The column that `label` names ("folders": the folders); else the table's own label column, else the folders."""
+    if label not in (None, "folders"):
+        if beside is None:
+            raise DataError(
+                f"label={label} names a column, and no table beside the files lists them: give label=folders, "
+                "or a labels.csv with the columns file and label"
+            )
+        return beside.labels(str(label))
+    column = beside.chosen() if beside is not None and label is None else None
+    return beside.labels(column) if beside is not None and column else folder_labels(files)
+
+
+def _suffixed(found: Survey, files: Index, kind: str) -> Iterator[tuple[str, ModuleType]]:
+    """Each suffix of the files and its reader; of files whose names say nothing, the first one's."""
+    for suffix in files.counts():
+        reader = found.readers[kind].get(suffix)
+        if reader is None:
+            claim = next(iter(claims(found.folder / files[int(files.by_suffix(suffix)[0])], kind)), None)
+            reader = claim.reader if claim else None
+        if reader is not None:
+            yield suffix, reader
+
+
+def _no_collections(folder: Path, files: Index, readers: dict[str, ModuleType]) -> None:
+    """x.npy beside y.npy, and idx files, are sets of samples, of which the user has to give one."""
+    arrays = [s for s, r in readers.items() if getattr(r, "GENERAL", False)]
+    names = list(files.take(files.by_suffix(".npy"))) if ".npy" in arrays else []
+    stems = [n.rpartition("/")[2].rpartition(".")[0] for n in names[:100]]
+    idx = [f for f in files if re.search(r"idx\d", f.lower())] if len(files) < 100 else []
+    alone = len(names) == 1
+    if idx or alone or any(COLLECTION.match(s) for s in stems):
+        raise DataError(f"{folder} holds array files: give one of them, such as {folder / sorted(idx or names)[0]}")
+
+
+def _holds_many(reader: ModuleType, suffix: str, folder: Path, files: Index) -> bool:
+    """Whether files of this suffix hold many samples each."""
+    if not hasattr(reader, "open"):
+        return False
+    if not hasattr(reader, "read"):
+        return True
+    for name in files.take(spread(files.by_suffix(suffix), LOOK)):
+        try:
+            reader.read(folder / name)
+        except Unreadable:
+            continue
+        return False
+    return True
+
+
+def _open_many(found: Survey, kind: str, files: Index, label: str | None) -> Source:
+    folder, readers = found.folder, found.readers[kind]
+    column = None if label == "folders" else label
+    used = [reader for _, reader in _suffixed(found, files, kind)]
+    if column and not any("label" in accepted(r.open, label=column) for r in used if hasattr(r, "open")):
+        raise DataError(
+            f"label={column} names a column, and {kind} files have none: leave it out, or give label=folders"
+        )
+    if kind == "table" and all(hasattr(r, "load") for r in used):
+        return _tables(found, files, column)
+    sources: list[Any] = []
+    titles: list[str] = []
+    bad: list[tuple[str, str]] = []
+    for name in files:
+        reader = readers.get(suffix_of(name)) or _reader(folder / name, kind)
+        if reader is None:
+            bad.append((name, f"it is no {kind} file that is known here"))
+            continue
+        try:
+            if hasattr(reader, "open"):
+                sources.append(
+                    reader.open(folder / name, **accepted(reader.open, label=column, kind=_asked(reader, kind)))
+                )
+            else:
+                sources.append(FileSource(folder, [name], reading(readers, kind), kind))
+            titles.append(name)
+        except DataError as error:
+            bad.append((name, str(error)))
+    if not sources:
+        raise DataError(bad[0][1])
+    if len(sources) == 1 and not bad:
+        return sources[0]
+    _apart(sources, titles)
+    joined = Joined(sources, titles, str(folder))
+    joined.bad = bad
+    if joined.labels is None or label == "folders":
+        labels, classes = folder_labels(titles)
+        if labels is not None:
+            joined.labels, joined.classes = np.repeat(labels, [len(s) for s in sources]), classes
+    return joined
+
+
+def _reader(path: Path, kind: str) -> Any:
+    return next((claim.reader for claim in claims(path, kind)), None)
+
+
+def _tables(found: Survey, files: Index, label: str | None) -> Source:
+    """The rows of tables of several schemas, in whatever formats."""
+    tables: list[Any] = []
+    bad: list[tuple[str, str]] = []
+    for name in files:
+        reader = found.readers["table"].get(suffix_of(name)) or _reader(found.folder / name, "table")
+        if reader is None:
+            bad.append((name, "it is no table that is known here"))
+            continue
+        try:
+            tables.append(reader.load(found.folder / name))
+        except DataError as error:
+            bad.append((name, str(error)))
+    if not tables:
+        raise DataError(bad[0][1])
+    source = TableSource(tables[0], label) if len(tables) == 1 else TablesSource(tables, label)
+    source.bad = bad  # type: ignore[union-attr]
+    return source
+
+
+def _asked(reader: ModuleType, kind: str) -> str | None:
+    return kind if getattr(reader, "GENERAL", False) else None
+
+
+def _apart(sources: list[Source], titles: list[str]) -> None:
+    """Class 1 of GunPoint is not class 1 of Coffee: where a folder holds several sets of the UCR archive, names say which."""
+    sets = [m.group(1) if (m := SPLIT.match(Path(t).stem)) else None for t in titles]
+    if len({s for s in sets if s}) > 1:
+        for source, name in zip(sources, sets, strict=True):
+            if name and source.classes:
+                source.classes = tuple(f"{name} {c}" for c in source.classes)

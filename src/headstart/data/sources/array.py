@@ -1,0 +1,172 @@
+"""Samples along the first axis of an array."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import Unreadable
+from ..labels import as_labels
+from ..source import DataError, Source
+from .listed import ListSource
+
+FORMS = {"image": "[n, H, W], [n, H, W, C] or [n, C, H, W]", "series": "[n, L] or [n, C, L]", "text": "[n]"}
+KINDS = tuple(FORMS)
+PICKLED = "{title} holds Python objects, which are never unpickled: save one array of numbers or strings"
+
+
+class ArraySource:
+    """Samples along the first axis of an array, which may stay on disk (a memmap).
+
+    Images are [n, H, W], [n, H, W, C] or [n, C, H, W] and are served as [C, H, W]. The channels are the first
+    or the last axis of a picture, and at most 16; where both axes are that short, the one that leaves the
+    squarer picture holds them, and a tie goes to the last. Series are [n, L] or [n, C, L], served as [C, L]
+    float32. Text is an array of strings.
+    """
+
+    def __init__(
+        self,
+        values: Any,  # an array, or what is indexed like one
+        kind: str,
+        labels: np.ndarray | None = None,
+        classes: Sequence[str] = (),
+        title: str = "array",
+    ):
+        if kind not in KINDS:
+            raise DataError(f"kind is {kind!r} but must be one of {', '.join(KINDS)}")
+        if len(values.shape) == 0 or len(values) == 0:
+            raise DataError(f"{title} holds no samples: the first axis counts them")
+        _check_plain(values.dtype, title)
+        allowed = {"image": (3, 4), "series": (2, 3), "text": (1,)}[kind]
+        if values.ndim not in allowed:
+            raise DataError(f"{title} has shape {list(values.shape)}, but {kind} is {FORMS[kind]}: reshape it")
+        if (values.dtype.kind in "US") != (kind == "text"):
+            raise DataError(f"{title} holds {values.dtype}, which is not {kind}: pass another kind, or convert it")
+        if 0 in values.shape[1:]:
+            raise DataError(f"{title} has shape {list(values.shape)}: every sample is empty")
+        self.values, self.kind, self.title = values, kind, title
+        self.labels: np.ndarray | None = None
+        self.classes: tuple[str, ...] = ()
+        if labels is not None:
+            self.labels, self.classes = as_labels(labels, len(values), title, classes)
+        self._last = kind == "image" and values.ndim == 4 and _channels_last(values.shape[1:], title)
+        self.dtype = _served(values, kind)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int) -> Any:
+        sample = self.values[index]
+        if self.kind == "text":
+            try:
+                return sample.decode() if isinstance(sample, bytes) else str(sample)
+            except UnicodeDecodeError as error:
+                raise Unreadable(self.name(index), "the text is not UTF-8") from error
+        if self._last:
+            sample = np.moveaxis(sample, -1, 0)
+        elif sample.ndim == (2 if self.kind == "image" else 1):
+            sample = sample[None]
+        if sample.dtype == bool and self.kind == "image":
+            sample = sample * np.uint8(255)
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes inf, which is refused in words
+            # a writable copy where the array is read-only (a memmap): torch warns about anything else
+            sample = np.require(sample, dtype=self.dtype, requirements=["C", "W"])
+        if self.kind == "image" and self.dtype == np.float32 and not np.isfinite(sample).all():
+            raise Unreadable(self.name(index), "the image holds NaN or infinite values")
+        return sample
+
+    def name(self, index: int) -> str:
+        return f"{self.title}[{index}]"
+
+    def describe(self) -> str:
+        what = {"image": "images", "series": "series", "text": "texts"}[self.kind]
+        form = "" if self.kind == "text" else f" of {'x'.join(map(str, self.shape))} ({self.dtype})"
+        labelled = f", {len(self.classes)} classes" if self.classes else ""
+        return f"{self.title}: {len(self):,} {what}{form}{labelled}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape every sample is served in; () for text."""
+        shape = self.values.shape[1:]
+        if self._last:
+            return (shape[-1], *shape[:-1])
+        return (1, *shape) if len(shape) == (2 if self.kind == "image" else 1) else shape
+
+
+def source_of(values: Any, kind: str | None, labels: np.ndarray | None = None, title: str = "array") -> Source:
+    """The samples along the first axis of an array, of any kind; without a kind, the one that its shape suggests."""
+    kind = kind or guess_kind(values, title)
+    if kind in KINDS:
+        return ArraySource(values, kind, labels, title=title)
+    if len(values.shape) == 0 or values.dtype.kind not in "biufUS":
+        raise DataError(f"{title} of {values.dtype}, shape {list(values.shape)}, holds no {kind} samples: give a list")
+    return ListSource(_Rows(values), kind, labels, title=title)
+
+
+class _Rows:
+    """The samples of an array as kinds of free form take them: copies that may be written to, and str."""
+
+    def __init__(self, values: Any):
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int) -> Any:
+        sample = self.values[index]
+        return str(sample) if self.values.dtype.kind in "US" else np.array(sample)
+
+
+def guess_kind(values: Any, title: str = "the array") -> str:
+    """The kind that an array's shape and dtype suggest; `kind=` overrides it.
+
+    Strings are text; [n, L] is series; four axes are images. Three axes are images [n, H, W] when they hold
+    uint8, uint16 or bool, or when H and W are both at least 8 and neither is more than twice the other;
+    otherwise series [n, C, L].
+    """
+    _check_plain(values.dtype, title)
+    if values.dtype.kind in "US":
+        return "text"
+    if values.ndim == 2:
+        return "series"
+    if values.ndim == 4:
+        return "image"
+    if values.ndim == 3:
+        short, long = sorted(values.shape[1:])
+        return "image" if _is_pixels(values.dtype) or (short >= 8 and long <= 2 * short) else "series"
+    raise DataError(
+        f"{title} has shape {list(values.shape)}: reshape it, samples along the first axis, into "
+        f"images {FORMS['image']}, or series {FORMS['series']}"
+    )
+
+
+def _check_plain(dtype: np.dtype, title: str) -> None:
+    if dtype.kind == "O":
+        raise DataError(PICKLED.format(title=title))
+    if dtype.kind not in "biufUS":
+        raise DataError(f"{title} holds {dtype} values: convert it to real numbers or strings")
+
+
+def _channels_last(shape: tuple[int, ...], title: str) -> bool:
+    def stretch(h: int, w: int) -> float:
+        return max(h, w) / max(1, min(h, w))
+
+    a, b, c = shape
+    if a > 16 and c > 16:
+        raise DataError(f"images of {title} are {a}x{b}x{c}, no outer axis at most 16: put the channels last")
+    return c <= 16 and (a > 16 or stretch(a, b) <= stretch(b, c))
+
+
+def _served(values: Any, kind: str) -> np.dtype:
+    """uint8 and uint16 images stay; wider integers become the smaller of these that holds them all."""
+    if kind == "image" and _is_pixels(values.dtype):
+        return np.dtype(np.uint8) if values.dtype == bool else values.dtype.newbyteorder("=")
+    if kind == "image" and values.dtype.kind in "iu":
+        low, high = int(values.min()), int(values.max())
+        if low >= 0 and high <= 65_535:
+            return np.dtype(np.uint8 if high <= 255 else np.uint16)
+    return np.dtype(np.float32)
+
+
+def _is_pixels(dtype: np.dtype) -> bool:
+    return dtype.newbyteorder("=") in (np.bool_, np.uint8, np.uint16)

@@ -1,0 +1,48 @@
+"""Samples in a list, each as its kind has it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..labels import as_labels, said_of_labels
+from ..source import DataError
+
+
+class ListSource:
+    """Samples in a list, each as its kind has it.
+
+    labels: class names or numbers (int, -1 unknown) or quantities (float, NaN unknown). groups: samples that belong together
+    (windows of one recording, pages of one book) share a number, and are never divided between training and judging.
+    """
+
+    def __init__(
+        self,
+        samples: Any,  # a sequence, or what is indexed like one
+        kind: str,
+        labels: Any = None,
+        classes: Sequence[str] = (),
+        names: Sequence[str] | None = None,
+        title: str = "list",
+        groups: Sequence[int] | np.ndarray | None = None,
+    ):
+        if not len(samples):
+            raise DataError(f"{title} holds no samples")
+        self.samples, self.kind, self.title, self.names = samples, kind, title, names
+        self.labels: np.ndarray | None = None
+        self.classes: tuple[str, ...] = ()
+        if labels is not None:
+            self.labels, self.classes = as_labels(np.asarray(labels), len(samples), title, classes)
+        self.groups = None if groups is None else np.asarray(groups, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.samples[index]
+
+    def name(self, index: int) -> str:
+        return f"{self.title}[{index}]" if self.names is None else self.names[index]
+
+    def describe(self) -> str:
+        return f"{self.title}: {len(self):,} {self.kind} samples{said_of_labels(self)}"
