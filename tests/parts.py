@@ -49,6 +49,9 @@ def grid(samples: int, side: int, slots: int = 0, dim: int = 3, seed: int = 0) -
 class Listed:
     """A source that is a list."""
 
+    groups = None
+    bad = ()
+
     def __init__(self, items: list[Any], kind: str, labels: np.ndarray | None = None) -> None:
         self.items, self.kind, self.labels = items, kind, labels
         self.classes = () if labels is None else tuple(map(str, range(int(labels.max()) + 1)))

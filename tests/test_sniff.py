@@ -62,8 +62,9 @@ def series(path, classes="ab", n=4, length=20):
 def test_every_reader_keeps_the_contract():
     assert len(readers()) >= 2
     for reader in readers():
-        assert all(s.startswith(".") and s == s.lower() for s in reader.SUFFIXES), reader
-        assert isinstance(reader.EXTRA, str) and (hasattr(reader, "read") or hasattr(reader, "open")), reader
+        assert all(s.startswith(".") and s == s.lower() for s in reader.suffixes), reader
+        assert reader.read is not None or reader.open is not None, reader
+        assert reader.open is not None or not (reader.labelled or reader.is_set), reader
 
 
 @pytest.mark.parametrize(
@@ -73,10 +74,10 @@ def test_every_reader_keeps_the_contract():
 def test_nobody_stumbles_over_rubbish(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     for claim in claims(tmp_path / name):
-        for method in ("open", "read"):
-            if hasattr(claim.reader, method):
+        for method in (claim.reader.open, claim.reader.read):
+            if method is not None:
                 with suppress(DataError, Unreadable):
-                    getattr(claim.reader, method)(tmp_path / name)
+                    method(tmp_path / name)
 
 
 def test_content_wins_over_the_name(tmp_path):
@@ -232,7 +233,7 @@ def test_files_of_many_samples_are_joined(tmp_path):
     assert {"Gun a", "Gun c", "Coffee a"} <= set(several.classes)  # class a of two sets is two classes
     (tmp_path / "Bad_TEST.ts").write_text("@problemName x\n@classLabel true a\n@data\nnot,numbers:a\n")
     again = open_source(tmp_path)
-    assert isinstance(again, Joined) and len(again) == 12 and [name for name, _ in again.bad] == ["Bad_TEST.ts"]
+    assert isinstance(again, Joined) and len(again) == 12 and [error.where for error in again.bad] == ["Bad_TEST.ts"]
 
 
 def test_joined():
@@ -320,7 +321,7 @@ def test_broken_tables_are_listed_and_the_others_open(tmp_path):
         table(tmp_path / f"{i}.csv", [(j, j * 0.5, "xy"[j % 2]) for j in range(9)], ("a", f"b{i}", "c"))
     text(tmp_path / "3.csv", "")
     source = open_source(tmp_path)
-    assert source.kind == "table" and len(source) == 27 and [name for name, _ in source.bad] == ["3.csv"]
+    assert source.kind == "table" and len(source) == 27 and [error.where for error in source.bad] == ["3.csv"]
     assert "3.csv cannot be opened" in sniff(tmp_path).why[-1]
     assert open_source(tmp_path, label="c").classes == ("x", "y")
 

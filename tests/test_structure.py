@@ -19,7 +19,7 @@ LEVELS = (
     "tokens",
     "scene",
     "nn tokenizers augment corrupt targets losses",
-    "scene terms teacher",
+    "terms teacher",
     "objective",
     "data optim recipe",
     "tiny",  # a few samples of any kind, for whoever checks a method

@@ -6,13 +6,13 @@ from functools import partial
 
 import pytest
 import torch
+from headstart.data.tiny import tiny_data
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
 from headstart import checkpoint
 from headstart.contract import SIZE, check_recipe
-from headstart.data.tiny import tiny_data
 from headstart.errors import Mistake
 from headstart.nn import parts
 from headstart.nn.attention import Bias, attend, biased

@@ -13,7 +13,7 @@ from .finding import paired
 from .finding.folder import open_survey
 from .finding.survey import choose, survey
 from .names import suffix_of
-from .readers import Claim, accepted, claims, of_folder, reading
+from .readers import Claim, claims, of_folder, reading
 from .source import DataError, Source
 from .sources.array import source_of
 from .sources.either import Either
@@ -36,6 +36,11 @@ def open_source(where: Any, kind: str | None = None, label: str | None = None) -
         return Either({each: open_source(where, each, label) for each in kind.split("+")}, str(where))
     if kind is not None and kind not in KINDS:
         raise DataError(f"kind is {kind!r} but must be one of {', '.join(KINDS)}")
+    if lacking := _lacking(where):
+        raise DataError(
+            f"a {type(where).__name__} is nearly a source of data, and lacks {' and '.join(lacking)}: "
+            "give it groups = None and bad = () where there are none (headstart.data.source.Source)"
+        )
     if isinstance(where, Source):
         return _unlabelled(where, label)  # of the user's own
     if hasattr(where, "columns") and (rows := getattr(where, "to_dicts", None) or getattr(where, "to_dict", None)):
@@ -50,9 +55,9 @@ def open_source(where: Any, kind: str | None = None, label: str | None = None) -
         )
     path = Path(where).expanduser()
     if path.is_dir():
-        reader = of_folder(path)
-        if reader is not None:
-            return reader.open(path, **accepted(reader.open, kind=kind, label=label))
+        whole = of_folder(path)
+        if whole is not None:
+            return whole(path, kind=kind, label=label)
         found = survey(path)
         if kind not in (None, "pair", *found.kinds):
             found = survey(path, kind)  # what is taken for something else may be that, too
@@ -84,7 +89,7 @@ def open_file(path: Path, kind: str | None = None, label: str | None = None) -> 
             f"{path} is not readable here: give a folder of images or .txt files, a .npy, .npz or idx file, "
             f"or a file of another kind ({', '.join(KINDS[:-1])}) in one of its usual formats"
         )
-    if found[0].kind == "image" and not getattr(found[0].reader, "GENERAL", False):
+    if found[0].kind == "image" and not found[0].reader.general:
         raise DataError(f"{path} is a single image: give the folder it lies in, {path.parent}")
     return _open_claimed(path, found[0], kind, label)
 
@@ -95,6 +100,12 @@ def _as_part(paired: Source, kind: str | None) -> Source | None:
         return paired if kind in (None, paired.kind) else None
     parts = [part for part, of in paired.kinds.items() if of == kind]
     return Part(paired, parts[0]) if len(parts) == 1 else None
+
+
+def _lacking(where: Any) -> list[str]:
+    """What an object of the user's own lacks that has all else of a source."""
+    own = all(hasattr(where, name) for name in ("kind", "labels", "classes", "name", "describe"))
+    return [name for name in ("groups", "bad") if own and not hasattr(where, name)]
 
 
 def _unlabelled(source: Source, label: str | None) -> Source:
@@ -140,15 +151,15 @@ def _itself(sample: Any) -> Any:
 
 def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None) -> Source:
     reader = claim.reader
-    if label is not None and not (hasattr(reader, "open") and accepted(reader.open, label=label)):
+    if label is not None and not reader.labelled:
         raise DataError(f"label={label} names a column, and {path} has none: leave it out")
     one = FileSource(path.parent, [path.name], reading({suffix_of(path.name): reader}, claim.kind), claim.kind)
-    if not hasattr(reader, "open"):
+    if reader.open is None:
         return one
     try:
-        return reader.open(path, **accepted(reader.open, kind=kind, label=label))
+        return reader.open(path, kind=kind, label=label)
     except DataError:
-        if not hasattr(reader, "read"):
+        if reader.read is None:
             raise
         try:
             one[0]

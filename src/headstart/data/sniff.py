@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ from .labels import folder_labels, labels_of
 from .open import open_source
 from .readers import claims, of_folder
 from .source import DataError, Source
+from .sources.array import ArraySource
+from .sources.either import Either
 from .sources.joined import Joined
+from .sources.pair import PairSource
+from .sources.table import TableSource, TablesSource
 
 LOOK = 16  # samples that are read
 # what a sample's size is judged by, where it has several arrays; the last axis is the length, the first the channels
@@ -88,16 +93,16 @@ def sniff(where: Any) -> Found:
     why = [source.describe()]
     if len(kinds) > 1 and source.kind in kinds:
         why.append(f"it may also be read as {' or '.join(k for k in kinds if k != source.kind)}: data.kind= chooses")
-    guessed = bool(told) and getattr(told[0].reader, "GENERAL", False)
+    guessed = bool(told) and told[0].reader.general
     if guessed:
         why.append("arrays do not say what they hold: the kind is judged by the shape, and data.kind= overrides it")
-        shape: tuple[int, ...] = getattr(source, "shape", ())
+        shape = source.shape if isinstance(source, ArraySource) else ()
         if source.kind == "series" and len(shape) == 2 and shape[1] <= 16 and shape[0] >= 8 * shape[1]:
             why.append(
                 f"{shape[0]}x{shape[1]} may be points (data.kind=points), or time first: then swap the last two axes"
             )
     sure = 0.7 if guessed else 1 / max(1, len(kinds))
-    if told and not hasattr(told[0].reader, "open"):
+    if told and told[0].reader.open is None:
         why.append("the file is one sample: a recording, which is cut into windows if it is long")
     return _of(source, str(path), sure, _in_source(source), {}, why)
 
@@ -156,7 +161,7 @@ def _folder(path: Path) -> Found:
     why = [*_because(found, taken), *found.why]
     if kind == "pair":
         why.append("their names agree but for suffix or folder, so that each name is one sample of several parts")
-    why += [f"{name} cannot be opened: {reason}" for name, reason in getattr(source, "bad", [])[:3]]
+    why += [f"{error.where} cannot be opened: {error.reason}" for error in source.bad[:3]]
     labels = _in_source(source) if kind == "pair" else _candidates(found, kind, source)
     return _of(source, str(path), sure, labels, rest, why)
 
@@ -199,16 +204,14 @@ def _candidates(found: Survey, kind: str, source: Source) -> list[Candidate]:
 def _in_source(source: Source) -> list[Candidate]:
     """The labels of an opened source, and the columns of a table that could be others."""
     out = []
-    chosen = getattr(source, "label", None)
+    chosen = source.label if isinstance(source, TableSource | TablesSource) else None
     if source.labels is not None:
         out.append(_candidate(f"column {chosen}" if chosen else "in the file", source.labels, source.classes))
-    table = getattr(source, "table", None)
-    for name in getattr(source, "candidates", ()):
-        if name != chosen and table is not None:
-            try:
-                out.append(_candidate(f"column {name}", *labels_of(table.column(name), source.describe())))
-            except Mistake:
-                continue
+    if isinstance(source, TableSource):
+        for name in source.candidates:
+            if name != chosen:
+                with suppress(Mistake):
+                    out.append(_candidate(f"column {name}", *labels_of(source.table.column(name), source.describe())))
     return out
 
 
@@ -224,6 +227,7 @@ def _of(
     channels: Counter[int] = Counter()
     rates: Counter[float] = Counter()
     bad: list[str] = []
+    kinds = source.kinds if isinstance(source, PairSource | Either) else {}
     every = np.unique(np.linspace(0, len(source) - 1, LOOK).astype(int)).tolist() if len(source) else []
     for i in every:
         try:
@@ -231,10 +235,9 @@ def _of(
         except Unreadable as error:
             bad.append(str(error))
             continue
-        values = sample.values() if source.kind == "pair" else [sample]
-        kinds = getattr(source, "kinds", {}).values() if source.kind == "pair" else [source.kind]
-        for kind, value in zip(kinds, values, strict=True):
+        for part, value in sample.items() if source.kind == "pair" else [("", sample)]:
             if value is not None:
+                kind = kinds.get(part, part) if part else source.kind
                 shapes[size_of(value)] += 1
                 if (count := channels_of(value, kind)) is not None:
                     channels[count] += 1

@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..errors import Mistake
+from ..errors import Mistake, Unreadable
 
 
 class DataError(Mistake):
@@ -19,6 +19,17 @@ class Source(Protocol):
     kind: str  # which tokenizer the samples call for: a file of tokenizers/
     labels: np.ndarray | None  # [n]: classes, int64, -1 where unknown; or quantities, float32, NaN where unknown
     classes: tuple[str, ...]  # names of the classes, () without
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """int64 [n]: samples that belong together (windows of one recording, pages of one book) share a number, and are never
+        divided between training and judging; None where each stands alone."""
+        ...
+
+    @property
+    def bad(self) -> Sequence[Unreadable]:
+        """Files that gave no samples at all; of a prepared source, all that was left out."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -34,6 +45,8 @@ class Source(Protocol):
 class Subset:
     """Some samples of a source, in the order of `indices`."""
 
+    bad: Sequence[Unreadable] = ()
+
     def __init__(self, source: Source, indices: Sequence[int] | np.ndarray):
         self.source = source
         self.indices = np.asarray(indices, dtype=np.int64).reshape(-1)
@@ -41,8 +54,7 @@ class Subset:
             raise DataError(f"a subset asks for indices outside 0..{len(source) - 1}: choose among these")
         self.kind, self.classes = source.kind, source.classes
         self.labels = None if source.labels is None else source.labels[self.indices]
-        groups = getattr(source, "groups", None)
-        self.groups = None if groups is None else groups[self.indices]
+        self.groups = None if source.groups is None else source.groups[self.indices]
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -16,6 +16,7 @@ from ..data.finding.likeness import alike, content, look, near_pairs, signature
 from ..data.open import open_source
 from ..data.sniff import channels_of, main_of, rate_of, size_of
 from ..data.source import Source
+from ..data.sources.pair import PairSource
 from ..errors import Unreadable
 from ..log import Log
 
@@ -154,7 +155,7 @@ def check(
 def traits(source: Source, progress: Callable[[int, int], None] | None = None) -> Traits:
     """Read every sample once, in threads, and keep a few hundred bytes of each."""
     n = len(source)
-    bad = [(str(where), str(reason)) for where, reason in getattr(source, "bad", [])]
+    bad = [(error.where, error.reason) for error in source.bad]
     rows: list[tuple[Any, ...]] = []
 
     def some(start: int) -> list[tuple[Any, ...]]:
@@ -195,11 +196,10 @@ def _traits_of(source: Source, index: int) -> tuple[Any, ...]:
     """(what is wrong, content, likeness, look, why it is plain, size, channels, rate)"""
     name, wrong = source.name(index), []
     try:
-        parts = getattr(source, "parts", None)
-        if parts is None:
+        if not isinstance(source, PairSource):
             sample = source[index]
         else:
-            sample, missing = parts(index)
+            sample, missing = source.parts(index)
             wrong = [(f"{name}, {part}", reason) for part, reason in missing.items()]
     except Unreadable as error:
         return ([(name, error.reason)], *[None] * 7)

@@ -43,11 +43,9 @@ class Prepared:
     ):
         self.source, self.kind, self.classes = source, source.kind, source.classes
         self.origin = origin  # int64 [n]: where each sample stands in the source
-        files = [Unreadable(*each) for each in getattr(source, "bad", ())]  # that gave no samples at all
-        self.bad = [*files, *bad]
+        self.bad = [*source.bad, *bad]
         self.labels = None if source.labels is None else source.labels[origin]
-        groups = getattr(source, "groups", None)
-        self.groups = None if groups is None else groups[origin]
+        self.groups = None if source.groups is None else source.groups[origin]
         self.samples = samples
         self.tokenizer = tokenizer
         self._read = read

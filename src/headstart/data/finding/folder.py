@@ -3,19 +3,17 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from ...errors import Unreadable
 from ..labels import folder_labels
 from ..names import Index, suffix_of
-from ..readers import accepted, claims, images, reading
+from ..readers import Reader, by_name, claims, images, reading
 from ..source import DataError, Source
 from ..sources.files import FileSource
 from ..sources.joined import Joined
-from ..sources.table import TableSource, TablesSource
+from ..sources.table import Table, TableSource, TablesSource
 from . import sidecar
 from .matching import open_folder
 from .survey import LOOK, Survey, partners, spread, tables_beside
@@ -38,7 +36,7 @@ def open_survey(found: Survey, kind: str, label: str | None = None) -> Source:
     if any(_holds_many(reader, suffix, folder, files) for suffix, reader in _suffixed(found, files, kind)):
         return _open_many(found, kind, files, label)
     labels, classes = chosen_labels(files, beside, label)
-    if kind == "image" and set(readers.values()) <= {images}:
+    if kind == "image" and set(readers.values()) <= {by_name("images")}:
         return FileSource(folder, files, images.read, kind, labels, classes, images.smaller)
     return FileSource(folder, files, reading(readers, kind), kind, labels, classes)
 
@@ -58,7 +56,7 @@ def chosen_labels(
     return beside.labels(column) if beside is not None and column else folder_labels(files)
 
 
-def _suffixed(found: Survey, files: Index, kind: str) -> Iterator[tuple[str, ModuleType]]:
+def _suffixed(found: Survey, files: Index, kind: str) -> Iterator[tuple[str, Reader]]:
     """Each suffix of the files and its reader; of files whose names say nothing, the first one's."""
     for suffix in files.counts():
         reader = found.readers[kind].get(suffix)
@@ -69,9 +67,9 @@ def _suffixed(found: Survey, files: Index, kind: str) -> Iterator[tuple[str, Mod
             yield suffix, reader
 
 
-def _no_collections(folder: Path, files: Index, readers: dict[str, ModuleType]) -> None:
+def _no_collections(folder: Path, files: Index, readers: dict[str, Reader]) -> None:
     """x.npy beside y.npy, and idx files, are sets of samples, of which the user has to give one."""
-    arrays = [s for s, r in readers.items() if getattr(r, "GENERAL", False)]
+    arrays = [s for s, r in readers.items() if r.general]
     names = list(files.take(files.by_suffix(".npy"))) if ".npy" in arrays else []
     stems = [n.rpartition("/")[2].rpartition(".")[0] for n in names[:100]]
     idx = [f for f in files if re.search(r"idx\d", f.lower())] if len(files) < 100 else []
@@ -80,11 +78,11 @@ def _no_collections(folder: Path, files: Index, readers: dict[str, ModuleType]) 
         raise DataError(f"{folder} holds array files: give one of them, such as {folder / sorted(idx or names)[0]}")
 
 
-def _holds_many(reader: ModuleType, suffix: str, folder: Path, files: Index) -> bool:
+def _holds_many(reader: Reader, suffix: str, folder: Path, files: Index) -> bool:
     """Whether files of this suffix hold many samples each."""
-    if not hasattr(reader, "open"):
+    if reader.open is None:
         return False
-    if not hasattr(reader, "read"):
+    if reader.read is None:
         return True
     for name in files.take(spread(files.by_suffix(suffix), LOOK)):
         try:
@@ -99,32 +97,30 @@ def _open_many(found: Survey, kind: str, files: Index, label: str | None) -> Sou
     folder, readers = found.folder, found.readers[kind]
     column = None if label == "folders" else label
     used = [reader for _, reader in _suffixed(found, files, kind)]
-    if column and not any("label" in accepted(r.open, label=column) for r in used if hasattr(r, "open")):
+    if column and not any(r.labelled for r in used):
         raise DataError(
             f"label={column} names a column, and {kind} files have none: leave it out, or give label=folders"
         )
-    if kind == "table" and all(hasattr(r, "load") for r in used):
+    if kind == "table" and all(r.load is not None for r in used):
         return _tables(found, files, column)
-    sources: list[Any] = []
+    sources: list[Source] = []
     titles: list[str] = []
-    bad: list[tuple[str, str]] = []
+    bad: list[Unreadable] = []
     for name in files:
-        reader = readers.get(suffix_of(name)) or _reader(folder / name, kind)
+        reader = readers.get(suffix_of(name)) or _knows(folder / name, kind)
         if reader is None:
-            bad.append((name, f"it is no {kind} file that is known here"))
+            bad.append(Unreadable(name, f"it is no {kind} file that is known here"))
             continue
         try:
-            if hasattr(reader, "open"):
-                sources.append(
-                    reader.open(folder / name, **accepted(reader.open, label=column, kind=_asked(reader, kind)))
-                )
+            if reader.open is not None:
+                sources.append(reader.open(folder / name, label=column, kind=kind if reader.general else None))
             else:
                 sources.append(FileSource(folder, [name], reading(readers, kind), kind))
             titles.append(name)
         except DataError as error:
-            bad.append((name, str(error)))
+            bad.append(Unreadable(name, str(error)))
     if not sources:
-        raise DataError(bad[0][1])
+        raise DataError(bad[0].reason)
     if len(sources) == 1 and not bad:
         return sources[0]
     _apart(sources, titles)
@@ -137,32 +133,30 @@ def _open_many(found: Survey, kind: str, files: Index, label: str | None) -> Sou
     return joined
 
 
-def _reader(path: Path, kind: str) -> Any:
+def _knows(path: Path, kind: str) -> Reader | None:
     return next((claim.reader for claim in claims(path, kind)), None)
 
 
 def _tables(found: Survey, files: Index, label: str | None) -> Source:
     """The rows of tables of several schemas, in whatever formats."""
-    tables: list[Any] = []
-    bad: list[tuple[str, str]] = []
+    tables: list[Table] = []
+    bad: list[Unreadable] = []
     for name in files:
-        reader = found.readers["table"].get(suffix_of(name)) or _reader(found.folder / name, "table")
-        if reader is None:
-            bad.append((name, "it is no table that is known here"))
+        reader = found.readers["table"].get(suffix_of(name)) or _knows(found.folder / name, "table")
+        if reader is None or reader.load is None:
+            bad.append(Unreadable(name, "it is no table that is known here"))
             continue
         try:
             tables.append(reader.load(found.folder / name))
         except DataError as error:
-            bad.append((name, str(error)))
+            bad.append(Unreadable(name, str(error)))
     if not tables:
-        raise DataError(bad[0][1])
-    source = TableSource(tables[0], label) if len(tables) == 1 else TablesSource(tables, label)
-    source.bad = bad  # type: ignore[union-attr]
+        raise DataError(bad[0].reason)
+    source: TableSource | TablesSource = (
+        TableSource(tables[0], label) if len(tables) == 1 else TablesSource(tables, label)
+    )
+    source.bad = bad
     return source
-
-
-def _asked(reader: ModuleType, kind: str) -> str | None:
-    return kind if getattr(reader, "GENERAL", False) else None
 
 
 def _apart(sources: list[Source], titles: list[str]) -> None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ..labels import folder_labels
 from ..names import suffix_of
-from ..readers import reading
+from ..readers import Reader, reading
 from ..source import DataError
 from ..sources.pair import PairSource
 
@@ -35,7 +34,7 @@ def matched(files: Mapping[str, Sequence[str]], least: float = 0.5) -> dict[str,
 
 
 def open_folder(
-    folder: Path, files: Mapping[str, Sequence[str]], readers: Mapping[str, dict[str, ModuleType]]
+    folder: Path, files: Mapping[str, Sequence[str]], readers: Mapping[str, Mapping[str, Reader]]
 ) -> PairSource:
     """Files of two or more kinds with equal names; or of one kind in folders of their own (images/a.png and masks/a.png)."""
     found = matched(files, 0.0) if len(files) > 1 else None

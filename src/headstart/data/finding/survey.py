@@ -5,13 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 from ..labels import SIDECARS
 from ..names import Index
-from ..readers import LAST, Claim, claims, images, suffixes
+from ..readers import LAST, Claim, Reader, by_name, claims, images, suffixes
 from ..source import DataError
 from . import sidecar
 from .index import index
@@ -40,7 +39,7 @@ class Survey:
     folder: Path
     files: Index
     kinds: dict[str, np.ndarray] = field(default_factory=dict)
-    readers: dict[str, dict[str, ModuleType]] = field(default_factory=dict)
+    readers: dict[str, dict[str, Reader]] = field(default_factory=dict)
     sure: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     unknown: int = 0
@@ -74,7 +73,7 @@ def survey(folder: Path, kind: str | None = None) -> Survey:
                 for one, claim in zip(at, _told(found, at, kind), strict=True):
                     _count(found, rows, votes, claim, "", np.array([one]), [claim])
                 continue
-            picture = Claim(images, "image") if suffix in images.SUFFIXES and not kind else None
+            picture = Claim(by_name("images"), "image") if suffix in images.SUFFIXES and not kind else None
             _count(found, rows, votes, most[0][0] if most else picture, suffix, at, told)
     at = np.sort(np.concatenate(nameless)) if nameless else np.zeros(0, np.int64)
     if len(at) <= ONE_BY_ONE:

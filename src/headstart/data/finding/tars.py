@@ -98,7 +98,7 @@ def _claim_of_member(path: Path, members: Mapping[str, Mapping[str, tuple[int, i
                 told = _read_member(path, suffix, *found[suffix], claims)
             except (Unreadable, OSError):
                 continue
-            readable = [c for c in told if hasattr(c.reader, "read")]
+            readable = [c for c in told if c.reader.read is not None]
             if readable:
                 return readable[0]
     return None

@@ -6,7 +6,6 @@ from pathlib import Path
 from ...errors import Unreadable
 
 SUFFIXES = (".txt",)
-EXTRA = ""
 LIMIT = 2**28  # bytes
 
 

@@ -17,7 +17,6 @@ from ..sources.events import event_columns, opened
 from ..sources.table import CELLS, COLUMNS, Columns, unique
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".csv.gz", ".tsv.gz")
-EXTRA = ""
 SEPARATORS = (",", "\t", ";", "|")
 FILE, INFLATED = 2**33, 2**31  # bytes of a file; characters that a compressed one may hold
 LINE = 2**20  # characters

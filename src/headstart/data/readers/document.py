@@ -19,7 +19,6 @@ from ..sources.listed import ListSource
 from .images import read_image
 
 SUFFIXES = (".hocr", ".html", ".htm", ".xml", ".json")
-EXTRA = ""
 MOST = 64 * 2**20  # bytes of a file
 WORDS = 20_000  # words of a page
 PAGES = 10_000

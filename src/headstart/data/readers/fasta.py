@@ -12,7 +12,6 @@ from ..source import DataError
 from ..sources.listed import ListSource
 
 SUFFIXES = (".fasta", ".fa", ".faa", ".fas", ".fna", ".ffn", ".frn", ".pep", ".afa", ".a3m", ".sw", ".swiss", ".embl")
-EXTRA = ""
 MOST = 1 << 29  # bytes of a file
 SEQUENCES = 2_000_000
 START = 4096  # bytes by which the kind is decided

@@ -20,7 +20,6 @@ from ._graphml import Pile, parse
 
 OWN = (".edges", ".edgelist")
 SUFFIXES = (".graphml", *OWN, ".txt")
-EXTRA = ""
 NODES, EDGES = 512, 4096  # of one graph, as `tokenizers.walks` has them
 LIMIT = 2**30  # bytes of a file
 MOST = 20_000_000  # edges of a file
@@ -104,6 +103,7 @@ class Graphs:
 
     kind = "graph"
     groups: np.ndarray | None = None
+    bad: Sequence[Unreadable] = ()
 
     def __init__(self, pile: Pile, title: str):
         n = len(pile.nodes)
@@ -149,6 +149,7 @@ class Neighbourhoods:
 
     kind = "graph"
     groups: np.ndarray | None = None
+    bad: Sequence[Unreadable] = ()
 
     def __init__(self, graph: dict[str, Any], hops: int, size: int, labels: Any, classes: Sequence[str], title: str):
         if hops < 1 or not 2 <= size <= NODES:

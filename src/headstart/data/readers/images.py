@@ -24,7 +24,6 @@ OTHERS = (
     ".safetensors .mp4 .avi .mov .mkv .webm .wav .mp3 .flac .ogg"
 )
 SUFFIXES, OTHER_SUFFIXES = tuple(IMAGES.split()), frozenset(OTHERS.split())
-EXTRA = ""
 MAGIC = (
     *(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"qoif"),
     *(b"\0\0\0\x0cjP  ", b"\xffO\xffQ"),  # the two forms of JPEG 2000

@@ -12,7 +12,6 @@ from ..sources.events import event_columns, opened
 from ..sources.table import CELLS, COLUMNS, Columns
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
-EXTRA = ""
 FILE, WHOLE = 2**33, 2**28  # bytes of a file of lines, and of one that must be read at once
 LINE, DEPTH, CELL = 2**24, 4, 10_000  # characters of a line, objects inside objects, characters of a cell
 CHUNK, BAD = 10_000, 1000

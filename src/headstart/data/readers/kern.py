@@ -13,7 +13,6 @@ from ...errors import Unreadable
 from .midi import NOTES, as_notes
 
 SUFFIXES = (".krn", ".kern")
-EXTRA = ""
 BYTES = 4 << 20
 SPINES = 256
 GRID = 10**9  # parts of a quarter note that a moment may need; tuplets need hundreds

@@ -12,7 +12,6 @@ from jaxtyping import Float, Int
 from ...errors import Unreadable
 
 SUFFIXES = (".obj", ".off", ".stl")
-EXTRA = ""
 POINTS = 2_048  # sampled from a surface
 BYTES, ITEMS = 256 << 20, 10_000_000
 _OBJ = re.compile(rb"(#|v[tnp]? |f |o |g |s |l |p |mtllib|usemtl|vn|vt|\s*$)")

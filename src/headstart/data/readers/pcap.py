@@ -15,7 +15,6 @@ from ..sources.listed import ListSource
 from ._wipe import Head, head, wiped
 
 SUFFIXES = (".pcap", ".cap", ".dmp", ".pcapng")
-EXTRA = ""
 PACKETS = 5_000_000  # packets of a file that are read
 FLOWS = 200_000  # flows that are kept
 KEPT = 64  # packets of a flow that are kept

@@ -1,6 +1,7 @@
 """Molecules as connection tables: SD files of many, MOL files of one (CTfile formats, V2000 and V3000)."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class Structures:
 
     kind = "molecule"
     groups: np.ndarray | None = None
+    bad: Sequence[Unreadable] = ()
 
     def __init__(self, path: Path, label: str | None = None):
         self.path = path

@@ -61,7 +61,6 @@ CODE = (
     ),
 )
 SUFFIXES = TEXT + CODE
-EXTRA = ""
 MOST = 64 * 2**20  # bytes of a file
 _CONTROL = frozenset(range(32)) - set(b"\t\n\r\f\v\x1a\x1b") | {127}
 

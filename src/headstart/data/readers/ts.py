@@ -17,7 +17,6 @@ from ..source import DataError, Source
 from ..sources.listed import ListSource
 
 SUFFIXES = (".ts", ".tsv")
-EXTRA = ""
 LARGEST = 2**30  # bytes of a file
 CHANNELS = 1024
 TAGS = {"@problemname", "@timestamps", "@univariate", "@classlabel", "@targetlabel", "@equallength", "@serieslength"}

@@ -24,6 +24,9 @@ class ArraySource:
     float32. Text is an array of strings.
     """
 
+    groups: np.ndarray | None = None
+    bad: Sequence[Unreadable] = ()
+
     def __init__(
         self,
         values: Any,  # an array, or what is indexed like one

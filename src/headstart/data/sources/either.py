@@ -1,10 +1,11 @@
 """Samples of several kinds in one source, each of one kind alone: photographs and scans that do not belong together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ...errors import Unreadable
 from ..source import Source
 
 
@@ -17,6 +18,8 @@ class Either:
 
     kind = "pair"
     labels: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    bad: Sequence[Unreadable] = ()
     classes: tuple[str, ...] = ()
 
     def __init__(self, parts: Mapping[str, Source], title: str = "either"):

@@ -1,5 +1,6 @@
 """Tables that are a list of something else: the events of many patients, or the time steps of one recording."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,6 +76,7 @@ class EventsSource:
 
     kind = "events"
     groups: np.ndarray | None = None
+    bad: Sequence[Unreadable] = ()
 
     def __init__(self, table: Table, label: str | None = None):
         columns = event_columns(table.names)

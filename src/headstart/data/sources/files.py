@@ -22,6 +22,7 @@ class FileSource:
     """
 
     groups: np.ndarray | None = None
+    bad: Sequence[Unreadable] = ()
 
     def __init__(
         self,

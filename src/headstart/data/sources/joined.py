@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import Unreadable
 from ..labels import said_of_labels
 from ..source import DataError, Source
 
@@ -24,7 +25,7 @@ class Joined:
         self.starts = np.concatenate([[0], np.cumsum([len(s) for s in sources])]).astype(np.int64)
         self.labels, self.classes = _merged(self.sources)
         self.groups = _groups(self.sources)
-        self.bad: list[tuple[str, str]] = []  # files that could not be opened, and why
+        self.bad: list[Unreadable] = []  # files that could not be opened, and why
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -70,7 +71,7 @@ def _merged(sources: list[Source]) -> tuple[np.ndarray | None, tuple[str, ...]]:
 
 
 def _groups(sources: list[Source]) -> np.ndarray | None:
-    own = [getattr(s, "groups", None) for s in sources]
+    own = [s.groups for s in sources]
     if all(g is None for g in own):
         return None
     joined, base = [], 0

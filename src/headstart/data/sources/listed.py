@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import Unreadable
 from ..labels import as_labels, said_of_labels
 from ..source import DataError
 
@@ -15,6 +16,8 @@ class ListSource:
     labels: class names or numbers (int, -1 unknown) or quantities (float, NaN unknown). groups: samples that belong together
     (windows of one recording, pages of one book) share a number, and are never divided between training and judging.
     """
+
+    bad: Sequence[Unreadable] = ()
 
     def __init__(
         self,

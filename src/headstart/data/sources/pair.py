@@ -20,6 +20,7 @@ class PairSource:
 
     kind = "pair"
     groups: np.ndarray | None = None
+    bad: Sequence[Unreadable] = ()
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class Part:
 
     def __init__(self, pairs: PairSource, part: str):
         self.pairs, self.part, self.kind = pairs, part, pairs.kinds[part]
-        self.labels, self.classes, self.groups = pairs.labels, pairs.classes, pairs.groups
+        self.labels, self.classes, self.groups, self.bad = pairs.labels, pairs.classes, pairs.groups, pairs.bad
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -71,6 +71,7 @@ class TableSource:
     """
 
     kind = "table"
+    bad: Sequence[Unreadable] = ()
     groups: np.ndarray | None = None
 
     def __init__(self, table: Table, label: str | None = None):
@@ -128,6 +129,7 @@ class TablesSource:
     """
 
     kind = "table"
+    bad: Sequence[Unreadable] = ()
 
     def __init__(self, tables: Sequence[Table], label: str | None = None):
         if not tables:

@@ -4,7 +4,7 @@ Windows of one recording share a group, so they are never divided between traini
 averaged where one vector for each recording is wanted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -55,14 +55,14 @@ class Windows:
         self.recording = np.repeat(np.arange(len(source)), counts)
         self.place = np.concatenate([np.arange(n) for n in counts])
         self.counts = np.array(counts)
-        outer = getattr(source, "groups", None)
+        outer = source.groups
         self.groups = self.recording if outer is None else outer[self.recording]
         self.labels = None if source.labels is None else source.labels[self.recording]
 
     @property
-    def bad(self) -> list[tuple[str, str]]:
+    def bad(self) -> Sequence[Unreadable]:
         """Files that gave no samples at all."""
-        return getattr(self.source, "bad", [])
+        return self.source.bad
 
     def __len__(self) -> int:
         return len(self.groups)
