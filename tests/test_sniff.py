@@ -10,7 +10,7 @@ from PIL import Image
 
 from headstart.data.finding import survey
 from headstart.data.open import open_source
-from headstart.data.readers import claims, readers
+from headstart.data.readers import by_name, claims, readers
 from headstart.data.sniff import sniff
 from headstart.data.source import DataError
 from headstart.data.sources.array import ArraySource
@@ -65,6 +65,16 @@ def test_every_reader_keeps_the_contract():
         assert all(s.startswith(".") and s == s.lower() for s in reader.suffixes), reader
         assert reader.read is not None or reader.open is not None, reader
         assert reader.open is not None or not (reader.labelled or reader.is_set), reader
+
+
+def test_a_reader_leaves_aside_what_it_does_not_take(tmp_path):
+    text(tmp_path / "a.txt")
+    plain = by_name("_plain")
+    assert plain.read is not None and plain.read(tmp_path / "a.txt", kind="text") == plain.read(tmp_path / "a.txt")
+    table(tmp_path / "a.csv", [(1, "x"), (2, "y"), (3, "x"), (4, "y")], ("size", "which"))
+    delimited = by_name("delimited")
+    assert delimited.open is not None and delimited.labelled and not plain.labelled
+    assert delimited.open(tmp_path / "a.csv", label="which", kind=None).classes == ("x", "y")
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,29 @@ def test_what_cannot_be_opened_says_what_to_give(tmp_path):
         assert says in str(caught.value)
 
 
+def test_a_source_of_the_users_own_says_its_groups(tmp_path):
+    class Own:
+        kind, labels, classes = "series", None, ()
+
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return np.zeros((1, 8), np.float32)
+
+        def name(self, index):
+            return f"own[{index}]"
+
+        def describe(self):
+            return "two of my own"
+
+    with pytest.raises(DataError, match=r"lacks groups and bad: give it groups = None and bad = \(\)"):
+        open_source(Own())
+    Own.groups, Own.bad = None, ()
+    own = Own()
+    assert open_source(own) is own
+
+
 # named sets
 
 

@@ -23,7 +23,8 @@ LEVELS = (
     "objective",
     "data optim recipe",
     "tiny",  # a few samples of any kind, for whoever checks a method
-    "train checkpoint log health probes picture adapt compress curate tasks interop words",
+    "train checkpoint log health probes picture words",
+    "adapt compress curate tasks interop",
     "contract",  # of a recipe, as a program
     "planning",  # decides a run, by timing a few steps of it
     "encoded",  # a finished run: reads data as its plan did
@@ -32,6 +33,7 @@ LEVELS = (
     "cli studio __main__",
 )
 RANK = {name: rank for rank, names in enumerate(LEVELS) for name in names.split()}
+
 # inside data/, a floor may name itself and what stands above it
 FLOORS = (
     "source names cells",

@@ -1,6 +1,6 @@
 """Arrays in files: .npy, .npz and idx; HDF5 and Zarr, which stay on disk. Nothing is unpickled.
 
-`open` takes the first axis as the samples, and chooses keys as npz.choose does. `read` takes the whole file as one sample.
+`open` takes the first axis as the samples, and chooses keys as `_npz.choose` does. `read` takes the whole file as one sample.
 """
 
 import io
