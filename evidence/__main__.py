@@ -35,13 +35,13 @@ def write_papers(args: argparse.Namespace) -> int:
 
 def write_matrix(args: argparse.Namespace) -> int:
     """try recipes (all, unless named) on every kind of data, time a step beside mae's, and write the package's matrix.json"""
-    from headstart import planning
+    from headstart.shelf.find import find, names, spelled
 
     from . import matrix
 
     for name in args.names:
-        planning.find(name)
-    matrix.write([planning.spelled(name) for name in args.names] or planning.names())
+        find(name)
+    matrix.write([spelled(name) for name in args.names] or names())
     return 0
 
 

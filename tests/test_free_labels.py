@@ -14,10 +14,10 @@ from headstart.contract import check_recipe, works
 from headstart.data.tiny import tiny_data
 from headstart.errors import Mistake
 from headstart.nn.position import sincos
-from headstart.planning import find
 from headstart.recipes.dcpt import DEFECTS, spoiled
 from headstart.recipes.droppos import central, misplaced
 from headstart.recipes.mp3_position_prediction import scattered
+from headstart.shelf.find import find
 from headstart.step import Step
 from headstart.terms.locate import softened
 from headstart.tokens import Tokens, layout, reserve

@@ -15,8 +15,8 @@ from headstart.data.pairs import PairSource, Part, matched
 from headstart.data.source import DataError, open_source
 from headstart.data.tiny import tiny, tiny_data
 from headstart.errors import Mistake, Unreadable
-from headstart.planning import find
 from headstart.recipe import Data
+from headstart.shelf.find import find
 
 
 def png(level: int, side: int = 9) -> bytes:

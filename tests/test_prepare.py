@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from headstart.verbs.material import divide
 from PIL import Image
 from tests.parts import TINY
 
@@ -19,7 +20,6 @@ from headstart.recipes.clip import clip
 from headstart.step import Step
 from headstart.tokenizers import ImageTokenizer, SeriesTokenizer, TextTokenizer
 from headstart.tokenizers.want import Want
-from headstart.verbs.material import divide
 
 RNG = np.random.default_rng(0)
 LOOK = ImageTokenizer(8, 3, side=32)

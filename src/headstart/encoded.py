@@ -14,8 +14,8 @@ from .data.source import ArraySource, DataError, ListSource, Source, open_source
 from .data.windows import Windows
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
-from .planning import read_in
 from .probes.features import encode
+from .reading import read_in
 
 
 @dataclass

@@ -7,11 +7,12 @@ from typing import Any
 
 from ..data.source import DataError, open_source
 from ..log import Log
-from ..planning import Plan, build, reader_of
+from ..planning.plan import Plan, build
+from ..reading import reader_of
 from ..recipe import Input, Run
+from ..running.finish import ARRAY
+from ..running.material import gather
 from ..train import EXACT, train
-from .finish import ARRAY
-from .material import gather
 
 
 class NotReproduced(RuntimeError):

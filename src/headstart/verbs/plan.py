@@ -8,11 +8,15 @@ from typing import Any
 from ..data.source import ListSource, open_source
 from ..log import Log, span
 from ..nn.encoder import Model
-from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, sort_words, spelled
+from ..planning.choosing import choose
+from ..planning.plan import Plan, build, default_folder
+from ..planning.sorting import sort_words
+from ..reading import look
 from ..recipe import Input, Run
+from ..running.material import gather
+from ..shelf.find import default_recipe, find, spelled
 from ..train import device_of, dtype_of
 from ..words import arguments, changed, parse
-from .material import gather
 
 
 def plan(where: Any, *words: str, log: Log | None = None, **named: Any) -> Plan:

@@ -17,15 +17,19 @@ from ..data.source import open_source
 from ..encoded import Pretrained, load
 from ..log import Log, span
 from ..nn.encoder import set_dtype
-from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, reader_of, sort_words, spelled
+from ..planning.choosing import choose
+from ..planning.plan import Plan, build, default_folder
+from ..planning.sorting import sort_words
 from ..probes.score import QUICK, watcher
 from ..probes.table import Table, lines, standard_error
+from ..reading import look, reader_of
 from ..recipe import Input, Run
+from ..running import paired
+from ..running.finish import ARRAY, READ, baselines, finish, snippet
+from ..running.material import Material, fingerprint, gather
+from ..shelf.find import default_recipe, find, spelled
 from ..train import Outcome, device_of, dtype_of, train
 from ..words import WordError, changed, parse
-from . import paired
-from .finish import ARRAY, READ, baselines, finish, snippet
-from .material import Material, fingerprint, gather
 
 QUICK_MEASURES = ("knn", "knn-R2", "recall")  # what is watched during training
 

@@ -10,13 +10,13 @@ from ..data.source import DataError, ListSource
 from ..encoded import load
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
-from ..planning import Plan, build
+from ..planning.plan import Plan, build
 from ..probes.score import choose_read, labelled, score_encoder, score_raw
 from ..probes.table import Table, lines, summary
 from ..recipe import RANDOM, Run
+from ..running.finish import fresh
+from ..running.material import divide
 from ..train import device_of
-from .finish import fresh
-from .material import divide
 
 TEST = 0.3  # share of the labelled samples that judges
 

@@ -10,7 +10,7 @@ from .. import __version__, checkpoint
 from ..encoded import load
 from ..log import Log
 from ..nn.encoder import Encoder
-from ..planning import Plan
+from ..planning.plan import Plan
 from ..probes.features import encode
 from ..probes.protocol import VERSION
 from ..probes.score import Labelled, choose_read, score_encoder, score_raw
