@@ -16,11 +16,13 @@ from ..data.loader import Parts, form_for
 from ..data.source import Source
 from ..nn.encoder import SIZES, Model, model
 from ..reading import state_of
-from ..recipe import Input, Run
-from ..shelf.find import default_recipe, find, meaningless, small, spelled
+from ..recipe import Input, Method, Run
+from ..shelf.find import called, meaningless, small
+from ..shelf.outside import source_of
 from ..train import device_of
 from ..words import WordError, arguments, changed, fit
 from .plan import Plan, build
+from .sorting import sort_words
 from .timing import time_steps
 
 BATCH = 256
@@ -32,14 +34,20 @@ MINUTES = {"cpu": 10.0, "cuda": 60.0}
 
 
 def choose(
-    where: str, source: Source, tokenizer: Any, given: Input, words: dict[str, dict[str, Any]], run: Run, why: list[str]
+    where: str,
+    method: Method,
+    source: Source,
+    tokenizer: Any,
+    given: Input,
+    words: dict[str, dict[str, Any]],
+    run: Run,
+    why: list[str],
 ) -> Plan:
-    """Fill in whatever the user did not say: recipe, model and steps. `source` is what will be trained on."""
-    bare, device = words["bare"], device_of(run)
-    name = spelled(bare.get("recipe") or default_recipe(source.kind))
+    """Fill in whatever the user did not say: settings, model and steps. `source` is what will be trained on."""
+    bare, device, name = words["bare"], device_of(run), called(method)
     if "recipe" not in bare:
         why = [*why, f"recipe {name}: the default for {source.kind} data (recipe=, see headstart recipes)"]
-    nothing = meaningless(find(name)).get(source.kind)
+    nothing = meaningless(method).get(source.kind)
     if nothing:
         why = [
             *why,
@@ -58,8 +66,9 @@ def choose(
     typical = typical_rows(source, tokenizer)
     chosen: Plan | None = None
     for shape in shapes:  # smallest first: the next is tried only if this one leaves time for it
-        plan = _with(Plan(where, name, {}, asdict(shape), asdict(given), state, {}, 0, asdict(run)), words, typical)
-        recipe = build(plan, source)
+        plan = Plan(where, name, {}, asdict(shape), asdict(given), state, {}, 0, asdict(run))
+        plan = _with(plan, method, words, typical)
+        recipe = build(plan, method, source)
         try:
             with dist.alone():  # the other ranks wait for the plan
                 per_step, memory, rows = time_steps(recipe, run)
@@ -76,7 +85,8 @@ def choose(
         if fits * recipe.data.batch < VIEWS:
             break
     assert chosen is not None
-    return dataclasses.replace(chosen, why=[*why, *_reasons(chosen, source, minutes, steps is None, len(shapes) > 1)])
+    settled = _reasons(chosen, method, source, minutes, steps is None, len(shapes) > 1)
+    return dataclasses.replace(chosen, why=[*why, *settled])
 
 
 def typical_rows(source: Source, tokenizer: Any) -> float:
@@ -92,30 +102,46 @@ def _rows(made: Any, tokenizer: Any) -> int:
     return 0 if made is None else len(tokenizer(made) if isinstance(made, np.ndarray) else made)
 
 
-def _with(plan: Plan, words: dict[str, dict[str, Any]], typical: float) -> Plan:
+def _with(plan: Plan, method: Method, words: dict[str, dict[str, Any]], typical: float) -> Plan:
     """The plan with settings for the size of its model: what was measured at small scale, or the paper's, then the user's.
 
-    typical: rows of a sample.
+    typical: rows of a sample. A file that does not say what it takes at small scale takes small batches there all the same;
+    `SMALL = {}` says that nothing is to be changed.
     """
-    own = (small(find(plan.recipe)) or {}) if plan.model["width"] <= SMALL_WIDTH else {}
-    by_group: dict[str, dict[str, Any]] = {"": {}, "optim": {}, "data": {}}
-    for name, value in own.items():
-        group, _, tail = name.rpartition(".")
-        by_group[group][tail] = value
-    batch = plan.input["batch"] or by_group["data"].get("batch", BATCH)
-    if own and not plan.input["batch"]:  # of long samples fewer: steps are what counts, docs/log.md
+    narrow = plan.model["width"] <= SMALL_WIDTH
+    own = _settings(method) if narrow else {"": {}, "optim": {}, "data": {}}
+    batch = plan.input["batch"] or own["data"].get("batch", BATCH)
+    if (
+        narrow and small(method) != {} and not plan.input["batch"]
+    ):  # of long samples fewer: steps are what counts, docs/log.md
         batch = max(LEAST, min(batch, int(STEP_ROWS / max(1.0, typical)) // 8 * 8))
+    told = {**own[""], **words[""]}
+    lacking = [n for n, p in arguments(method).items() if p.default is p.empty and n not in told]
+    if lacking:
+        raise WordError(f"recipe={plan.recipe} has to be told {', '.join(lacking)}: give {lacking[0]}=...")
     return dataclasses.replace(
         plan,
-        arguments=by_group[""] | words[""],
-        optim=by_group["optim"] | words["optim"],
+        arguments=told,
+        optim={**own["optim"], **words["optim"]},
         input={**plan.input, "batch": batch},
     )
 
 
-def _reasons(plan: Plan, source: Source, minutes: float, budget: bool, ladder: bool) -> list[str]:
+def _settings(method: Method) -> dict[str, dict[str, Any]]:
+    """What the file of a recipe says under SMALL, by group, as words are."""
+    said, file = small(method) or {}, source_of(method)
+    try:
+        groups = sort_words(said, method)
+    except WordError as error:
+        raise WordError(f"SMALL in {file}: {error}") from error
+    if set(said) - {*groups[""], *(f"optim.{name}" for name in groups["optim"]), "data.batch"}:
+        raise WordError(f"SMALL in {file} may hold words of the recipe, of optim. and data.batch, and nothing else")
+    return groups
+
+
+def _reasons(plan: Plan, method: Method, source: Source, minutes: float, budget: bool, ladder: bool) -> list[str]:
     """What was settled, in words, and the words that would change it."""
-    recipe, shape = build(plan, source), Model(**plan.model)
+    recipe, shape = build(plan, method, source), Model(**plan.model)
     label = next((n for n, s in SIZES.items() if s == shape), "own")
     count = sum(p.numel() for p in recipe.objective.encoders.parameters())
     because = (
@@ -123,7 +149,7 @@ def _reasons(plan: Plan, source: Source, minutes: float, budget: bool, ladder: b
         if ladder and label != LADDER[-1]
         else ""
     )
-    settled = {n: plan.arguments.get(n, p.default) for n, p in arguments(find(plan.recipe)).items()}
+    settled = {n: plan.arguments.get(n, p.default) for n, p in arguments(method).items()}
     settled |= {"optim.lr": getattr(recipe.optim.lr, "peak", recipe.optim.lr), "data.batch": recipe.data.batch}
     settled |= {"run.seed": plan.run["seed"]}
     batch, steps = recipe.data.batch, plan.steps

@@ -1,16 +1,16 @@
 """Words by where they go."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..nn.encoder import Model
 from ..optim import AdamW
-from ..recipe import Input, Recipe, Run
+from ..recipe import Input, Method, Run
 from ..words import GROUPS, arguments, fit, unknown
 
 
-def sort_words(words: Mapping[str, Any], function: Callable[..., Recipe]) -> dict[str, dict[str, Any]]:
+def sort_words(words: Mapping[str, Any], function: Method) -> dict[str, dict[str, Any]]:
     """Words by where they go: the recipe's arguments, its size and steps, or one of the four groups. Unknown ones raise."""
     known = arguments(function)
     bare = ["recipe", "size", "steps", *known]

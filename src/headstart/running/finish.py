@@ -17,10 +17,10 @@ from ..probes.score import Labelled, choose_read, score_encoder, score_raw
 from ..probes.table import Table, cell, columns, lines, summary
 from ..recipe import RANDOM, Recipe
 from ..report import write_report
+from .folder import ARRAY
 from .material import Material
 
 READ = "mean_std"  # where there are no labels to choose by: docs/log.md
-ARRAY = "array"  # what stands for data that came without a path; the snippet then needs a name of the user's
 SNIPPET = """import headstart as hs
 encoder = hs.load({folder!r})
 z = encoder.embed({where})  # numpy, [samples, {width}]"""

@@ -1,12 +1,15 @@
 """What is said of the recipes: a line for each, what each works on, and the card of one."""
 
 import inspect
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
+from ..recipe import Method
 from ..words import arguments
-from .find import DEFAULT, default_recipe, find, names, small
+from .files import names_around
+from .find import DEFAULT, SHELF, called, default_recipe, find, meaningless, names, small
 from .measured import evidence, matrix
+from .outside import source_of
 
 WORKS, REFUSES, MEANINGLESS, UNKNOWN = "+", "-", "o", "?"
 LEGEND = f"{WORKS} works   {REFUSES} refuses, and says why   {MEANINGLESS} runs, but there is nothing to learn"
@@ -17,7 +20,7 @@ def listing() -> str:
     width = max(map(len, names()))
     lines = []
     for name in names():
-        idea = _doc(name).split("\n\n")[0].partition(":")[2].partition("(")[0]
+        idea = _doc(find(name)).split("\n\n")[0].partition(":")[2].partition("(")[0]
         special = ", ".join(kind for kind, chosen in DEFAULT.items() if chosen == name)
         mark = f"  [default for {special}]" if special else "  [default]" if name == default_recipe("") else ""
         lines.append(f"{name:{width}s}  {' '.join(idea.split())}{mark}")
@@ -43,27 +46,30 @@ def state(name: str, kind: str) -> str:
     return REFUSES if row["kinds"][kind] else MEANINGLESS if kind in row["meaningless"] else WORKS
 
 
-def card(name: str) -> str:
+def card(method: Method) -> str:
     """What is hidden, what is predicted, when to use it, on what, its cost, words and evidence."""
-    function, said = find(name), [_doc(name), ""]
+    name, own, said = called(method), method.__module__.startswith(f"{SHELF}."), [_doc(method), ""]
     row = matrix().get(name)
     if row is not None:
         good = [kind for kind in row["kinds"] if state(name, kind) == WORKS]
         said.append(f"Works on: {', '.join(good) or 'nothing'}.")
-        said += _reasons("Means nothing on", row["meaningless"])
+        said += _reasons("Means nothing on", meaningless(method))
         said += _reasons("Refuses", {kind: reason for kind, reason in row["kinds"].items() if reason})
         said.append(f"Cost: {_cost(row['cost'])}.")
-    said.append(f"Source: {Path(inspect.getsourcefile(function) or '').name}, in the package's folder recipes/.")
+    else:
+        said += _reasons("Means nothing on", meaningless(method))
+    file = source_of(method)
+    said.append(f"Source: {file.name}, in the package's folder recipes/." if own and file else f"Source: {file}.")
     measured = evidence().get(name)
     said += [f"Evidence: {'; '.join(measured)}."] if measured else ["Evidence: none yet."]
     said += [
         "",
-        f"{name}: {inspect.getdoc(function)}",
+        f"{method.__name__}: {inspect.getdoc(method)}",
         "",
         "Words (default of the paper; what pretrain uses at small scale):",
     ]
-    settings = small(function) or {}
-    for word, parameter in arguments(function).items():
+    settings = small(method) or {}
+    for word, parameter in arguments(method).items():
         default = "" if parameter.default is parameter.empty else f" = {parameter.default}"
         said.append(f"  {word}{default}" + (f"; {settings[word]}" if word in settings else ""))
     said += [f"  {word} = {value}" for word, value in settings.items() if "." in word]
@@ -76,7 +82,7 @@ def _cost(cost: dict[str, Any]) -> str:
     return f"a step takes {cost['beside']:g} times as long as mae's on the same samples ({cost['kind']}, size XS)"
 
 
-def _reasons(what: str, by_kind: dict[str, str]) -> list[str]:
+def _reasons(what: str, by_kind: Mapping[str, str]) -> list[str]:
     """A line for each reason, with the kinds that share it."""
     shared: dict[str, list[str]] = {}
     for kind, reason in by_kind.items():
@@ -84,5 +90,6 @@ def _reasons(what: str, by_kind: dict[str, str]) -> list[str]:
     return [f"{what}: {', '.join(kinds)} ({reason})." for reason, kinds in shared.items()]
 
 
-def _doc(name: str) -> str:
-    return inspect.getdoc(inspect.getmodule(find(name))) or ""
+def _doc(method: Method) -> str:
+    """The docstring of a method's file."""
+    return inspect.cleandoc(names_around(method).get("__doc__") or "")
