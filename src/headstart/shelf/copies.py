@@ -15,10 +15,11 @@ COPY, BESIDE = "recipe.py", "recipe"
 def keep(method: Method, folder: Path) -> None:
     """Put the source of a method into a run's folder, as it was executed."""
     package, file = neighbours(method), source_of(method)
-    for place, text in (package.beside() if package else {}).items():
+    read = dict(package.read) if package else {}
+    main = read.pop(Path(package.original.name)) if package else file.read_bytes() if file else b""
+    for place, text in read.items():
         write_bytes(folder / BESIDE / place, text)
-    if file is not None:
-        write_bytes(folder / COPY, package.read[package.main] if package else file.read_bytes())
+    write_bytes(folder / COPY, main)
 
 
 def kept(name: str, folder: Path) -> tuple[Method, str]:
@@ -28,28 +29,21 @@ def kept(name: str, folder: Path) -> tuple[Method, str]:
     version of them a run had is written in run.json.
     """
     place, function = divided(name)
-    copy = folder / COPY
+    copy, beside = folder.resolve() / COPY, folder.resolve() / BESIDE
     if not function or not copy.is_file():
         return find(name), ""
-    file = file_of(name)
+    file, parent = file_of(name), place.rpartition(".")[0]
     if file is not None:
-        there = {copy: file} | {
-            p: file.parent / p.relative_to(folder / BESIDE) for p in (folder / BESIDE).rglob("*.py")
-        }
-        now = _compared(there)
-        if not now:
-            return find(name), ""
-        parent, stem = "", file.stem
+        now = _compared({copy: file} | {p: file.parent / p.relative_to(beside) for p in beside.rglob("*.py")})
     else:
         try:
-            method = find(name)
-            now = _compared({copy: source_of(method) or copy})
-            if not now:
-                return method, ""
+            now = _compared({copy: source_of(find(name)) or copy})
         except WordError:
             now = f"{place} cannot be imported here"
-        parent, _, stem = place.rpartition(".")
-    module = loaded(copy.resolve(), name, (folder / BESIDE).resolve(), stem, parent)
+    if not now:
+        return find(name), ""
+    original = Path(*place.split(".")).with_suffix(".py") if file is None else file
+    module = loaded(copy, name, original, beside, parent if file is None else "")
     return chosen(module, copy, function, name), f"{now}; this run's own copy is taken, {copy}"
 
 

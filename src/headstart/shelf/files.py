@@ -1,7 +1,7 @@
 """A Python file that lies anywhere, imported under a name that no other file has, together with the files beside it.
 
 Two methods may both have a `parts.py` beside them, and a run's copy of a method has its own beside the original's. So a file
-and its neighbours form a package of their own, named after the file's path, and an import in one of them looks there first,
+and its neighbours form a package of their own, named after the file's path and source, and an import in one of them looks there first,
 as it would if the file were run as a script.
 """
 
@@ -22,45 +22,44 @@ PREFIX = "headstart_method_"
 
 
 class Neighbours(Loader):
-    """The package that a file and those beside it form. main: the file, of which `stem` is the module's name.
+    """The package that a file and those beside it form.
 
-    folder: where the others lie. parent: the package, of those installed, in which relative imports look; "" for this one.
-    read: the source of every file that was imported, as it was executed.
+    main: the file, which may be a copy of `original`; the others lie in `folder`. parent: the package, of those installed, in
+    which relative imports look; "" for this one. read: the source of what was imported, as it was executed, by its place.
     """
 
-    def __init__(self, main: Path, folder: Path, stem: str, parent: str) -> None:
-        self.name, self.main, self.folder, self.stem, self.parent = name_of(main), main, folder, stem, parent
+    def __init__(self, name: str, main: Path, original: Path, folder: Path, parent: str) -> None:
+        self.name, self.main, self.original, self.folder, self.parent = name, main, original, folder, parent
         self.read: dict[Path, bytes] = {}
 
     def package(self) -> ModuleType:
         """The package itself, still empty."""
-        made = ModuleType(self.name, f"{self.main} and the files beside it.")
+        made = ModuleType(self.name, f"{self.original} and the files beside it.")
         made.__path__, made.__loader__ = [], self
         return made
 
     def file(self, parts: Sequence[str]) -> Path | None:
         """Where a module of the package lies."""
-        if list(parts) == [self.stem]:
+        if list(parts) == [self.original.stem]:
             return self.main
         base = self.folder.joinpath(*parts)
         return next((f for f in (base.with_name(f"{base.name}.py"), base / "__init__.py") if f.is_file()), None)
 
-    def beside(self) -> dict[Path, bytes]:
-        """The sources that the main file imported, by their place in the folder."""
-        return {file.relative_to(self.folder): text for file, text in self.read.items() if file != self.main}
-
-    def changed(self) -> bool:
-        """Whether a file is no longer what was executed."""
-        return any(not file.is_file() or file.read_bytes() != text for file, text in self.read.items())
+    def moved(self, main: Path, folder: Path) -> bool:
+        """Whether all that was imported is the same there; then what is still to be imported is looked for there."""
+        for place, text in self.read.items():
+            file = main if place.name == self.original.name else folder / place
+            if not file.is_file() or file.read_bytes() != text:
+                return False
+        self.main, self.folder = main, folder
+        return True
 
     def exec_module(self, module: ModuleType) -> None:
         file, names = Path(str(module.__file__)), vars(module)
-        self.read[file] = file.read_bytes()
-        names["__builtins__"] = {
-            **vars(builtins),
-            "__import__": self.look_up,
-        }  # what `import` calls, in these files alone
-        exec(compile(self.read[file], str(file), "exec", dont_inherit=True), names)
+        text = file.read_bytes()
+        self.read[Path(self.original.name) if file == self.main else file.relative_to(self.folder)] = text
+        names["__builtins__"] = {**vars(builtins), "__import__": self.look_up}  # what `import` calls, in these files alone
+        exec(compile(text, str(file), "exec", dont_inherit=True), names)
 
     def look_up(
         self,
@@ -100,29 +99,31 @@ class _Finder(MetaPathFinder):
 FINDER = _Finder()
 
 
-def imported(main: Path, folder: Path | None = None, stem: str = "", parent: str = "") -> ModuleType:
+def imported(main: Path, original: Path | None = None, folder: Path | None = None, parent: str = "") -> ModuleType:
     """The module of the file `main`, imported again only if it or a file beside it has changed since.
 
-    folder: where the files beside it lie, if they do not; stem: its name among them. What it raises comes through.
+    original: the file that it is a copy of; folder: where the files beside it lie, if they do not. A copy and its original
+    are the same module, as long as they are the same. What it raises comes through.
     """
-    package = sys.modules.get(name_of(main))
+    original, folder = original or main, folder or main.parent
+    name = name_of(original, main.read_bytes())
+    package = sys.modules.get(name)
     loader = package.__loader__ if package else None
-    if not isinstance(loader, Neighbours) or loader.changed():
-        loader = Neighbours(main, folder or main.parent, stem or main.stem, parent)
-        forget(loader.name)
-        sys.modules[loader.name] = loader.package()
+    if not isinstance(loader, Neighbours) or not loader.moved(main, folder):
+        forget(name)
+        sys.modules[name] = Neighbours(name, main, original, folder, parent).package()
     if FINDER not in sys.meta_path:
         sys.meta_path.insert(0, FINDER)
     try:
-        return importlib.import_module(f"{loader.name}.{loader.stem}")
+        return importlib.import_module(f"{name}.{original.stem}")
     except BaseException:
-        forget(loader.name)
+        forget(name)
         raise
 
 
-def name_of(main: Path) -> str:
-    """Of the package that a file and those beside it form."""
-    return PREFIX + hashlib.sha256(str(main).encode()).hexdigest()[:12]
+def name_of(original: Path, text: bytes) -> str:
+    """Of the package that a file with this source and those beside it form."""
+    return PREFIX + hashlib.sha256(str(original).encode() + b"\0" + text).hexdigest()[:12]
 
 
 def forget(name: str) -> None:

@@ -39,7 +39,8 @@ def called(method: Method) -> str:
     module, name = method.__module__, method.__name__
     if module == f"{SHELF}.{name}":
         return name
-    return f"{source_of(method) if neighbours(method) else module}:{name}"
+    package = neighbours(method)
+    return f"{package.original if package else module}:{name}"
 
 
 def spelled(name: str) -> str:

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import ModuleType
 
 from ..recipe import Method
 from ..words import WordError
-from .files import imported, name_of, names_around
+from .files import PREFIX, imported, names_around
 
 ASKED = "a recipe is called with (data, size, ...)"
 
@@ -92,13 +93,15 @@ def _from_file(file: Path, name: str, function: str) -> Method:
     return chosen(loaded(file, name), file, function, name)
 
 
-def loaded(main: Path, name: str, folder: Path | None = None, stem: str = "", parent: str = "") -> ModuleType:
+def loaded(
+    main: Path, name: str, original: Path | None = None, folder: Path | None = None, parent: str = ""
+) -> ModuleType:
     """`files.imported`, with a sentence for whatever it raises."""
     try:
-        return imported(main, folder, stem, parent)
+        return imported(main, original, folder, parent)
     except (Exception, SystemExit) as error:
-        said = failed(error, name, main.parent)
-        raise WordError(str(said).replace(f"{name_of(main)}.", "")) from error
+        said = str(failed(error, name, main.parent))
+        raise WordError(re.sub(rf"{PREFIX}\w+\.", "", said)) from error
 
 
 def _from_module(place: str, name: str, function: str) -> Method:
