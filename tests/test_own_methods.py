@@ -1,7 +1,9 @@
 """A method in a file of the user's own: found from any folder, kept beside its run, and as good a citizen as the package's."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -47,6 +49,7 @@ def half(data: Data, size: str | Model = "S", ratio: float = 0.5, depth: int = 1
     task = Objective(enc, views={{"x": corrupt(random, ratio, fill=drop)}}, terms={{"restore": restore}})
     return Recipe(task, data, AdamW(lr=1e-3), steps=data.epochs(9))
 '''
+SOURCE = str(Path(hs.__file__).parents[1])
 SHORT = {"steps": 4, "size": "XS", "data.batch": 8, "data.held": 0.5, "run.device": "cpu"}
 
 
@@ -310,6 +313,37 @@ def test_a_run_keeps_its_method(tmp_path, monkeypatch, capsys):
     use(f"recipe    {file} is gone; this run's own copy is taken")
     shutil.move(run, tmp_path / "moved")
     assert all(then == now for then, now in hs.again(tmp_path / "moved", log=Log(quiet=True)))
+
+
+def test_parts_of_its_own_are_found_in_the_copy_by_whom_they_are_trusted(tmp_path):
+    """In another process, after the original was deleted: an encoder whose trunk is a class of the method's file."""
+    file, where, run = tmp_path / "methods" / "half.py", pictures(tmp_path), tmp_path / "run"
+    top = "from headstart.nn.transformer import Transformer\n\nclass Own(Transformer): ...\n"
+    write(file, top=top)
+    file.write_text(
+        file.read_text().replace("encoder(data.tokenizers, size)", "encoder(data.tokenizers, size, trunk=Own)")
+    )
+    with untimed():
+        done = hs.pretrain(where, recipe=str(file), log=Log(quiet=True), **SHORT, **{"run.out": str(run)})
+    shutil.rmtree(file.parent)
+    code = f"""
+import headstart as hs, numpy as np
+from headstart.errors import Mistake
+try: hs.load({str(run)!r})
+except Mistake as mistake: print(mistake)
+z = hs.load({str(run)!r}, trust=True).embed({where!r})
+np.save({str(tmp_path / "z.npy")!r}, z)
+hs.again({str(run)!r})
+print(sorted(hs.probe({str(run)!r}, {where!r})))
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": SOURCE}
+    )
+    assert said.returncode == 0, said.stderr
+    assert ".half.Own, which is code from outside headstart" in said.stdout and "trust=True" in said.stdout
+    assert "['pre-trained', 'random encoder', 'raw input']" in said.stdout
+    np.testing.assert_array_equal(np.load(tmp_path / "z.npy"), done.load().embed(where))
+    assert CliRunner().invoke(app, ["embed", str(run), where, "trust=maybe"]).exit_code == 2
 
 
 def test_an_interrupted_run_goes_on_without_the_original(tmp_path, monkeypatch):

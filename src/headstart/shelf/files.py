@@ -1,8 +1,8 @@
 """A Python file that lies anywhere, imported under a name that no other file has, together with the files beside it.
 
 Two methods may both have a `parts.py` beside them, and a run's copy of a method has its own beside the original's. So a file
-and its neighbours form a package of their own, named after the file's path and source, and an import in one of them looks there first,
-as it would if the file were run as a script.
+and its neighbours form a package of their own, named after the file's path and source, and an import in one of them looks there
+first, as it would if the file were run as a script.
 """
 
 import builtins
@@ -58,7 +58,10 @@ class Neighbours(Loader):
         file, names = Path(str(module.__file__)), vars(module)
         text = file.read_bytes()
         self.read[Path(self.original.name) if file == self.main else file.relative_to(self.folder)] = text
-        names["__builtins__"] = {**vars(builtins), "__import__": self.look_up}  # what `import` calls, in these files alone
+        names["__builtins__"] = {
+            **vars(builtins),
+            "__import__": self.look_up,
+        }  # what `import` calls, in these files alone
         exec(compile(text, str(file), "exec", dont_inherit=True), names)
 
     def look_up(

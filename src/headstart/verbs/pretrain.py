@@ -61,11 +61,11 @@ def pretrain(where: Any, *words: str, log: Log | None = None, **named: Any) -> F
     dist.start(device_of(run))
     try:
         kept = dist.agree(begun(folder, here, asked) if dist.rank() == 0 else None)
-        if kept and (folder / "probe.json").exists():
-            return _already(folder, Plan(**kept["plan"]), log)
         if kept:
             plan, run = Plan(**kept["plan"]), Run(**kept["plan"]["run"])
             method = method_of(folder, plan, log)
+            if (folder / "probe.json").exists():
+                return _already(folder, plan, log)
             material = gather(where, source, reader_of(plan.tokenizer), Input(**plan.input), run, log)
             if fingerprint(material) != kept["fingerprint"]:
                 raise WordError(

@@ -28,7 +28,7 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
     """
     log, folder = log or Log(), Path(run)
     device = device_of(Run())
-    encoder = load(folder, device)
+    encoder = load(folder, device, trust=(folder / "run.json").exists())  # its method is called below, anyhow
     source = encoder.prepare(where)
     log.say(f"found     {source.describe()}")
     if source.labels is None:
