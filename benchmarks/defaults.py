@@ -3,7 +3,7 @@
     python benchmarks/defaults.py                       # every kind; writes docs/defaults.md
     python benchmarks/defaults.py --minutes 1 nci wine  # some sets, printed only
 
-The default of a kind (`headstart.planning.DEFAULT`, mae where it says nothing) is chosen from this table.
+The default of a kind (`headstart.shelf.find.DEFAULT`, mae where it says nothing) is chosen from this table.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from kinds import Row, marks, measure
 
-from headstart.planning import default_recipe
+from headstart.shelf.find import default_recipe
 
 HERE = Path(__file__).resolve().parent
 RECIPES = ("mae", "gmml", "dino")
@@ -75,7 +75,7 @@ def main() -> None:
             "",
             f"Printed by `python benchmarks/defaults.py`: {given.minutes:g} minutes of training each on "
             f"{torch.get_num_threads()} CPU thread(s), settings",
-            "of `planning.SMALL`. Seconds are of the whole command, scoring included. Bold: the best mean of both measures.",
+            "of `SMALL` in each method's file. Seconds are of the whole command, scoring included. Bold: the best mean of both.",
             "",
             *HEAD,
             *done,

@@ -35,13 +35,11 @@ def write_papers(args: argparse.Namespace) -> int:
 
 def write_matrix(args: argparse.Namespace) -> int:
     """try recipes (all, unless named) on every kind of data, time a step beside mae's, and write the package's matrix.json"""
-    from headstart import planning
+    from headstart.shelf.find import called, find, names
 
     from . import matrix
 
-    for name in args.names:
-        planning.find(name)
-    matrix.write([planning.spelled(name) for name in args.names] or planning.names())
+    matrix.write([called(find(name)) for name in args.names] or names())
     return 0
 
 

@@ -13,13 +13,14 @@ from unittest import mock
 import numpy as np
 import torch
 
-from headstart import planning, tokenizers
+from headstart import tokenizers
 from headstart.data.feeding.loader import collate
 from headstart.data.source import Source
 from headstart.nn.encoder import Encoder, Model
 from headstart.objective import Objective
 from headstart.probes import features, protocol
 from headstart.recipe import Data, Recipe, Run
+from headstart.shelf.find import find
 from headstart.step import Step
 from headstart.tokenizers.want import Want
 from headstart.train import train
@@ -35,7 +36,7 @@ def recipe(
 
     parts: names that the recipe's file imports or defines, and what to take in their place: the method without its idea.
     """
-    function, parts = planning.find(name), parts or {}
+    function, parts = find(name), parts or {}
     home = vars(importlib.import_module(function.__module__))
     unknown = sorted(set(parts) - set(home))
     if unknown:

@@ -52,18 +52,29 @@ def recipes() -> list[str]:
 
 
 def hash_of(slug: str) -> str:
-    """16 hex digits for what the code of the recipe, if there is one, and of the check does; wording does not matter."""
-    code = [code_of(path) for path in (RECIPES / f"{name_of(slug)}.py", check_of(slug))]
+    """16 hex digits for what the code of the recipe, if there is one, and of the check does; wording does not matter.
+
+    Nor does `SMALL` in the recipe's file: what `pretrain` takes at small scale is nothing that a check reads.
+    """
+    code = [code_of(RECIPES / f"{name_of(slug)}.py", without="SMALL"), code_of(check_of(slug))]
     return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
 
 
-def code_of(path: Path) -> Any:
-    """What a file does; its text where that is no Python, nothing where there is none."""
+def code_of(path: Path, without: str = "") -> Any:
+    """What a file does, apart from one name that it sets; its text where that is no Python, nothing where there is none."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     try:
-        return plain(ast.parse(text))
+        tree = ast.parse(text)
     except SyntaxError:
         return text
+    tree.body = [node for node in tree.body if without not in _sets(node)]
+    return plain(tree)
+
+
+def _sets(node: ast.stmt) -> list[str]:
+    """The names that a line sets."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def plain(node: Any) -> Any:

@@ -1,6 +1,5 @@
 """Which recipe works on which kind of data, by trying each on a dozen samples, and what a step of it costs beside mae's."""
 
-import importlib
 import json
 import tempfile
 import time
@@ -12,12 +11,13 @@ import numpy as np
 import torch
 
 import headstart
-from headstart import planning
 from headstart.contract import base, works
 from headstart.data.feeding.loader import collate
 from headstart.data.feeding.order import samples
 from headstart.nn.encoder import SIZES
 from headstart.recipe import Data, Recipe
+from headstart.shelf.find import find, meaningless, small
+from headstart.shelf.find import names as recipes
 from headstart.step import Step
 from headstart.tiny import EVERY, tiny_data
 from headstart.words import arguments
@@ -29,12 +29,7 @@ TURNS = 12  # timed steps of each of the two, in turn
 
 def kinds(name: str, data: dict[str, Data]) -> dict[str, str]:
     """{kind: "" where the recipe trains on it, else the reason it gives}."""
-    return {kind: works(planning.find(name), data[kind]) for kind in EVERY}
-
-
-def meaningless(name: str) -> dict[str, str]:
-    """Kinds on which the recipe would run and learn nothing, and why; its file says so."""
-    return dict(getattr(importlib.import_module(planning.find(name).__module__), "MEANINGLESS", {}))
+    return {kind: works(find(name), data[kind]) for kind in EVERY}
 
 
 def cost(name: str, where: Sequence[str]) -> dict[str, Any]:
@@ -53,8 +48,8 @@ def cost(name: str, where: Sequence[str]) -> dict[str, Any]:
 
 
 def _small(name: str, data: Data, place: Path) -> Recipe:
-    function = planning.find(name)
-    settings = {k: v for k, v in planning.SMALL.get(name, {}).items() if "." not in k}
+    function = find(name)
+    settings = {k: v for k, v in (small(function) or {}).items() if "." not in k}
     if "base" in arguments(function):
         settings["base"] = base(data, SIZES["XS"], place)
     torch.manual_seed(0)
@@ -86,7 +81,7 @@ def write(names: Sequence[str], say: Callable[[str], None] = print) -> None:
     for name in names:
         reasons = kinds(name, data)
         good = [kind for kind, reason in reasons.items() if not reason]
-        found[name] = {"kinds": reasons, "meaningless": meaningless(name), "cost": cost(name, good)}
+        found[name] = {"kinds": reasons, "meaningless": meaningless(find(name)), "cost": cost(name, good)}
         say(f"{name}: works on {len(good)} of {len(EVERY)} kinds, {found[name]['cost']['beside']} times mae's step")
-        kept = {each: found[each] for each in planning.names() if each in found}
+        kept = {each: found[each] for each in recipes() if each in found}
         FILE.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")  # at once: the next may take a while

@@ -1,17 +1,21 @@
 """What several tests need: ragged rows, a little data of every kind, and recipes small enough to train in a test."""
 
 import inspect
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 
-from headstart import planning as plan
 from headstart.data.feeding.loader import collate
 from headstart.data.feeding.order import samples
 from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Model
+from headstart.planning import choosing, timing
 from headstart.recipe import Data, Recipe
+from headstart.shelf.find import find
 from headstart.step import Step
 from headstart.tokenizers import ImageTokenizer, SeriesTokenizer, TextTokenizer
 from headstart.tokenizers.want import Want
@@ -96,10 +100,15 @@ def data(kind: str, n: int = 12, batch: int = 6) -> Data:
     raise ValueError(kind)
 
 
+def untimed() -> AbstractContextManager[Any]:
+    """Plans are made of four timed steps, however short they are."""
+    return mock.patch.object(choosing, "time_steps", partial(timing.time_steps, at_least=0.0))
+
+
 def recipe(name: str, kind: str, seed: int = 0, given: Data | None = None, **changes: Any) -> Recipe:
     """The recipe of this name, tiny: equal seeds give equal weights."""
     torch.manual_seed(seed)
-    function = plan.find(name)
+    function = find(name)
     known = inspect.signature(function).parameters
     small = {k: v for k, v in SMALLER.items() if k in known}
     return function(given or data(kind), size=TINY, **(small | changes))

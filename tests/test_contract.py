@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from headstart import planning
 from headstart.contract import check_recipe, works
 from headstart.corrupt import clean, corrupt, noise, random
 from headstart.errors import Mistake
@@ -18,14 +17,15 @@ from headstart.nn.linear import Linear
 from headstart.objective import Objective
 from headstart.optim import AdamW
 from headstart.recipe import Recipe
-from headstart.recipes import matrix
+from headstart.shelf.find import find, names
+from headstart.shelf.measured import matrix
 from headstart.targets import features
 from headstart.teacher import Ema
 from headstart.terms import Term, masked
 from headstart.tiny import EVERY, tiny_data
 
 kept = functools.cache(tiny_data)  # samples are read once for all recipes
-NAMES = planning.names()
+NAMES = names()
 
 
 def kinds_of(name: str) -> list[str]:
@@ -37,7 +37,7 @@ def kinds_of(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_keeps_the_contract(name):
-    function = planning.find(name)
+    function = find(name)
     for number, kind in enumerate(kinds_of(name)):
         check_recipe(function, kept(kind, ragged=number == 1))
 
@@ -48,7 +48,7 @@ def test_the_matrix_says_what_happens(name):
     row = matrix()[name]
     assert set(row["kinds"]) == set(EVERY)
     for kind, reason in row["kinds"].items():
-        assert works(planning.find(name), kept(kind)) == reason, kind
+        assert works(find(name), kept(kind)) == reason, kind
     assert not all(row["kinds"].values()), f"{name} works on nothing"
 
 

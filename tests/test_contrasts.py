@@ -2,19 +2,16 @@
 
 import io
 import json
-from functools import partial
 from itertools import combinations
-from unittest import mock
 
 import numpy as np
 import pytest
 import torch
-from tests.parts import TINY, batch_of, recipe, rows
+from tests.parts import TINY, batch_of, recipe, rows, untimed
 from torch.nn import functional as F
 from torch.testing import assert_close
 
 import headstart as hs
-from headstart import planning
 from headstart.contract import check_recipe
 from headstart.data.feeding.loader import collate
 from headstart.data.sources.listed import ListSource
@@ -24,11 +21,11 @@ from headstart.losses import CenteredCE, InfoNCE, QueueNCE
 from headstart.nn.encoder import encoder
 from headstart.nn.heads import first
 from headstart.nn.queue import Queue
-from headstart.planning import find
 from headstart.recipe import Data
 from headstart.recipes.mugs import halves, joined, maps
 from headstart.recipes.swav import Swapped, balanced
 from headstart.recipes.transtab import part, same_row, stretch
+from headstart.shelf.find import find
 from headstart.step import Step
 from headstart.tiny import tiny_data
 from headstart.tokenizers import named
@@ -402,7 +399,7 @@ def test_three_parts_the_whole_way(tmp_path):
             if i % 8 != number:
                 (place / f"{i:03d}.{suffix}").write_bytes(content)
     words = {"recipe": "astrom3", "steps": 2, "size": "XS", "data.batch": 8, "data.held": 0.34, "run.device": "cpu"}
-    with mock.patch.object(planning, "time_steps", partial(planning.time_steps, at_least=0.0)):
+    with untimed():
         run = hs.pretrain(str(place), log=Log(quiet=True), **words, **{"run.out": str(tmp_path / "out")})
     assert set(run.table) == {"random encoder", "pre-trained"} and set(run.table["pre-trained"]) == {
         "recall-1",

@@ -25,11 +25,11 @@ from headstart.nn.crossing import CrossAttention, CrossBlock, cross_decoder
 from headstart.nn.heads import decoder
 from headstart.nn.position import sincos
 from headstart.objective import Objective
-from headstart.planning import find
 from headstart.recipe import Data
 from headstart.recipes.cropmae import AskFirst, all_but_one
 from headstart.recipes.satmae_pp import finer, pyramid, satmae_pp, spread
 from headstart.recipes.uni4eye import branch, edges, gradient, patch_of
+from headstart.shelf.find import find
 from headstart.step import Step
 from headstart.tiny import tiny, tiny_data
 from headstart.tokenizers import ImageTokenizer, MultispectralTokenizer, VolumeTokenizer

@@ -13,10 +13,10 @@ from headstart.augment import audio, image, points, series, turns, video, volume
 from headstart.contract import check_recipe, works
 from headstart.errors import Mistake
 from headstart.nn.position import sincos
-from headstart.planning import find
 from headstart.recipes.dcpt import DEFECTS, spoiled
 from headstart.recipes.droppos import central, misplaced
 from headstart.recipes.mp3_position_prediction import scattered
+from headstart.shelf.find import find
 from headstart.step import Step
 from headstart.terms.locate import softened
 from headstart.tiny import tiny_data

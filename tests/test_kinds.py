@@ -4,15 +4,16 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
+from tests.parts import untimed
 
 import headstart as hs
-from headstart import planning, tokenizers
+from headstart import tokenizers
 from headstart.data.source import DataError
 from headstart.log import Log
+from headstart.shelf.find import default_recipe
 from headstart.words import WordError
 
 COUNT = 48  # samples: half of each class
@@ -201,10 +202,10 @@ def test_pretrain_finds_out_and_does_it(kind, tmp_path):
     (tmp_path / "data").mkdir()
     place, out = PLACES[kind](tmp_path / "data"), tmp_path / "run"
     words = {**SMALL, **ASKED.get(kind, {}), "run.out": str(out)}
-    with mock.patch.object(planning, "time_steps", partial(planning.time_steps, at_least=0.0)):
+    with untimed():
         run = hs.pretrain(str(place), log=Log(quiet=True), **words)
     plan = json.loads((out / "run.json").read_text())["plan"]
-    assert plan["tokenizer"]["kind"] == kind and plan["recipe"] == planning.default_recipe(kind)
+    assert plan["tokenizer"]["kind"] == kind and plan["recipe"] == default_recipe(kind)
     assert bool(run.table) == (kind not in UNLABELLED)
     if kind == "table":
         assert list(run.table) == ["raw input", "boosted trees", "random encoder", "pre-trained"]
@@ -232,7 +233,7 @@ def test_pairs_meet_and_each_part_is_handed_back(tmp_path):
         text(tmp_path / f"{i:03d}", i % 2)
     (tmp_path / "000.txt").unlink()  # a sample without its text
     out = tmp_path.parent / "pairs"
-    with mock.patch.object(planning, "time_steps", partial(planning.time_steps, at_least=0.0)):
+    with untimed():
         run = hs.pretrain(str(tmp_path), log=Log(quiet=True), **{**SMALL, "run.out": str(out)})
     assert list(run.table) == ["random encoder", "pre-trained"] and set(run.table["pre-trained"]) == {
         "recall-1",
@@ -247,7 +248,7 @@ def test_pairs_meet_and_each_part_is_handed_back(tmp_path):
 
 def test_plan_says_what_it_found_and_every_word(tmp_path, capsys):
     place = files(series, tmp_path)
-    with mock.patch.object(planning, "time_steps", partial(planning.time_steps, at_least=0.0)):
+    with untimed():
         plan = hs.plan(str(place), steps=7)
     said = capsys.readouterr().out
     assert plan.steps == 7 and plan.recipe == "mae" and plan.rows > 0 and plan.memory > 0
@@ -269,7 +270,7 @@ def test_plan_says_what_it_found_and_every_word(tmp_path, capsys):
 def test_one_long_recording_is_cut_into_windows(tmp_path):
     np.save(tmp_path / "long.npy", np.sin(np.arange(40_000) / 7)[None] + 0.1 * R.standard_normal((1, 40_000)))
     out = tmp_path / "run"
-    with mock.patch.object(planning, "time_steps", partial(planning.time_steps, at_least=0.0)):
+    with untimed():
         hs.pretrain(str(tmp_path / "long.npy"), log=Log(quiet=True), **{**SMALL, "run.out": str(out)})
     plan = json.loads((out / "run.json").read_text())["plan"]
     assert plan["input"]["window"] == 2048 and plan["samples"] == 20
@@ -278,7 +279,7 @@ def test_one_long_recording_is_cut_into_windows(tmp_path):
 
 
 def quick(where: object, **words: object) -> object:
-    with mock.patch.object(planning, "time_steps", partial(planning.time_steps, at_least=0.0)):
+    with untimed():
         return hs.pretrain(where, log=Log(quiet=True), **{**SMALL, **words})
 
 

@@ -16,8 +16,8 @@ from headstart.data.source import DataError
 from headstart.data.sources.either import Either
 from headstart.data.sources.pair import PairSource, Part
 from headstart.errors import Mistake, Unreadable
-from headstart.planning import find
 from headstart.recipe import Data
+from headstart.shelf.find import find
 from headstart.tiny import tiny, tiny_data
 
 

@@ -18,10 +18,10 @@ from headstart.data.sources.windows import Windows, windowed
 from headstart.errors import Unreadable
 from headstart.recipe import Data
 from headstart.recipes.clip import clip
+from headstart.running.material import divide
 from headstart.step import Step
 from headstart.tokenizers import ImageTokenizer, SeriesTokenizer, TextTokenizer
 from headstart.tokenizers.want import Want
-from headstart.verbs.material import divide
 
 RNG = np.random.default_rng(0)
 LOOK = ImageTokenizer(8, 3, side=32)

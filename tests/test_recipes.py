@@ -1,20 +1,19 @@
 """Every recipe the whole way: files in a folder, one command, an encoder back, the first steps again."""
 
 import json
-from functools import partial
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
+from tests.parts import untimed
 from tests.test_kinds import ASKED, COUNT, PLACES, SMALL, image, text
 
 import headstart as hs
-from headstart import planning
 from headstart.log import Log
-from headstart.recipes import matrix
+from headstart.shelf.find import find, names, spelled
+from headstart.shelf.measured import matrix
+from headstart.words import arguments
 
-QUICK = partial(planning.time_steps, at_least=0.0)
 LIGHT = {
     "codes": 32,
     "local": 1,
@@ -28,17 +27,17 @@ LIGHT = {
 
 def words(name: str) -> dict:
     """Settings that cost little, and a base to go on from where the recipe asks for one."""
-    return {k: v for k, v in LIGHT.items() if k in planning.arguments(planning.find(name))}
+    return {k: v for k, v in LIGHT.items() if k in arguments(find(name))}
 
 
 def pretrained(name: str, place: Path, out: Path, **more):
-    with mock.patch.object(planning, "time_steps", QUICK):
+    with untimed():
         return hs.pretrain(
             str(place), recipe=name, log=Log(quiet=True), **{**SMALL, **words(name), **more, "run.out": str(out)}
         )
 
 
-@pytest.mark.parametrize("name", planning.names())
+@pytest.mark.parametrize("name", names())
 def test_every_recipe_goes_the_whole_way(name, tmp_path):
     (tmp_path / "data").mkdir()
     table = matrix()[name]
@@ -51,7 +50,7 @@ def test_every_recipe_goes_the_whole_way(name, tmp_path):
             text(place / f"{i:03d}", i % 2)
     else:
         place, more = PLACES[kind](place), dict(ASKED.get(kind, {}))
-    if "base" in planning.arguments(planning.find(name)):
+    if "base" in arguments(find(name)):
         pretrained("mae", place, tmp_path / "base")
         more["base"] = str(tmp_path / "base")
     run = pretrained(name, place, out, **more)
@@ -68,7 +67,7 @@ def test_every_recipe_goes_the_whole_way(name, tmp_path):
 
 
 def test_plan_warns_where_there_is_nothing_to_learn(tmp_path, capsys):
-    with mock.patch.object(planning, "time_steps", QUICK):
+    with untimed():
         planned = hs.plan(str(PLACES["table"](tmp_path)), recipe="droppos", steps=2)
     said = capsys.readouterr().out
     assert planned.recipe == "droppos" and "can learn nothing from table data: columns have no order" in said
@@ -78,8 +77,8 @@ def test_plan_warns_where_there_is_nothing_to_learn(tmp_path, capsys):
 def test_plan_and_probe_need_no_data_of_the_run(name, tmp_path):
     """What builds a recipe anew for its shapes alone: methods with phases, parts, stocks of rows and queues."""
     (tmp_path / "data").mkdir()
-    place, name = PLACES["image"](tmp_path / "data"), planning.spelled(name)
-    with mock.patch.object(planning, "time_steps", QUICK):
+    place, name = PLACES["image"](tmp_path / "data"), spelled(name)
+    with untimed():
         assert hs.plan(str(place), recipe=name, log=Log(quiet=True), **{**SMALL, **words(name)}).rows > 0
     pretrained(name, place, tmp_path / "run")
     table = hs.probe(tmp_path / "run", str(place), log=Log(quiet=True))

@@ -15,7 +15,7 @@ RECIPES = sorted(p for p in (ROOT / "recipes").glob("*.py") if p.stem != "__init
 
 # DESIGN.md, section 2: a line may import itself and what stands above it; recipes are apart, see below
 LEVELS = (
-    "tree step dist errors extras kinds memory small",
+    "tree step dist errors extras kinds memory",
     "tokens",
     "scene",
     "nn tokenizers augment corrupt targets losses",
@@ -25,10 +25,13 @@ LEVELS = (
     "tiny",  # a few samples of any kind, for whoever checks a method
     "train checkpoint log health probes picture words",
     "adapt compress curate tasks interop",
+    "reading",  # what data becomes
     "contract",  # of a recipe, as a program
-    "planning",  # decides a run, by timing a few steps of it
+    "shelf",  # which recipes there are
     "encoded",  # a finished run: reads data as its plan did
+    "planning",  # decides a run, by timing a few steps of it
     "report",
+    "running",  # from a plan to what a run leaves behind
     "verbs",
     "cli studio __main__",
 )
@@ -99,8 +102,6 @@ def test_imports_point_down(path):
     for other in sorted(imports(path)):
         if other == ("__init__",):
             continue  # __version__
-        if other == ("recipes", "__init__") and RANK.get(own, 0) >= RANK["planning"]:
-            continue  # what the shelf says of its recipes
         if own == "recipes":
             assert other[0] in PARTS or other[0] == "recipes", f"a recipe is made of parts, not of {'.'.join(other)}"
             continue

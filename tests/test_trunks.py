@@ -6,7 +6,6 @@ from functools import partial
 
 import pytest
 import torch
-from headstart.data.tiny import tiny_data
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -28,6 +27,7 @@ from headstart.nn.windows import WindowAttention
 from headstart.recipes.dino import dino
 from headstart.recipes.mae import mae
 from headstart.step import Step
+from headstart.tiny import tiny_data
 from headstart.tokens import Pairs, Tokens, choose, end_to_end, join, layout, reserve
 
 EXPERTS = partial(Transformer, block=ExpertBlock)
@@ -72,7 +72,7 @@ def test_an_encoder_is_loaded_as_it_was_saved(name, tmp_path):
 
 
 def rows_of(kind):
-    from headstart.data.loader import collate
+    from headstart.data.feeding.loader import collate
 
     data = tiny_data(kind)
     return collate(data, torch.arange(8).numpy(), Step(0, 10), SIZE.slots).tokens["x"]
@@ -112,7 +112,7 @@ def test_the_balance_reaches_the_loss():
 
 
 def batch(made):
-    from headstart.data.loader import collate
+    from headstart.data.feeding.loader import collate
 
     return collate(made.data, torch.arange(8).numpy(), Step(0, 10), made.objective.slots)
 

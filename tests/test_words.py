@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from headstart import planning as plan
 from headstart.nn.encoder import Model
 from headstart.optim import AdamW
+from headstart.planning.sorting import sort_words
 from headstart.recipe import Input, Run
+from headstart.shelf.find import find, names, small
 from headstart.step import Step, cosine, warmup_cosine
 from headstart.words import WordError, arguments, changed, fit, literal, parse, unknown
 
@@ -96,7 +97,7 @@ def test_changes_that_do_not_fit(record, changes, said):
 
 def test_sort_words():
     words = "recipe=gmml ratio=.6 size=S steps=9 optim.lr=1e-4 run.minutes=4 model.width=64 data.batch=8"
-    groups = plan.sort_words(parse(words.split()), plan.find("gmml"))
+    groups = sort_words(parse(words.split()), find("gmml"))
     assert groups[""] == {"ratio": 0.6} and groups["bare"] == {"recipe": "gmml", "size": "S", "steps": 9}
     assert groups["optim"] == {"lr": 1e-4} and groups["run"] == {"minutes": 4}
     assert groups["model"] == {"width": 64} and groups["data"] == {"batch": 8}
@@ -111,36 +112,38 @@ def test_sort_words():
 )  # fmt: skip
 def test_words_that_go_nowhere(word, recipe, said):
     with pytest.raises(WordError, match=said):
-        plan.sort_words(parse([word]), plan.find(recipe))
+        sort_words(parse([word]), find(recipe))
 
 
 def test_every_recipe_has_words_of_plain_types():
     """What can be typed on a command line can be given to a recipe."""
-    for name in plan.names():
-        for word, parameter in arguments(plan.find(name)).items():
+    for name in names():
+        for word, parameter in arguments(find(name)).items():
             assert parameter.annotation in (int, float, bool, str), f"{name}({word})"
             assert fit(word, parameter.default, parameter.annotation) == parameter.default
-    for name, small in plan.SMALL.items():
-        plan.sort_words(small, plan.find(name))
-        for word, value in small.items():
+    for name in names():
+        settings = small(find(name))
+        assert settings is not None, f"the file of {name} does not say what it takes at small scale (SMALL)"
+        sort_words(settings, find(name))
+        for word, value in settings.items():
             if word.startswith("optim."):
                 changed(AdamW(lr=warmup_cosine(1.0)), {word[6:]: value}, "optim")
 
 
 def test_find():
-    assert plan.find("headstart.recipes.mae:mae") is plan.find("mae")
+    assert find("headstart.recipes.mae:mae") is find("mae")
     with pytest.raises(WordError, match="no recipe 'mea' here; did you mean mae"):
-        plan.find("mea")
+        find("mea")
     with pytest.raises(WordError, match="recipe=nowhere:at_all cannot be imported"):
-        plan.find("nowhere:at_all")
+        find("nowhere:at_all")
 
 
 def test_a_file_here_is_a_recipe(tmp_path, monkeypatch):
     (tmp_path / "own_recipe.py").write_text("def own(data, size='S'):\n    return None\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    assert plan.find("own_recipe:own").__name__ == "own"
-    assert plan.find("structural-ssl-rts-slm") is plan.find("structural_ssl_rts_slm")
+    assert find("own_recipe:own").__name__ == "own"
+    assert find("structural-ssl-rts-slm") is find("structural_ssl_rts_slm")
 
 
 def test_groups_are_frozen():

@@ -22,6 +22,7 @@ __all__ = [
     "restore",
     "save",
     "save_encoder",
+    "write_bytes",
     "write_json",
     "write_tensors",
     "write_text",
@@ -44,8 +45,14 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Likewise for text."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Likewise for bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
+    part.write_bytes(content)
     _sync(part)
     os.replace(part, path)
 

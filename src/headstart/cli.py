@@ -71,10 +71,10 @@ def pretrain(where: Where, words: Words = None) -> None:
 
 @app.command(epilog="Example: headstart embed runs/a new/ out=z.npz")
 def embed(run: Folder, where: Where, words: Words = None) -> None:
-    """Turn data into vectors with a pre-trained encoder; out=FILE ends in .npz, .csv or .parquet."""
+    """Turn data into vectors with a pre-trained encoder; out=FILE ends in .npz, .csv or .parquet; trust=true."""
     from .verbs.embed import embed as verb
 
-    _run(lambda: verb(run, where, **_only(words, out=f"{run.rstrip('/')}/z.npz")))
+    _run(lambda: verb(run, where, **_only(words, out=f"{run.rstrip('/')}/z.npz", trust=False)))
 
 
 @app.command(epilog="Example: headstart probe runs/a labelled/")
@@ -111,12 +111,17 @@ def doctor() -> None:
 
 def _only(words: list[str] | None, **defaults: Any) -> dict[str, Any]:
     """Words of a verb that takes just these."""
-    from .words import parse, unknown
+    from .words import WordError, fit, parse, unknown
 
     given = parse(words or [])
     for name in given:
         if name not in defaults:
             raise _mistake(unknown(name, defaults))
+        if isinstance(defaults[name], bool):
+            try:
+                fit(name, given[name], bool)
+            except WordError as error:
+                raise _mistake(error) from error
     return defaults | given
 
 

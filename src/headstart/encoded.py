@@ -1,5 +1,6 @@
 """A finished encoder, as other tools take it: data of the kind it was trained on in, vectors out."""
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from .checkpoint import load_encoder
 from .data.feeding.prepare import Prepared, Progress
 from .data.open import open_source
 from .data.source import DataError, Source
@@ -17,8 +17,10 @@ from .data.sources.listed import ListSource
 from .data.sources.windows import Windows
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
-from .planning import read_in
+from .nn.released import load_encoder
 from .probes.features import encode
+from .reading import read_in
+from .shelf.copies import kept
 
 
 @dataclass
@@ -103,8 +105,12 @@ def _plain(sample: Any, kind: str) -> Any:
     )
 
 
-def load(folder: str | Path, device: torch.device | str = "cpu") -> Pretrained:
-    """The encoder that a run left in its folder."""
+def load(folder: str | Path, device: torch.device | str = "cpu", trust: bool = False) -> Pretrained:
+    """The encoder that a run left in its folder.
+
+    trust: an encoder may be made of parts from outside headstart, and of those that the run's own method defines (`recipe.py`);
+    they are imported, which runs their code.
+    """
     folder = Path(folder)
     if not (folder / "encoder.json").exists():
         parts = sorted(p.parent.name for p in folder.glob("*/encoder.json"))
@@ -118,4 +124,13 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Pretrained:
                 else "give the folder of a run, such as runs/mae-photos"
             )
         )
-    return Pretrained(*load_encoder(folder)).to(device)
+    if trust:
+        _import_method(folder)
+    return Pretrained(*load_encoder(folder, trust)).to(device)
+
+
+def _import_method(folder: Path) -> None:
+    """So that what an encoder is made of is found by its name; of a part of a pair the run lies one folder up."""
+    run = next((place for place in (folder, folder.resolve().parent) if (place / "run.json").exists()), None)
+    if run is not None:
+        kept(json.loads((run / "run.json").read_text())["plan"]["recipe"], run)

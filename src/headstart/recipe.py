@@ -1,5 +1,6 @@
 """What a method is: data, an objective and an optimizer. A recipe is a function that returns one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -88,6 +89,9 @@ class Recipe:
     optim: AdamW
     steps: int
     begins: str = RANDOM  # what its encoder is before the first step, where it is not fresh: "base encoder"
+
+
+Method = Callable[..., Recipe]  # called with (data, size=..., and words of its own)
 
 
 @dataclass(frozen=True)

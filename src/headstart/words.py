@@ -90,7 +90,18 @@ def unknown(name: str, names: Iterable[str]) -> WordError:
 
 def arguments(function: Callable[..., Any], skip: tuple[str, ...] = ("data", "size")) -> dict[str, inspect.Parameter]:
     """What a recipe can be told, beyond its data and the size of its encoder."""
-    return {n: p for n, p in inspect.signature(function).parameters.items() if n not in skip}
+    known = {n: p for n, p in inspect.signature(function).parameters.items() if n not in skip}
+    return {n: p.replace(annotation=_evaluated(p.annotation, function)) for n, p in known.items()}
+
+
+def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
+    """An annotation, also where `from __future__ import annotations` left its text; one that cannot be read asks nothing."""
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, dict(getattr(inspect.unwrap(function), "__globals__", {})))
+    except Exception:  # such as a name that is imported for type checkers alone
+        return inspect.Parameter.empty
 
 
 def changed(record: Any, changes: Mapping[str, Any], group: str) -> Any:

@@ -27,6 +27,8 @@ from ..recipe import Data, Recipe
 from ..step import warmup_cosine
 from ..terms import contrast
 
+SMALL = {"width": 128, "optim.lr": 2e-3, "data.batch": 128}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 
 def astrom3(data: Data, size: str | Model = "S", width: int = 512) -> Recipe:
     """All parts meet in a space of `width` dimensions, pair by pair."""

@@ -44,6 +44,9 @@ from ..teacher import Previous
 from ..terms import Term, masked
 from ..tokens import Tokens, View, content, every
 
+# of its check on made-up data: docs/log.md, 2026-11-26
+SMALL = {"codes": 256, "rounds": 2, "share": 0.4, "optim.lr": 2e-3, "data.batch": 64}
+
 
 def beats(
     data: Data, size: str | Model = "B", codes: int = 1024, rounds: int = 3, ratio: float = 0.75, share: float = 0.25

@@ -22,6 +22,8 @@ from ..recipe import Data, Recipe
 from ..step import warmup_cosine
 from ..terms import contrast
 
+SMALL: dict[str, float] = {}  # the paper's batch at any size: the other samples of a batch are what a pair is told from
+
 
 def clip(data: Data, size: str | Model = "B", width: int = 512) -> Recipe:
     """Pairs meet in a space of `width` dimensions."""

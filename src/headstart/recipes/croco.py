@@ -37,6 +37,7 @@ MEANINGLESS = {
     "events": SAME,
     "trajectory": SAME,
 }
+SMALL = {"depth": 1, "optim.lr": 4e-3, "data.batch": 32}  # of its check on made-up data: docs/log.md, 2026-11-26
 
 
 def croco(data: Data, size: str | Model = "B", ratio: float = 0.9, depth: int = 8) -> Recipe:

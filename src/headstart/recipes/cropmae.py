@@ -39,6 +39,7 @@ SAME = (
     "a crop keeps its rows as they were, at the same places, so that what is hidden can be looked up in the larger crop"
 )
 MEANINGLESS = dict.fromkeys(("table", "multispectral", "document", "events", "trajectory"), SAME)
+SMALL = {"depth": 1, "optim.lr": 3e-3, "data.batch": 32}  # of its check on made-up data: docs/log.md, 2026-11-26
 
 
 def cropmae(data: Data, size: str | Model = "S", ratio: float = 0.985, depth: int = 4) -> Recipe:

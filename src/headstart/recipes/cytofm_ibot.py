@@ -30,6 +30,9 @@ from ..targets import codes as said_by_teacher
 from ..teacher import Ema
 from ..terms import distill, masked
 
+# of its check on made-up data: docs/log.md, 2026-11-26
+SMALL = {"codes": 1024, "local": 4, "optim.lr": 2e-3, "data.batch": 32}
+
 
 def cytofm_ibot(data: Data, size: str | Model = "S", codes: int = 8192, local: int = 10) -> Recipe:
     """Two big crops, partly masked, and `local` small ones agree with the teacher over `codes` prototypes, rows as well."""

@@ -43,6 +43,7 @@ MEANINGLESS = dict.fromkeys(
     ("table", "events", "molecule", "graph", "music", "document"),
     "a row is a record of numbers and categories, not a stretch of a signal, and has none of a signal's defects",
 )
+SMALL = {"optim.lr": 1e-3, "data.batch": 32}  # of its check on made-up data: docs/log.md, 2026-11-26
 
 
 def dcpt(data: Data, size: str | Model = "S", levels: int = 4, reproduce: float = 1.0) -> Recipe:

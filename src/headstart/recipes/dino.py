@@ -25,6 +25,8 @@ from ..step import cosine, ramp, warmup_cosine
 from ..teacher import Ema
 from ..terms import distill
 
+SMALL = {"codes": 2048, "local": 4, "optim.lr": 1e-3, "data.batch": 64}  # measured: docs/log.md, 2026-11-20
+
 
 def dino(data: Data, size: str | Model = "S", codes: int = 65_536, local: int = 8) -> Recipe:
     """Two big crops and `local` small ones of each sample agree over `codes` prototypes."""

@@ -45,6 +45,7 @@ MEANINGLESS = {
     "graph": "nodes are numbered in no order, so there is no position to tell",
     "molecule": "atoms are numbered in no order, so there is no position to tell",
 }
+SMALL = {"optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
 
 
 def droppos(

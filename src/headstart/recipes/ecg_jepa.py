@@ -38,6 +38,7 @@ MEANINGLESS = dict.fromkeys(
     ("table", "molecule", "graph", "points", "splats"),
     "rows have no order of their own, so a run of them is a random choice: use t_jepa",
 )
+SMALL = {"depth": 2, "optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
 BLOCKS = 32  # runs of a sample at most; each takes about half of what is left to hide, so there are hardly ever ten
 
 

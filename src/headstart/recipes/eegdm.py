@@ -23,6 +23,8 @@ from ..recipe import Data, Recipe
 from ..step import warmup_cosine
 from ..terms.diffuse import diffuse, noised, squared_cosine
 
+SMALL = {"optim.lr": 3e-3, "data.batch": 32}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 
 def eegdm(data: Data, size: str | Model = "S", levels: int = 50) -> Recipe:
     """Tell samples from noise at `levels` levels of it."""

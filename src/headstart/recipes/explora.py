@@ -26,6 +26,8 @@ from ..nn.released import Released, released
 from ..objective import Objective
 from ..recipe import Data, Recipe
 
+SMALL = {"rank": 16, "optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 
 def explora(data: Data, size: str | Model = "S", base: str = "", rank: int = 64, blocks: int = 1) -> Recipe:
     """Go on from the run in `base`, whose size counts: low-rank updates of `rank`, and the last `blocks` blocks in full."""

@@ -24,6 +24,8 @@ from ..step import cosine, warmup_cosine
 from ..targets import raw
 from ..terms import masked
 
+SMALL = {"optim.lr": 2e-3, "data.batch": 64}  # measured: docs/log.md, 2026-11-20
+
 
 def gmml(data: Data, size: str | Model = "S", ratio: float = 0.5, alien: float = 0.35) -> Recipe:
     """Hide whole objects, not crumbs: `ratio` of the rows in groups, `alien` of the samples filled from another."""

@@ -24,6 +24,7 @@ from ..terms import autoregress
 MEANINGLESS = dict.fromkeys(
     ("table", "graph", "molecule", "points", "splats"), "its rows have no order, so none comes next"
 )
+SMALL = {"optim.lr": 2e-3, "data.batch": 64}  # measured: docs/log.md, 2026-11-20
 
 
 def gpt_series(data: Data, size: str | Model = "S", ahead: int = 1) -> Recipe:

@@ -39,6 +39,8 @@ from ..terms import masked
 from ..tokens import Rows, Tokens, View
 from ..tree import replace
 
+SMALL = {"optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 GRAPHS = ("graph", "molecule")  # their rows are nodes, then edges; the first number of a row says which
 
 

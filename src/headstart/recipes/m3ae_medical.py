@@ -34,6 +34,8 @@ from ..step import warmup_cosine
 from ..targets import normalised, raw
 from ..terms import Term, classify, masked
 
+SMALL = {"depth": 1, "optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 
 def m3ae_medical(
     data: Data, size: str | Model = "B", ratio: float = 0.75, word_ratio: float = 0.15, depth: int = 4

@@ -23,6 +23,8 @@ from ..step import warmup_cosine
 from ..targets import normalised, raw
 from ..terms import masked
 
+SMALL = {"ratio": 0.6, "depth": 1, "optim.lr": 2e-3, "data.batch": 64}  # measured: docs/log.md, 2026-11-20
+
 
 def mae(data: Data, size: str | Model = "B", ratio: float = 0.75, depth: int = 8) -> Recipe:
     """Drop `ratio` of the rows at random and restore them, signals normalised row by row, with a decoder of `depth` blocks."""

@@ -38,6 +38,9 @@ from ..teacher import Ema
 from ..terms import distill, masked
 from ..tokens import View
 
+# of its check on made-up data: docs/log.md, 2026-11-26
+SMALL = {"codes": 512, "width": 256, "optim.lr": 4e-3, "data.batch": 32}
+
 
 def mmc(data: Data, size: str | Model = "S", ratio: float = 0.5, codes: int = 4096, width: int = 1024) -> Recipe:
     """Hide `ratio` of the rows; each says its content and, over `codes` prototypes, its sample, which is told from the others."""

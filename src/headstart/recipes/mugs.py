@@ -41,6 +41,9 @@ from ..teacher import Ema
 from ..terms import Term, distill
 from ..tokens import Tokens, choose, layout
 
+# of its check on made-up data: docs/log.md, 2026-11-26
+SMALL = {"codes": 1024, "local": 4, "queue": 4096, "optim.lr": 2e-3, "data.batch": 64}
+
 
 def mugs(data: Data, size: str | Model = "S", codes: int = 65_536, local: int = 10, queue: int = 65_536) -> Recipe:
     """Two big crops and `local` small ones; each queue and memory holds `queue` samples; `codes` prototypes tell groups."""

@@ -30,6 +30,8 @@ from ..targets import raw
 from ..terms import autoregress, masked
 from ..tokenizers.trajectory import TrajectoryTokenizer
 
+SMALL = {"optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 
 def pasta(data: Data, size: str | Model = "Ti", task: str = "gpt", bins: int = 1024, ratio: float = 0.15) -> Recipe:
     """task: gpt, the next number; or bert, `ratio` of the numbers from the others."""

@@ -39,6 +39,9 @@ from ..terms import Term
 from ..terms.term import average
 from .swav import balanced
 
+# of its check on made-up data: docs/log.md, 2026-11-26
+SMALL = {"codes": 512, "local": 2, "optim.lr": 4e-3, "data.batch": 32}
+
 
 def poa(data: Data, size: str | Model = "L", codes: int = 65_536, local: int = 8, intact: float = 0.8) -> Recipe:
     """The whole student counts `intact`, a part of it the rest; `codes` prototypes, and sets of a half, a quarter, an eighth."""

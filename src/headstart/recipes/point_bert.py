@@ -44,6 +44,9 @@ from ..tokenizers import PointsTokenizer
 from ..tokens import Tokens, View, content, every, segment_mean
 from ..tree import replace
 
+# of its check on made-up data: docs/log.md, 2026-11-26
+SMALL = {"codes": 256, "queue": 1024, "optim.lr": 2e-3, "data.batch": 32}
+
 
 def point_bert(data: Data, size: str | Model = "S", codes: int = 8192, queue: int = 16_384) -> Recipe:
     """Learn `codes` words for rows, then name hidden ones, and tell mixed clouds from `queue` others."""

@@ -38,6 +38,9 @@ from ..targets import Target, normalised, raw
 from ..terms import Term, masked
 from ..tokens import View
 
+# of its check on made-up data: docs/log.md, 2026-11-26
+SMALL = {"depth": 1, "restore": 1.0, "optim.lr": 2e-3, "data.batch": 32}
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 

@@ -25,6 +25,8 @@ from ..recipe import Data, Recipe
 from ..step import warmup_cosine
 from ..terms import classify, which_crop
 
+SMALL = {"optim.lr": 3e-3, "data.batch": 48}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 
 def rotnet(data: Data, size: str | Model = "S") -> Recipe:
     """Name the turn of each sample, all turns of all samples in every batch."""

@@ -42,6 +42,8 @@ from ..tokenizers.grid import alike, grids, uncut
 from ..tokens import Tokens, View
 from ..tree import replace
 
+SMALL = {"depth": 2, "optim.lr": 4e-3, "data.batch": 16}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 FLAT = ("image", "multispectral")
 
 

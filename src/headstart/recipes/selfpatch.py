@@ -41,6 +41,8 @@ from ..tokens import Tokens, choose, every, layout, reserve
 
 NEAR = 8  # the nearest rows that are looked at; on a grid of three axes 26
 MEANINGLESS = {"table": "columns have no order, so no column is the neighbour of another"}
+# of its check on made-up data: docs/log.md, 2026-11-26
+SMALL = {"codes": 1024, "row_codes": 512, "local": 4, "optim.lr": 1e-3, "data.batch": 32}
 
 
 def selfpatch(

@@ -30,6 +30,8 @@ from ..targets import raw
 from ..teacher import Ema
 from ..terms import distill, masked
 
+SMALL = {"width": 256, "optim.lr": 4e-3, "data.batch": 32}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 
 def sit(data: Data, size: str | Model = "S", ratio: float = 0.5, restoring: float = 1.0, width: int = 4096) -> Recipe:
     """Restore `ratio` of the rows, weighed by `restoring` (5 on small sets, says the release), and find the other crop."""

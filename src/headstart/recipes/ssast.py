@@ -44,6 +44,7 @@ SIDES = (3, 4, 5)  # rows along a side of a square
 MEANINGLESS = {
     "table": "its cells have no order, so hidden ones are no part of anything, and the name of a column gives a cell away"
 }
+SMALL = {"ratio": 0.6, "optim.lr": 4e-3, "data.batch": 16}  # of its check on made-up data: docs/log.md, 2026-11-26
 
 
 def ssast(data: Data, size: str | Model = "B", ratio: float = 400 / 512, draw: float = 10.0) -> Recipe:

@@ -44,6 +44,8 @@ from ..targets import raw
 from ..terms import Term, classify, masked
 from ..tokens import Tokens, View, choose, every, select
 
+SMALL = {"optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 SOME, MOST = 256, 1024  # samples looked at, and rows of numbers kept, for what may be swapped in
 AROUND = 64  # neighbours told apart: the most frequent ids, and all others together
 EACH = 4  # rows in a cluster, on average at least

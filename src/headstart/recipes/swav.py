@@ -34,6 +34,9 @@ from ..recipe import Data, Recipe
 from ..step import Step, warmup_cosine
 from ..terms import contrast
 
+# of its check on made-up data: docs/log.md, 2026-11-26
+SMALL = {"codes": 300, "local": 2, "queue": 1024, "optim.lr": 4e-3, "data.batch": 64}
+
 
 def swav(data: Data, size: str | Model = "S", codes: int = 3000, local: int = 6, queue: int = 3840) -> Recipe:
     """Two big crops and `local` small ones of each sample agree over `codes` prototypes; `queue` earlier samples, 0 where batches

@@ -35,6 +35,8 @@ from ..terms import masked
 from ..terms.term import average
 from ..tokens import Rows, Tokens, View, choose, pack, select
 
+SMALL = {"depth": 2, "optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 CONTEXT, TARGET = (0.14, 0.37), (0.16, 0.62)  # shares of the rows; together never more than all
 
 

@@ -36,6 +36,8 @@ from ..terms import Term
 from ..tokenizers import AudioTokenizer, SeriesTokenizer
 from ..tokens import Tokenizer, Tokens, View, every
 
+SMALL = {"optim.lr": 4e-3, "data.batch": 16}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 
 def tera(
     data: Data, size: str | Model = "B", ratio: float = 0.15, length: int = 7, band: float = 0.2, noise: float = 0.15

@@ -35,6 +35,8 @@ from ..step import Rng, warmup_cosine
 from ..terms import contrast
 from ..tokens import Tokens, View, choose
 
+SMALL = {"overlap": 0.0, "optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 
 def transtab(data: Data, size: str | Model = "S", parts: int = 2, overlap: float = 0.1) -> Recipe:
     """`parts` contiguous parts of every row, each with a share `overlap` of its neighbour, find each other."""

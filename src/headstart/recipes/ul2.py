@@ -39,6 +39,7 @@ from ..tokens import Layout, Rows, Tokens, View, choose, layout
 from ..tree import replace
 
 MEANINGLESS = dict.fromkeys(("table", "graph", "molecule", "points", "splats"), "its rows have no order to write in")
+SMALL = {"depth": 1, "optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
 MODES = {"r": 0.33, "s": 0.34, "x": 0.33}  # how often each is drawn
 SENTINEL, R, S, X = range(4)  # special vectors
 

@@ -38,6 +38,8 @@ from ..terms import masked
 from ..tokenizers.grid import alike, cut, grids, uncut
 from ..tokens import Tokenizer, View
 
+SMALL = {"depth": 1, "optim.lr": 4e-3, "data.batch": 32}  # of its check on made-up data: docs/log.md, 2026-11-26
+
 AXES = {"image": 2, "multispectral": 2, "video": 3, "volume": 3, "field": 3}
 TUBE = 2  # frames in a row of a clip
 

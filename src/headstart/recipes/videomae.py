@@ -41,6 +41,7 @@ MEANINGLESS = {
         "no two rows share a place at several times, so this is random masking: use mae",
     ),
 }
+SMALL = {"depth": 1, "optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
 TIMED = ("music",)  # the place in a chord is none that is there at all times
 PIXELS = ("image", "video", "volume")  # rows hold pixel after pixel, the channels of a pixel together
 

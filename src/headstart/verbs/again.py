@@ -1,6 +1,5 @@
 """`headstart again`: the first steps of a run once more, compared to the last bit."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 from ..data.open import open_source
 from ..data.source import DataError
 from ..log import Log
-from ..planning import Plan, build, reader_of
+from ..planning.plan import Plan, build
+from ..reading import reader_of
 from ..recipe import Input, Run
+from ..running.folder import ARRAY, facts, method_of
+from ..running.material import gather
 from ..train import EXACT, train
-from .finish import ARRAY
-from .material import gather
 
 
 class NotReproduced(RuntimeError):
@@ -25,9 +25,7 @@ def again(folder: str | Path, where: Any = None, log: Log | None = None) -> list
     where: the data, if it has moved or was an array.
     """
     folder, log = Path(folder), log or Log()
-    if not (folder / "run.json").exists():
-        raise DataError(f"{folder} is not the folder of a run: there is no run.json in it")
-    plan = Plan(**json.loads((folder / "run.json").read_text())["plan"])
+    plan = Plan(**facts(folder)["plan"])
     run = Run(**plan.run)
     rows = Log(folder / "log.jsonl", quiet=True).rows("step")
     then = {row["step"]: row["loss"] for row in rows if row["step"] < EXACT}
@@ -41,7 +39,7 @@ def again(folder: str | Path, where: Any = None, log: Log | None = None) -> list
     material = gather(data, source, reader_of(plan.tokenizer), given, run, Log(quiet=True))
     with tempfile.TemporaryDirectory() as place:
         notes = Log(Path(place) / "log.jsonl", quiet=True)
-        train(build(plan, material.training), run, log=notes, until=max(then) + 1)
+        train(build(plan, method_of(folder, plan, log), material.training), run, log=notes, until=max(then) + 1)
         now = {row["step"]: row["loss"] for row in notes.rows("step")}
     pairs = [(old, now.get(step, float("nan"))) for step, old in then.items()]
     for step, (old, new) in zip(then, pairs, strict=True):

@@ -17,13 +17,18 @@ from ..train import device_of
 FORMS = (".npz", ".csv", ".parquet")
 
 
-def embed(run: str | Path, where: Any, out: str | Path | None = None, log: Log | None = None) -> Encoded:
-    """Embed `where` with the encoder of a run's folder; write names, labels and vectors to `out` (.npz, .csv, .parquet)."""
+def embed(
+    run: str | Path, where: Any, out: str | Path | None = None, log: Log | None = None, trust: bool = False
+) -> Encoded:
+    """Embed `where` with the encoder of a run's folder; write names, labels and vectors to `out` (.npz, .csv, .parquet).
+
+    trust: as for `load`, an encoder may be made of parts from outside headstart.
+    """
     log = log or Log()
     target = None if out is None else Path(str(out))
     if target is not None and target.suffix not in FORMS:
         raise DataError(f"out={target} should end in one of {', '.join(FORMS)}: the ending chooses the format")
-    encoder, began = load(run, device_of(Run())), time.monotonic()
+    encoder, began = load(run, device_of(Run()), trust), time.monotonic()
     found = encoder.embed_named(where, log.progress("embedding"), log.progress("reading"))
     for name, reason in found.bad[:3]:
         log.say(f"skipped   {name}: {reason}")

@@ -1,6 +1,7 @@
 """`headstart plan`: what was found, what would be done and why, what it will cost here, and every word that would change it."""
 
 import dataclasses
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ from ..data.open import open_source
 from ..data.sources.listed import ListSource
 from ..log import Log, span
 from ..nn.encoder import Model
-from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, sort_words, spelled
-from ..recipe import Input, Run
+from ..planning.choosing import choose
+from ..planning.plan import Plan, build, default_folder
+from ..planning.sorting import sort_words
+from ..reading import look
+from ..recipe import Input, Method, Run
+from ..running.material import gather
+from ..shelf.find import default_recipe, find
 from ..train import device_of, dtype_of
 from ..words import arguments, changed, parse
-from .material import gather
 
 
 def plan(where: Any, *words: str, log: Log | None = None, **named: Any) -> Plan:
@@ -24,28 +29,28 @@ def plan(where: Any, *words: str, log: Log | None = None, **named: Any) -> Plan:
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
     source = open_source(where, given.kind, given.label)
     found = source.describe()
-    name = spelled(str(asked.get("recipe", default_recipe(source.kind))))
-    groups = sort_words(asked, find(name))
+    method = find(str(asked.get("recipe", default_recipe(source.kind))))
+    groups = sort_words(asked, method)
     source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
     material = gather(where, source, tokenizer, given, run, log)
     title = str(where) if isinstance(where, str | Path) else "array"
-    settled = choose(title, material.training, tokenizer, given, groups, run, [*why, material.said])
+    settled = choose(title, method, material.training, tokenizer, given, groups, run, [*why, material.said])
     settled = dataclasses.replace(settled, found=found)
     bad = material.everything.bad
     lines = ["", "What I found", f"  {found}"]
     lines += [f"  {len(bad):,} samples cannot be read; the first is {bad[0]}"] if bad else []
     lines += ["", "What I would do, and why", *(f"  - {reason}" for reason in settled.why)]
-    lines += ["", "What it will cost here, by a few dry steps", *(f"  {line}" for line in costs(settled, run))]
-    lines += ["", "Every word that would change it", *(f"  {line}" for line in every_word(settled, run))]
-    lines += ["", f"To do it: headstart pretrain {title}" + "".join(f" {word}" for word in words)]
+    lines += ["", "What it will cost here, by a few dry steps", *(f"  {line}" for line in costs(settled, method, run))]
+    lines += ["", "Every word that would change it", *(f"  {line}" for line in every_word(settled, method, run))]
+    lines += ["", f"To do it: headstart pretrain {shlex.join([title, *words])}"]
     log.say("\n".join(lines))
     return settled
 
 
-def costs(settled: Plan, run: Run) -> list[str]:
+def costs(settled: Plan, method: Method, run: Run) -> list[str]:
     """Time, memory and disk."""
     device = device_of(run)
-    objective = build(settled, _stub(settled)).objective
+    objective = build(settled, method, _stub(settled)).objective
     weights = sum(p.numel() for p in objective.parameters())
     remembered = weights + sum(b.numel() for b in objective.buffers())
     encoder = sum(p.numel() for p in objective.encoder.parameters())
@@ -59,10 +64,10 @@ def costs(settled: Plan, run: Run) -> list[str]:
     ]
 
 
-def every_word(settled: Plan, run: Run) -> list[str]:
+def every_word(settled: Plan, method: Method, run: Run) -> list[str]:
     """Words and what they stand at, group by group."""
-    recipe = build(settled, _stub(settled))
-    own = {n: settled.arguments.get(n, p.default) for n, p in arguments(find(settled.recipe)).items()}
+    recipe = build(settled, method, _stub(settled))
+    own = {n: settled.arguments.get(n, p.default) for n, p in arguments(method).items()}
     size = {"recipe": settled.recipe, "steps": settled.steps, **own}
     optim = {f"optim.{n}": getattr(v, "peak", v) for n, v in vars(recipe.optim).items() if not n.startswith("_")}
     groups = (

@@ -1,31 +1,30 @@
 """`headstart pretrain`: from a path of unlabelled data to an encoder, with the numbers that say whether it helped."""
 
 import dataclasses
-import inspect
 import json
-import platform
-import subprocess
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from .. import __version__, checkpoint, dist, health
+from .. import checkpoint, dist, health
 from ..data.open import open_source
 from ..encoded import Pretrained, load
 from ..log import Log, span
 from ..nn.encoder import set_dtype
-from ..planning import Plan, build, choose, default_folder, default_recipe, find, look, reader_of, sort_words, spelled
+from ..planning.choosing import choose
+from ..planning.plan import Plan, build, default_folder
+from ..planning.sorting import sort_words
 from ..probes.score import QUICK, watcher
 from ..probes.table import Table, lines, standard_error
-from ..recipe import Input, Run
+from ..reading import look, reader_of
+from ..recipe import Input, Method, Run
+from ..running import paired
+from ..running.finish import READ, baselines, finish, snippet
+from ..running.folder import begin, begun, method_of, title
+from ..running.material import Material, fingerprint, gather
+from ..shelf.find import default_recipe, find, spelled
 from ..train import Outcome, device_of, dtype_of, train
 from ..words import WordError, changed, parse
-from . import paired
-from .finish import ARRAY, READ, baselines, finish, snippet
-from .material import Material, fingerprint, gather
 
 QUICK_MEASURES = ("knn", "knn-R2", "recall")  # what is watched during training
 
@@ -56,95 +55,39 @@ def pretrain(where: Any, *words: str, log: Log | None = None, **named: Any) -> F
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
     source = open_source(where, given.kind, given.label)
     log.say(f"found     {source.describe()}")
-    name = spelled(str(asked.get("recipe", default_recipe(source.kind))))
-    groups = sort_words(asked, find(name))
-    title = _title(where)
-    folder = Path(run.out) if run.out else default_folder(title, name)
+    name, here = spelled(str(asked.get("recipe", default_recipe(source.kind)))), title(where)
+    asked |= {"recipe": name} if "recipe" in asked else {}
+    folder = Path(run.out) if run.out else default_folder(here, name)
     dist.start(device_of(run))
     try:
-        kept = dist.agree(_begun(folder, title, asked) if dist.rank() == 0 else None)
-        if kept and (folder / "probe.json").exists():
-            return _already(folder, Plan(**kept["plan"]), log)
+        kept = dist.agree(begun(folder, here, asked) if dist.rank() == 0 else None)
         if kept:
             plan, run = Plan(**kept["plan"]), Run(**kept["plan"]["run"])
+            method = method_of(folder, plan, log)
+            if (folder / "probe.json").exists():
+                return _already(folder, plan, log)
             material = gather(where, source, reader_of(plan.tokenizer), Input(**plan.input), run, log)
             if fingerprint(material) != kept["fingerprint"]:
                 raise WordError(
-                    f"{folder} was begun on other data than {title} holds now: give this run its own run.out="
+                    f"{folder} was begun on other data than {here} holds now: give this run its own run.out="
                 )
         else:
-            found = source.describe()
+            method, found = find(name), source.describe()
+            groups = sort_words(asked, method)
             source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
             material = gather(where, source, tokenizer, given, run, log)
             settled: Plan | None = None
             if dist.rank() == 0:  # one rank times the steps, so that all take the same number
-                settled = choose(title, material.training, tokenizer, given, groups, run, [*why, material.said])
+                settled = choose(here, method, material.training, tokenizer, given, groups, run, [*why, material.said])
                 settled = dataclasses.replace(settled, found=found)
-                _begin(folder, settled, asked, fingerprint(material))
+                begin(folder, settled, method, asked, fingerprint(material))
             plan = dist.agree(settled)
-        return _go(plan, material, folder, run, log)
+        return _go(plan, method, material, folder, run, log)
     finally:
         dist.stop()
 
 
-def _title(where: Any) -> str:
-    """What stands for the data in run.json: an absolute path, the name of a set, or "array"."""
-    if not isinstance(where, str | Path):
-        return ARRAY
-    return str(Path(where).expanduser().resolve()) if Path(where).expanduser().exists() else str(where)
-
-
-def _begun(folder: Path, where: str, asked: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The run.json of the run that this command goes on with; an error if the folder holds another one."""
-    if not (folder / "run.json").exists():
-        return None
-    kept = json.loads((folder / "run.json").read_text())
-    if kept["plan"]["where"] != where or kept["words"] != _plain(asked):
-        before = " ".join([kept["plan"]["where"], *(f"{k}={v}" for k, v in kept["words"].items())])
-        raise WordError(
-            f"{folder} holds another run (headstart pretrain {before}): "
-            "give this one its own folder with run.out=, or delete that one"
-        )
-    return kept
-
-
-def _plain(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Words as JSON gives them back; where the run lies is not what it is."""
-    return json.loads(json.dumps({k: v for k, v in words.items() if k != "run.out"}, default=str))
-
-
-def _begin(folder: Path, plan: Plan, asked: Mapping[str, Any], data: str) -> None:
-    """Write down what will be done, before it is."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = inspect.getsourcefile(find(plan.recipe))
-    if file:
-        checkpoint.write_text(folder / "recipe.py", Path(file).read_text(encoding="utf-8"))
-    versions = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "headstart": __version__,
-        "commit": _commit(),
-    }
-    machine = {
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-        "device": str(device_of(Run(**plan.run))),
-    }
-    facts = {"plan": asdict(plan), "words": _plain(asked), "fingerprint": data, **versions, **machine}
-    checkpoint.write_json(folder / "run.json", facts)
-
-
-def _commit() -> str:
-    """The commit of headstart's own checkout, "" where it was installed otherwise."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _go(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Finished:
+def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, log: Log) -> Finished:
     """Train what was planned, and finish it unless it was interrupted."""
     first = dist.rank() == 0
     log.path, log.quiet = folder / "log.jsonl" if first else None, log.quiet or not first
@@ -156,7 +99,7 @@ def _go(plan: Plan, material: Material, folder: Path, run: Run, log: Log) -> Fin
         f"about {span(plan.seconds)} and {plan.memory / 2**30:.1f} GiB on {device} in {str(dtype_of(run, device))[6:]}"
     )
     log.say(f"plan      training takes {needs}, reading and scoring come on top; the run is kept in {folder}")
-    recipe = build(plan, material.training)
+    recipe = build(plan, method, material.training)
     objective, pairs = recipe.objective.to(device), len(recipe.data.tokenizers) > 1
     set_dtype(objective, dtype_of(run, device))  # what is compared is computed alike
     table: Table = {}

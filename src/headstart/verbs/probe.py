@@ -1,6 +1,5 @@
 """`headstart probe`: what an encoder is worth on labelled data, beside the raw input and itself before training."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,14 @@ from ..data.sources.listed import ListSource
 from ..encoded import load
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
-from ..planning import Plan, build
+from ..planning.plan import Plan, build
 from ..probes.score import choose_read, labelled, score_encoder, score_raw
 from ..probes.table import Table, lines, summary
 from ..recipe import RANDOM, Run
+from ..running.finish import fresh
+from ..running.folder import facts, method_of
+from ..running.material import divide
 from ..train import device_of
-from .finish import fresh
-from .material import divide
 
 TEST = 0.3  # share of the labelled samples that judges
 
@@ -29,7 +29,7 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
     """
     log, folder = log or Log(), Path(run)
     device = device_of(Run())
-    encoder = load(folder, device)
+    encoder = load(folder, device, trust=(folder / "run.json").exists())  # its method is called below, anyhow
     source = encoder.prepare(where)
     log.say(f"found     {source.describe()}")
     if source.labels is None:
@@ -43,7 +43,7 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
         raise DataError(
             f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"
         )
-    tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module)
+    tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module, log)
     sides = f"{len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by"
     log.say(
         f"probe     {sides}, {len(source.classes) or 'no'} classes; pre-training may have seen them, without labels"
@@ -57,13 +57,13 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
     return table
 
 
-def untrained(folder: Path, trained: Encoder) -> Encoder:
+def untrained(folder: Path, trained: Encoder, log: Log) -> Encoder:
     """The run's encoder as it was before its first step; of a shared encoder without its run, and of a run that went on from
     another, a random one of the same shape."""
     if not (folder / "run.json").exists():
         return fresh(trained)
-    plan = Plan(**json.loads((folder / "run.json").read_text())["plan"])
-    recipe = build(plan, ListSource([None], plan.tokenizer["kind"]))
+    plan = Plan(**facts(folder)["plan"])
+    recipe = build(plan, method_of(folder, plan, log), ListSource([None], plan.tokenizer["kind"]))
     if recipe.begins != RANDOM:
         return fresh(trained)
     encoder = recipe.objective.encoder

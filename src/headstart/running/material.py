@@ -14,8 +14,8 @@ from ..data.sets import names as set_names
 from ..data.source import DataError, Source, Subset
 from ..data.sources.windows import Windows
 from ..log import Log
-from ..planning import read_in
 from ..probes.score import Labelled, labelled
+from ..reading import read_in
 from ..recipe import Input, Run
 
 HELD_MOST = 10_000  # samples kept out of training, at most

@@ -15,7 +15,7 @@ from ..health import Health, measure
 from ..log import Log
 from ..nn.encoder import Encoder
 from ..objective import Objective
-from ..planning import Plan
+from ..planning.plan import Plan
 from ..probes.features import encode
 from ..probes.protocol import VERSION
 from ..probes.retrieval import found, meet, meetings

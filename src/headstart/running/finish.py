@@ -10,17 +10,17 @@ from .. import __version__, checkpoint
 from ..encoded import load
 from ..log import Log
 from ..nn.encoder import Encoder
-from ..planning import Plan
+from ..planning.plan import Plan
 from ..probes.features import encode
 from ..probes.protocol import VERSION
 from ..probes.score import Labelled, choose_read, score_encoder, score_raw
 from ..probes.table import Table, cell, columns, lines, summary
 from ..recipe import RANDOM, Recipe
 from ..report import write_report
+from .folder import ARRAY
 from .material import Material
 
 READ = "mean_std"  # where there are no labels to choose by: docs/log.md
-ARRAY = "array"  # what stands for data that came without a path; the snippet then needs a name of the user's
 SNIPPET = """import headstart as hs
 encoder = hs.load({folder!r})
 z = encoder.embed({where})  # numpy, [samples, {width}]"""

@@ -1,0 +1,59 @@
+"""The plan: everything that decides a run, and the recipe it makes."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data.source import Source
+from ..nn.encoder import Model
+from ..reading import tokenizers_of
+from ..recipe import Data, Method, Recipe
+from ..shelf.outside import divided, file_of
+from ..words import WordError, changed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides a run, as JSON: `build` makes the same recipe from it every time."""
+
+    where: str
+    recipe: str
+    arguments: dict[str, Any]
+    model: dict[str, Any]
+    input: dict[str, Any]
+    tokenizer: dict[str, Any]
+    optim: dict[str, Any]
+    steps: int
+    run: dict[str, Any]
+    found: str = ""
+    why: list[str] = field(default_factory=list)
+    seconds: float = 0.0  # predicted, for training alone
+    memory: float = 0.0  # predicted, bytes
+    samples: int = 0  # that are learnt from
+    rows: float = 0.0  # tokens of a step, all views together
+
+
+def build(plan: Plan, method: Method, source: Source) -> Recipe:
+    """The recipe of a plan: equal plans give equal weights. method: what `plan.recipe` names."""
+    torch.manual_seed(plan.run["seed"])
+    data = Data(source, tokenizers_of(plan.tokenizer), batch=min(plan.input["batch"], max(2, len(source))))
+    recipe = method(data, size=Model(**plan.model), **plan.arguments)
+    if not isinstance(recipe, Recipe):
+        what = f"returned a {type(recipe).__name__}, not a Recipe"
+        raise WordError(f"recipe={plan.recipe} {what}: end it with return Recipe(task, data, AdamW(...), steps=...)")
+    return dataclasses.replace(
+        recipe, optim=changed(recipe.optim, plan.optim, "optim"), steps=plan.steps or recipe.steps
+    )
+
+
+def default_folder(where: str, recipe: str) -> Path:
+    """runs/<recipe>-<data>; of a recipe in a file of the user's own without its path."""
+    stem = Path(where).name.partition(".")[0].replace(":", "-") or "data"
+    file, function = file_of(recipe), divided(recipe)[1]
+    name = recipe.replace(":", ".")
+    if file is not None:
+        name = file.stem if function in ("", file.stem) else f"{file.stem}.{function}"
+    return Path("runs") / f"{name}-{stem}"

@@ -1,0 +1,30 @@
+"""Words by where they go."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..nn.encoder import Model
+from ..optim import AdamW
+from ..recipe import Input, Method, Run
+from ..words import GROUPS, arguments, fit, unknown
+
+
+def sort_words(words: Mapping[str, Any], function: Method) -> dict[str, dict[str, Any]]:
+    """Words by where they go: the recipe's arguments, its size and steps, or one of the four groups. Unknown ones raise."""
+    known = arguments(function)
+    bare = ["recipe", "size", "steps", *known]
+    groups: dict[str, dict[str, Any]] = {"": {}, "bare": {}, **{g: {} for g in GROUPS}}
+    for name, value in words.items():
+        head, _, tail = name.partition(".")
+        if tail and head in GROUPS:
+            groups[head][tail] = value
+        elif name in known:
+            groups[""][name] = fit(name, value, known[name].annotation)
+        elif name in bare:
+            groups["bare"][name] = value
+        else:
+            fields = {"data": Input, "model": Model, "optim": AdamW, "run": Run}
+            every = [*bare, *(f"{g}.{f.name}" for g, c in fields.items() for f in dataclasses.fields(c))]
+            raise unknown(name, every)
+    return groups

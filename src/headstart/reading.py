@@ -1,0 +1,104 @@
+"""What data becomes: the tokenizer that fits it, its samples as a run reads them, and both as JSON."""
+
+import dataclasses
+from typing import Any
+
+import torch
+
+from .data.feeding.loader import Parts
+from .data.feeding.prepare import Prepared, Progress, few, prepare
+from .data.source import Source
+from .data.sources.windows import WINDOW, Windows, windowed
+from .errors import Unreadable
+from .recipe import Input
+from .tokenizers import named, tokenizer_of
+from .tokens import Tokenizer
+from .words import WordError
+
+ROWS = {"cpu": 56}  # rows a sample is cut into; elsewhere 196, as in ViT papers
+SOME, SOME_ROWS = (
+    256,
+    20_000,
+)  # samples that a tokenizer is fitted to; rows of tables, which may be of hundreds of schemas
+WORDS = {
+    "side": "side",
+    "patch": "patch",
+    "longest": "longest",
+    "rate": "rate",
+    "vocab": "bpe",
+}  # data. word -> what it sets
+
+
+def look(
+    source: Source, given: Input, device: torch.device, progress: Progress | None = None
+) -> tuple[Source, Any, Input, list[str]]:
+    """(source, tokenizer, input, reasons): the source cut into windows where its samples are long, and the tokenizer that fits.
+
+    A paired source gets a tokenizer for each part.
+    """
+    if source.kind == "pair":
+        parts, reasons = {}, []
+        for name, kind in source.kinds.items():  # type: ignore[attr-defined]
+            some = [s[name] for s in few(source, 4 * SOME) if s.get(name) is not None][:SOME]
+            parts[name] = named(kind).fit(some, given.want(ROWS.get(device.type, 196)))
+            reasons.append(f"{name}: {described(parts[name], some)}")
+        return source, Parts(parts), given, reasons
+    if given.window is not None and source.kind not in WINDOW:
+        raise WordError(f"data.window={given.window}: {source.kind} samples are not cut into windows; leave it out")
+    some = few(source, SOME_ROWS if source.kind == "table" else SOME)
+    source = windowed(source, given.window, some, progress)
+    reasons = []
+    if isinstance(source, Windows):
+        reasons.append(
+            f"{source.describe()}; windows of one are never divided between training and judging (data.window)"
+        )
+        some = few(source, SOME)
+    given = dataclasses.replace(given, window=source.length if isinstance(source, Windows) else None)
+    tokenizer = named(source.kind).fit(some, given.want(ROWS.get(device.type, 196)))
+    return source, tokenizer, given, [*reasons, described(tokenizer, some)]
+
+
+def described(tokenizer: Any, some: list[Any]) -> str:
+    """What a sample becomes, in words."""
+    made = []
+    for sample in some[:16]:
+        try:
+            made.append(tokenizer(tokenizer.fitted(sample)))
+        except Unreadable:
+            continue
+    counts = [len(tokens) for tokens in made] or [0]
+    facts = [f"{n}={v}" for n, v in tokenizer.state().items() if isinstance(v, int | str) and len(str(v)) < 20]
+    between = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{max(counts)}"
+    ids = made and not made[0].values.is_floating_point()
+    width = f"one of {tokenizer.dim} ids" if ids else f"{tokenizer.dim} numbers"
+    words = [f"data.{word}" for word, name in WORDS.items() if name in tokenizer.state()]
+    words += ["data.window"] * (tokenizer.kind in WINDOW)
+    change = f" ({', '.join(words)})" if words else ""
+    axes = ", ".join(tokenizer.axes[:3]) + (f" and {len(tokenizer.axes) - 3} more" if len(tokenizer.axes) > 3 else "")
+    return f"a sample makes {between} rows of {width}, placed by {axes}; {' '.join(facts)}{change}"
+
+
+def read_in(source: Source, tokenizer: Any, window: int | None, progress: Progress | None = None) -> Prepared:
+    """The samples as a run reads them, broken ones left out and listed."""
+    if window is not None and not isinstance(source, Windows):
+        source = Windows(source, window)
+    return prepare(source, tokenizer, progress=progress)
+
+
+def state_of(tokenizer: Any) -> dict[str, Any]:
+    """A tokenizer, or the parts of a paired one, as JSON."""
+    if isinstance(tokenizer, Parts):
+        return {"kind": "pair", "parts": {name: state_of(part) for name, part in tokenizer.parts.items()}}
+    return {"kind": tokenizer.kind, **tokenizer.state()}
+
+
+def tokenizers_of(state: dict[str, Any]) -> dict[str, Tokenizer]:
+    """Data.tokenizers as `state_of` wrote them down."""
+    if state["kind"] == "pair":
+        return {name: tokenizer_of(part) for name, part in state["parts"].items()}
+    return {"x": tokenizer_of(state)}
+
+
+def reader_of(state: dict[str, Any]) -> Any:
+    """What `prepare` reads with, as `state_of` wrote it down."""
+    return Parts(tokenizers_of(state)) if state["kind"] == "pair" else tokenizer_of(state)

@@ -1,0 +1,100 @@
+"""The folder of a run: what is written down before the first step, and what a later command reads there."""
+
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__, checkpoint
+from ..data.source import DataError
+from ..log import Log
+from ..planning.plan import Plan
+from ..recipe import Method, Run
+from ..shelf.copies import keep, kept
+from ..train import device_of
+from ..words import WordError
+
+ARRAY = "array"  # what stands for data that came without a path; the snippet then needs a name of the user's
+
+
+def title(where: Any) -> str:
+    """What stands for the data in run.json: an absolute path, the name of a set, or "array"."""
+    if not isinstance(where, str | Path):
+        return ARRAY
+    return str(Path(where).expanduser().resolve()) if Path(where).expanduser().exists() else str(where)
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """What is in run.json; DataError where there is none."""
+    if not (folder / "run.json").exists():
+        raise DataError(f"{folder} is not the folder of a run: there is no run.json in it")
+    found: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    return found
+
+
+def method_of(folder: Path, plan: Plan, log: Log) -> Method:
+    """The recipe of the run in `folder`, as it was when the run began."""
+    method, said = kept(plan.recipe, folder)
+    if said:
+        log.say(f"recipe    {said}")
+    return method
+
+
+def begun(folder: Path, where: str, asked: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The run.json of the run that this command goes on with, if it was begun; an error if the folder holds another one.
+
+    asked: the words of the command, its recipe spelled out.
+    """
+    if not (folder / "run.json").exists():
+        return None
+    there = facts(folder)
+    now, before = plain(asked), dict(there["words"])
+    if str(before.get("recipe")).startswith(f"{now.get('recipe')}:"):  # the function was left out, and its file is gone
+        before["recipe"] = now["recipe"]
+    if there["plan"]["where"] != where or before != now:
+        command = " ".join([there["plan"]["where"], *(f"{k}={v}" for k, v in there["words"].items())])
+        raise WordError(
+            f"{folder} holds another run (headstart pretrain {command}): "
+            "give this one its own folder with run.out=, or delete that one"
+        )
+    return there
+
+
+def plain(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Words as JSON gives them back; where the run lies is not what it is."""
+    said: dict[str, Any] = json.loads(json.dumps({k: v for k, v in words.items() if k != "run.out"}, default=str))
+    return said
+
+
+def begin(folder: Path, plan: Plan, method: Method, asked: Mapping[str, Any], data: str) -> None:
+    """Write down what will be done, before it is. data: the fingerprint of the samples."""
+    folder.mkdir(parents=True, exist_ok=True)
+    keep(method, folder)
+    versions = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "headstart": __version__,
+        "commit": _commit(),
+    }
+    machine = {
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "device": str(device_of(Run(**plan.run))),
+    }
+    said = {"plan": asdict(plan), "words": plain(asked), "fingerprint": data, **versions, **machine}
+    checkpoint.write_json(folder / "run.json", said)
+
+
+def _commit() -> str:
+    """The commit of headstart's own checkout, "" where it was installed otherwise."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
