@@ -25,7 +25,7 @@ LEVELS = (
     "tiny",  # a few samples of any kind, for whoever checks a method
     "train checkpoint log health probes picture words",
     "adapt compress curate tasks interop",
-    "reading",  # what data becomes
+    "reading checking",  # what data becomes, and what may be wrong with it
     "contract",  # of a recipe, as a program
     "shelf",  # which recipes there are
     "encoded",  # a finished run: reads data as its plan did
