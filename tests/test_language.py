@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from headstart.probes.features import encode
 from tests.parts import LENGTHS, TINY, batch_of, rows
 from torch.testing import assert_close
 
@@ -16,7 +17,6 @@ from headstart.data.source import ListSource
 from headstart.data.tiny import tiny_data
 from headstart.encoded import load
 from headstart.errors import Mistake
-from headstart.probes.features import encode
 from headstart.recipe import Data
 from headstart.recipes.m3ae_medical import m3ae_medical
 from headstart.recipes.pasta import pasta

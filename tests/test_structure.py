@@ -21,7 +21,7 @@ LEVELS = (
     "terms teacher",
     "objective",
     "data optim recipe",
-    "train checkpoint log health probes picture adapt compress curate tasks interop words",
+    "train checkpoint log health probes scoring picture adapt compress curate tasks interop words",
     "contract",  # of a recipe, as a program
     "planning",  # decides a run, by timing a few steps of it
     "encoded",  # a finished run: reads data as its plan did
@@ -69,8 +69,8 @@ def is_module(name: tuple[str, ...]) -> bool:
 
 
 def test_the_walk_sees_imports():
-    seen = imports(ROOT / "probes" / "score.py")
-    assert {("health",), ("probes", "protocol"), ("nn", "encoder")} <= seen
+    seen = imports(ROOT / "scoring" / "score.py")
+    assert {("health",), ("probes", "knn"), ("nn", "encoder")} <= seen
     assert ("dist",) in imports(ROOT / "losses.py")
 
 

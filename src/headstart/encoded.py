@@ -15,7 +15,7 @@ from .data.windows import Windows
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
 from .planning import read_in
-from .probes.features import encode
+from .scoring.features import encode
 
 
 @dataclass

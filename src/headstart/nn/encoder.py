@@ -74,6 +74,11 @@ class Encoder(nn.Module):
     def width(self) -> int:
         return self.shape.width
 
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """What may be compiled one by one."""
+        return tuple(self.trunk.blocks)
+
     def forward(self, tokens: Tokens, placeless: Tensor | None = None) -> Tokens:
         """[T, width] for rows of one kind; `placeless` rows are told their content but not their position."""
         return tokens.with_values(self.trunk(self.embed(tokens, placeless), tokens.layout))

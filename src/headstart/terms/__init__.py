@@ -7,9 +7,10 @@ from .diffuse import diffuse
 from .distill import distill
 from .locate import locate
 from .masked import masked
-from .term import Scene, Side, Term
+from .term import Meeting, Scene, Side, Term
 
 __all__ = [
+    "Meeting",
     "Scene",
     "Side",
     "Term",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ..losses import cross_entropy
+from ..nn.heads import Read
 from ..step import Step
 from ..tokens import Batch, Tokens, View
 
@@ -38,15 +39,29 @@ class Scene:
         return self.teacher
 
 
+@dataclass(frozen=True)
+class Meeting:
+    """Views of the same samples that are brought together. heads: each view's projection. read: how rows become one vector."""
+
+    heads: Mapping[str, nn.Module]
+    read: Read
+
+    def project(self, view: str, z: Tokens) -> Tensor:
+        """[S, D] of the segments of a view's encoded rows."""
+        return self.heads[view](self.read(z))
+
+
 class Term(nn.Module):
     """One part of a loss. Owns its head; everything it remembers is a buffer, moved by `after_step` of the part that remembers.
 
     reads: the views it needs encoded by the student; reads_teacher: by the teacher. depths: also after so many blocks.
+    restores: the view whose hidden rows it can give back, if it can.
     """
 
     reads: tuple[str, ...] = ()
     reads_teacher: tuple[str, ...] = ()
     depths: tuple[int, ...] = ()
+    restores: str | None = None
     name: str = ""  # its name in the objective, set there
     head: nn.Module
 
@@ -57,6 +72,14 @@ class Term(nn.Module):
     def led(self) -> nn.Module | None:
         """What the teacher has a copy of, besides the encoder, if the term reads a teacher: the head."""
         return self.head
+
+    def meets(self) -> Meeting | None:
+        """The views whose vectors it brings together, for probes of pairs; None: it does not."""
+        return None
+
+    def restored(self, scene: Scene) -> Tensor:
+        """[K, D] what it says is the payload at the hidden rows of the view `restores`, for pictures."""
+        raise TypeError(f"{type(self).__name__} restores a view, and has no `restored`: define one that returns [K, D]")
 
     def forward(self, scene: Scene) -> Tensor:
         raise TypeError(f"{type(self).__name__} is a Term without a forward: define one that returns the loss")

@@ -14,8 +14,8 @@ from ..data.source import DataError, Source, Subset, open_source
 from ..data.windows import Windows
 from ..log import Log
 from ..planning import read_in
-from ..probes.score import Labelled, labelled
 from ..recipe import Input, Run
+from ..scoring.labelled import Labelled, labelled
 
 HELD_MOST = 10_000  # samples kept out of training, at most
 JUDGES = 20  # labelled samples that judge, at least, if that is not more than a third of them
