@@ -7,8 +7,8 @@ from sklearn.datasets import load_digits
 from headstart.data.sources.listed import ListSource
 from headstart.losses import InfoNCE
 from headstart.nn.encoder import Model
-from headstart.probes.retrieval import meet
 from headstart.recipe import Data
+from headstart.scoring.pairs import meet
 from headstart.step import Step
 from headstart.tokenizers import ImageTokenizer, TextTokenizer
 from headstart.tokenizers.want import Want

@@ -18,8 +18,10 @@ from headstart.data.feeding.loader import collate
 from headstart.data.source import Source
 from headstart.nn.encoder import Encoder, Model
 from headstart.objective import Objective
-from headstart.probes import features, protocol
+from headstart.probes.knn import vote
+from headstart.probes.linear import draws
 from headstart.recipe import Data, Recipe, Run
+from headstart.scoring import features
 from headstart.shelf.find import find
 from headstart.step import Step
 from headstart.tokenizers.want import Want
@@ -82,7 +84,7 @@ def encode(encoder: Encoder, data: Data, indices: Sequence[int] | np.ndarray, re
 
 def knn(bank: np.ndarray, labels: np.ndarray, query: np.ndarray, truth: np.ndarray) -> float:
     """Accuracy (R2 of quantities) of the 20 nearest neighbours, by the package's frozen protocol."""
-    return protocol.knn(bank, labels, query, truth)
+    return vote(bank, labels, query, truth)
 
 
 def linear(
@@ -90,8 +92,8 @@ def linear(
 ) -> float:
     """Accuracy (R2) of a linear probe, by the package's frozen protocol: from `count` labels the mean of three draws, or from
     all labels."""
-    draws = protocol.linear(bank, labels, query, truth, count or len(labels))
-    return float(np.mean(list(draws))) if count else next(draws)
+    each = draws(bank, labels, query, truth, count or len(labels))
+    return float(np.mean(list(each))) if count else next(each)
 
 
 def auc(score: np.ndarray, truth: np.ndarray) -> float:

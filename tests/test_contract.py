@@ -21,7 +21,7 @@ from headstart.shelf.find import find, names
 from headstart.shelf.measured import matrix
 from headstart.targets import features
 from headstart.teacher import Ema
-from headstart.terms import Term, masked
+from headstart.terms import Meeting, Term, masked
 from headstart.tiny import EVERY, tiny_data
 
 kept = functools.cache(tiny_data)  # samples are read once for all recipes
@@ -78,6 +78,22 @@ class Silent(Term):
     def forward(self, scene):
         z = mean(scene.student.z["x"])
         return self.head(z).square().mean() + self.extra(self, scene)
+
+
+class Boastful(Silent):
+    """Says that it restores rows, and gives back one too few."""
+
+    restores = "x"
+
+    def restored(self, scene):
+        return scene.views["x"].clean.values[scene.views["x"].hidden.index][1:]
+
+
+class Sociable(Silent):
+    """Says that a view meets others that it does not read."""
+
+    def meets(self):
+        return Meeting({"x": self.head, "y": self.head}, mean)
 
 
 def silent(extra, **parts):
@@ -143,6 +159,8 @@ def test_a_plain_recipe_passes():
         (task(clean, silent(lambda t, s: t.kept.sum(), kept=given)), "meta"),
         (task(term=latent, teacher=lambda: Frozen(0.9)), "teacher's tensors moved"),
         (task(term=latent, teacher=lambda: Eager(0.9)), "learn by gradient"),
+        (task(HALF, lambda enc: Boastful(enc.width)), r"'a' restores \[47, 12\] of \[48, 12\]"),
+        (task(clean, lambda enc: Sociable(enc.width)), "'a' y meets others, and it reads"),
         (task(weights={"a": lambda step: 0.0}), "counts anything"),
         (lambda source, size: None, r"called with \(data, size"),
     ],

@@ -15,12 +15,12 @@ from headstart.corrupt import mismatched
 from headstart.data.sources.listed import ListSource
 from headstart.encoded import load
 from headstart.errors import Mistake
-from headstart.probes.features import encode
 from headstart.recipe import Data
 from headstart.recipes.m3ae_medical import m3ae_medical
 from headstart.recipes.pasta import pasta
 from headstart.recipes.structural_ssl_rts_slm import Swap, kmeans, structural_ssl_rts_slm
 from headstart.recipes.ul2 import SENTINEL, R, S, X, denoise, ul2
+from headstart.scoring.features import encode
 from headstart.step import Step
 from headstart.tiny import tiny_data
 from headstart.tokenizers import TextTokenizer, TrajectoryTokenizer, tokenizer_of

@@ -8,10 +8,16 @@ from tests.parts import TINY, Listed, data
 from headstart.data.sources.array import ArraySource
 from headstart.health import Health, explain_non_finite, measure, verdict
 from headstart.nn.encoder import encoder
-from headstart.probes import protocol
-from headstart.probes.features import READS, encode, raw
-from headstart.probes.protocol import few, knn, linear, standardise
-from headstart.probes.score import Labelled, choose_read, labelled, reads, score, score_encoder, score_raw, watcher
+from headstart.probes import Figure, Split, agreement, few, judge, standardise
+from headstart.probes import linear as linear_probe
+from headstart.probes import named as probe_named
+from headstart.probes.knn import vote as knn
+from headstart.probes.linear import DRAWS
+from headstart.probes.linear import draws as linear
+from headstart.probes.trees import draws as trees
+from headstart.scoring.features import READS, encode, raw
+from headstart.scoring.labelled import Labelled, counts, labelled
+from headstart.scoring.score import choose_read, reads, score_encoder, score_raw, watcher
 
 R = np.random.default_rng(0)
 
@@ -77,16 +83,16 @@ def test_few_draws_the_same_number_of_every_class():
 
 def test_linear_learns_from_few_labels(monkeypatch):
     bank, query = clusters(apart=3.0, seed=1), clusters(apart=3.0, seed=2)
-    drawn, real = [], protocol.few
+    drawn, real = [], few
 
     def spy(labels, count, rng):
         chosen = real(labels, count, rng)
         drawn.append(labels[chosen])
         return chosen
 
-    monkeypatch.setattr(protocol, "few", spy)
+    monkeypatch.setattr(linear_probe, "few", spy)
     marks = list(linear(*bank, *query, 50))
-    assert len(marks) == protocol.DRAWS and min(marks) > 0.9
+    assert len(marks) == DRAWS and min(marks) > 0.9
     assert all(np.bincount(d).tolist() == [10] * 5 for d in drawn)
     noise = [R.standard_normal((1000, 4)).astype(np.float32) for _ in range(2)]
     labels = [R.integers(0, 4, 1000) for _ in range(2)]
@@ -130,6 +136,10 @@ def test_spread():
     assert measure(even * 1e-3 + 50).spread < 1e-3
 
 
+def knn_went(a, b, error, higher=True):
+    return [{"knn": Figure(value, error, 100, higher=higher)} for value in (a, b)]
+
+
 @pytest.mark.parametrize(
     "vectors",
     [np.ones((64, 16)), np.zeros((64, 16)), np.outer(R.standard_normal(64), R.standard_normal(16)),
@@ -139,7 +149,7 @@ def test_spread():
 def test_collapse_is_named(vectors):
     now = measure(vectors.astype(np.float32))
     assert now.collapsed
-    said = verdict(now, [3.0] * 10 + [1.0] * 10, [0.2, 0.9])  # whatever the loss and the probe say
+    said = verdict(now, [3.0] * 10 + [1.0] * 10, knn_went(0.2, 0.9, 0.01))  # whatever the loss and the probe say
     assert said.startswith("collapsed:") and "of 16 directions" in said and "recipe=mae" in said
 
 
@@ -148,11 +158,17 @@ def test_verdicts():
     falls, flat = list(np.linspace(3, 1, 40)), [2.0] * 40
     assert verdict(good, falls, []) == "the loss fell from 2.923 to 1.077"
     assert verdict(good, flat, []).startswith("flat: the loss went from 2 to 2; raise optim.lr")
-    assert (
-        verdict(good, flat, [0.3, 0.5], 0.03) == "learning: the quick probe rose from 0.300 (before training) to 0.500"
-    )
-    assert "no clear change" in verdict(good, falls, [0.3, 0.5], 0.32)  # ten queries are no evidence
-    assert "below where it began, 0.500" in verdict(good, falls, [0.5, 0.4], 0.03)
+    said = verdict(good, flat, knn_went(0.3, 0.5, 0.015))
+    assert said == "learning: knn went from 0.300 (before training) to 0.500"
+    assert "no clear change" in verdict(good, falls, knn_went(0.3, 0.5, 0.16))  # ten queries are no evidence
+    worse = "not helping: knn went from 0.500 (before training) to 0.400, which is worse"
+    assert verdict(good, falls, knn_went(0.5, 0.4, 0.015)) == worse
+    assert verdict(good, falls, knn_went(0.5, 0.4, 0.015, higher=False)).startswith("learning: knn")  # an error
+    also = [
+        {**marks, "other": Figure(value, 0.01, 100)}
+        for marks, value in zip(knn_went(0.3, 0.5, 0.015), (0.9, 0.1), strict=True)
+    ]
+    assert verdict(good, falls, also).startswith("learning some, losing some: knn went")
     assert verdict(good, [1.0] * 5, []) == "too early to tell"
     said = explain_non_finite(7, "the loss", 3e-3, torch.bfloat16, saved=True)
     assert "until step 7" in said and "optim.lr=0.001" in said and "run.dtype=fp32" in said and "checkpoint" in said
@@ -207,12 +223,12 @@ def test_an_encoder_is_scored_beside_the_raw_input():
     source = pictures()
     split = labelled(source, source, np.arange(100), np.arange(100, 160))
     for marks in (score_encoder(enc, tokenizer, split, "mean_std"), score_raw(tokenizer, split)["raw input"]):
-        assert set(marks) == {"knn", "linear-100", "linear-100-std"} and marks["knn"] > 0.95
-    assert split.chance == 0.5 and split.counts == (100,)
+        assert set(marks) == {"knn", "linear-100"} and marks["knn"].value > 0.95
+        assert all(f.chance == 0.5 and f.n == 60 for f in marks.values()) and marks["linear-100"].spread is not None
     health = []
     watch = watcher(enc, tokenizer, source, split, "mean_std", health.append)
     said = watch(0)
-    assert said["knn"] > 0.95 and said["rank"] == health[0].effective_rank and enc.training
+    assert said["knn"].value > 0.95 and said["rank"] == health[0].effective_rank and enc.training
     unlabelled = watcher(enc, tokenizer, source, None, "mean_std", health.append)(0)
     assert set(unlabelled) == {"rank", "spread"}
 
@@ -227,7 +243,7 @@ def test_labelled_keeps_what_both_sides_know():
     assert not set(split.bank_at) & set(split.query_at)
     assert labelled(source, source, at[:15], at[15:]) is None  # too few to learn from
     assert labelled(Listed([1], "image"), source, at[:1], at) is None
-    assert Labelled(source, source, np.arange(60), np.arange(60)).counts == (60,)
+    assert counts(Labelled(source, source, np.arange(60), np.arange(60)).labels("bank")) == (60,)
 
 
 @pytest.mark.parametrize("kind", ["image", "ragged", "series", "text"])
@@ -246,7 +262,7 @@ def test_encode_does_not_hang_on_the_batch(kind):
 @pytest.mark.parametrize("kind", ["image", "ragged", "series", "text"])
 def test_raw_vectors(kind):
     given = data(kind)
-    z, one = raw(given.only, (given.source, range(12)), (given.source, [3]))
+    z, one = (raw(given.only, given.source, at) for at in (range(12), [3]))
     assert z.shape[0] == 12 and z.ndim == 2 and z.dtype == np.float32 and np.isfinite(z).all()
     assert len({row.tobytes() for row in z}) == 12
     assert np.array_equal(one, z[3:4])  # in one form, though its own samples are of one size
@@ -260,18 +276,16 @@ def test_quantities_are_scored_by_r2():
     assert min(linear(x[:300], y[:300], x[300:], y[300:], 100)) > 0.95
     assert knn(x[:300], y[:300], x[300:], y[300:]) > 0.3
     assert max(linear(x[:300], noise[:300], x[300:], noise[300:], 100)) < 0.2
-    assert protocol.agreement(np.full(5, 2.0), np.array([1.0, 3, 2, 0, 4])) == 0
-    source = Listed(list(x), "image", None)
-    source.labels, source.classes = y, ()
-    split = labelled(source, source, np.arange(300), np.arange(300, 400))
-    assert split.quantity and split.chance == 0
-    marks = dict(score(x[:300], x[300:], split))
-    assert set(marks) == {"knn-R2", "linear-100-R2", "linear-100-R2-std"} and marks["linear-100-R2"] > 0.95
+    assert agreement(np.full(5, 2.0), np.array([1.0, 3, 2, 0, 4])) == 0
+    split = Split(x[:300], y[:300], x[300:], y[300:], counts(y[:300]))
+    marks = judge([probe_named("knn"), probe_named("linear")], split)
+    assert set(marks) == {"knn-R2", "linear-100-R2"} and marks["linear-100-R2"].value > 0.95
+    assert split.quantity and all(figure.chance == 0 for figure in marks.values())
 
 
 def test_boosted_trees_stand_beside_tables():
     """A rule that no line can say: trees find it from all labels."""
     x = R.uniform(-1, 1, (800, 2)).astype(np.float32)
     y = ((x[:, 0] > 0) ^ (x[:, 1] > 0)).astype(np.int64)
-    assert next(iter(protocol.trees(x[:600], y[:600], x[600:], y[600:]))) > 0.9
-    assert len(list(protocol.trees(x[:600], y[:600], x[600:], y[600:], 100))) == protocol.DRAWS
+    assert next(iter(trees(x[:600], y[:600], x[600:], y[600:]))) > 0.9
+    assert len(list(trees(x[:600], y[:600], x[600:], y[600:], 100))) == DRAWS

@@ -23,7 +23,7 @@ LEVELS = (
     "objective",
     "data optim recipe",
     "tiny",  # a few samples of any kind, for whoever checks a method
-    "train checkpoint log health probes picture words",
+    "train checkpoint log health probes scoring picture words",
     "adapt compress curate tasks interop",
     "reading checking",  # what data becomes, and what may be wrong with it
     "contract",  # of a recipe, as a program
@@ -87,8 +87,8 @@ def is_module(name: tuple[str, ...]) -> bool:
 
 
 def test_the_walk_sees_imports():
-    seen = imports(ROOT / "probes" / "score.py")
-    assert {("health",), ("probes", "protocol"), ("nn", "encoder")} <= seen
+    seen = imports(ROOT / "scoring" / "score.py")
+    assert {("health",), ("probes", "knn"), ("nn", "encoder")} <= seen
     assert ("dist",) in imports(ROOT / "losses.py")
     assert ("tokenizers", "rates") in imports(ROOT / "data" / "readers" / "edf.py")  # inside a function
 
@@ -191,6 +191,56 @@ def test_no_cycles():
 @pytest.mark.parametrize("path", FILES, ids=lambda p: ".".join(module(p)))
 def test_every_module_says_what_it_is(path):
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+DECLARE = {
+    "tokenizer",
+    "term",
+    "t",
+    "encoder",
+    "head",
+    "target",
+}  # what these can do is asked of them, not of their class
+
+
+def classes_of_parts() -> set[str]:
+    """The classes of terms, tokenizers and encoders."""
+    found = {"Term", "Tokenizer", "Encoder", "Elastic", "Transformer", "Block"}
+    for path in [*(ROOT / "terms").glob("*.py"), *(ROOT / "tokenizers").glob("*.py")]:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and {getattr(b, "id", "") for b in node.bases} & {"Term", "Tokenizer"}:
+                found.add(node.name)
+    return found
+
+
+def questions(tree: ast.AST, classes: set[str]) -> list[str]:
+    """Where a part is asked for its class, or whether it has an attribute; asserting its class is no question."""
+    stated = {id(node.test) for node in ast.walk(tree) if isinstance(node, ast.Assert)}
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or id(node) in stated:
+            continue
+        of = list(ast.walk(node.args[-1])) if node.args else []
+        names = {n.id for n in of if isinstance(n, ast.Name)} | {n.attr for n in of if isinstance(n, ast.Attribute)}
+        asked = node.args[0].id if node.args and isinstance(node.args[0], ast.Name) else ""
+        if (node.func.id == "isinstance" and names & classes) or (
+            node.func.id in ("hasattr", "getattr") and asked in DECLARE
+        ):
+            found.append(ast.unparse(node))
+    return found
+
+
+def test_features_belong_to_parts():
+    """Nobody finds out by its class what a term, a tokenizer or an encoder can do. A recipe may ask for one kind of data, and
+    `nn` is where encoders are made."""
+    classes = classes_of_parts()
+    assert {"masked", "contrast", "ImageTokenizer", "GraphTokenizer"} <= classes
+    assert questions(ast.parse("if isinstance(x, (int, contrast)): pass\nhasattr(tokenizer, 'many')"), classes)
+    for path in FILES:
+        if module(path)[0] in ("nn", "recipes"):
+            continue
+        found = questions(ast.parse(path.read_text()), classes)
+        assert not found, f"{path.relative_to(ROOT)} asks {found}: let the part declare it, with a default in its base"
 
 
 def test_help_does_not_wait_for_torch():

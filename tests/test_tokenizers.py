@@ -55,7 +55,7 @@ def test_every_kind_has_its_file(kind):
     assert tokenizer.kind == kind and tokenizer.__name__ == f"{kind.capitalize()}Tokenizer"
     assert getattr(tokenizers, tokenizer.__name__) is tokenizer and isinstance(tokenizer.signal, bool)
     way = importlib.import_module(f"headstart.augment.{kind}")
-    assert hasattr(way, "crop") == hasattr(tokenizer, "many") and hasattr(way, "crop_rows") != hasattr(way, "crop")
+    assert hasattr(way, "crop") == (tokenizer.stacked is True) and hasattr(way, "crop_rows") != hasattr(way, "crop")
     tests = [p.read_text() for p in Path(__file__).parent.glob("test_*.py")]
     assert any(tokenizer.__name__ in text and "check_tokenizer" in text for text in tests)
 

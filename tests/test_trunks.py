@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -28,7 +29,8 @@ from headstart.recipes.dino import dino
 from headstart.recipes.mae import mae
 from headstart.step import Step
 from headstart.tiny import tiny_data
-from headstart.tokens import Pairs, Tokens, choose, end_to_end, join, layout, reserve
+from headstart.tokenizers import GraphTokenizer
+from headstart.tokens import Pairs, Tokens, choose, end_to_end, join, layout, pack, reserve, select
 
 EXPERTS = partial(Transformer, block=ExpertBlock)
 WINDOWS = partial(Transformer, block=partial(Block, attention=partial(WindowAttention, size=2.0)))
@@ -203,6 +205,33 @@ def test_pairs_go_where_their_rows_go():
         assert torch.equal(both.layout.seg[both.pairs.first], both.layout.seg[both.pairs.second])
     some = Pairs(torch.tensor([0, 1]), torch.tensor([1, 2]), torch.tensor([0, 0])).moved(torch.tensor([0, 1, -1]))
     assert some.first.tolist() == [0] and some.second.tolist() == [1]
+
+
+@pytest.mark.parametrize("directed", [False, True])
+def test_a_graph_gives_its_edges(directed):
+    tokenizer = GraphTokenizer(1, directed=directed)
+    graphs = [([0, 1], [2, 1]), ([1, 0],)]
+    each = [tokenizer(tokenizer.fitted({"nodes": np.ones((3, 1)), "edges": np.array(edges)})) for edges in graphs]
+    tokens = pack(each, slots=1)  # a slot, nodes 0 to 2, edges; twice
+    back = 2 if directed else 1
+    ends = [[(1, 2), (3, 2)] if directed else [(1, 2), (2, 3)], [(8, 7)] if directed else [(7, 8)]]
+    wanted = set()
+    for edges, first in zip(ends, (4, 10), strict=True):
+        for row, (a, b) in enumerate(edges, first):
+            wanted |= {(a, b, 1), (b, a, back)} | {pair for end in (a, b) for pair in ((end, row, 0), (row, end, 0))}
+    assert triples(tokenizer.pairs(tokens)) == wanted
+    kept = choose((tokens.layout.place != 2), (5, 4))  # without node 1, nothing hangs together but node 2 and its edge
+    assert triples(tokenizer.pairs(select(tokens, kept))) == {t for t in triples_of(kept, wanted) if -1 not in t}
+
+
+def triples(pairs):
+    return set(zip(pairs.first.tolist(), pairs.second.tolist(), pairs.sort.tolist(), strict=True))
+
+
+def triples_of(kept, wanted):
+    """The pairs with the numbers that their rows have among those that are kept."""
+    number = {old: new for new, old in enumerate(kept.index.tolist())}
+    return {(number.get(a, -1), number.get(b, -1), sort) for a, b, sort in wanted}
 
 
 def test_pairs_change_what_attention_says_at_some_rows_and_under_keys():

@@ -45,6 +45,7 @@ def check_recipe(function: Callable[..., Recipe], data: Data, size: Model = SIZE
         check.builds()
         check.teacher_moves_without_gradient()
         check.learns_everywhere()
+        check.keeps_its_word()
         check.seeds_decide()
         check.state_comes_back()
         check.order_does_not_matter()
@@ -142,6 +143,28 @@ class _Check:
         assert learning and not without, f"no gradient ever reaches {without[:5]}"
         still = sorted(learning.keys() - moved)
         assert len(still) <= STILL * len(learning), f"the gradients of {still[:5]} are always zero"
+
+    def keeps_its_word(self) -> None:
+        """What terms declare beside their loss: that they restore rows, that they bring views together."""
+        made = self.recipe()
+        terms = {name: term for name, term in made.objective._terms() if term.restores or term.meets()}
+        scene = made.objective.scene(self.batch(made), Step(2, TOTAL), terms) if terms else None
+        for name, term in terms.items():
+            assert scene is not None
+            if term.restores is not None:
+                assert term.restores in term.reads, f"term {name!r} restores {term.restores}, and reads {term.reads}"
+                view, rows = scene.views[term.restores], term.restored(scene)
+                there = view.clean.values[view.hidden.index]
+                assert rows.shape == there.shape, f"term {name!r} restores {list(rows.shape)} of {list(there.shape)}"
+            meeting = term.meets()
+            for view_name in () if meeting is None else meeting.heads:
+                assert meeting is not None
+                assert view_name in term.reads, f"in term {name!r} {view_name} meets others, and it reads {term.reads}"
+                z = scene.student.z[view_name]
+                met = meeting.project(view_name, z)
+                assert met.shape[:-1] == (z.layout.segments,), (
+                    f"term {name!r} brings {list(met.shape)} together, not [S, D]"
+                )
 
     def teacher_moves_without_gradient(self) -> None:
         made = self.recipe()

@@ -18,8 +18,8 @@ from .data.sources.windows import Windows
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
 from .nn.released import load_encoder
-from .probes.features import encode
 from .reading import read_in
+from .scoring.features import encode
 from .shelf.copies import kept
 
 

@@ -1,9 +1,12 @@
 """Is it learning? A few numbers about the vectors of a fixed set of samples, and what they mean in words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+
+from .probes import Marks
 
 PATIENCE = 5  # non-finite steps in a row that are skipped before training stops
 
@@ -41,27 +44,32 @@ def measure(vectors: np.ndarray) -> Health:
     return Health(rank, spread, x.shape[1], len(x))
 
 
-def verdict(now: Health, losses: list[float], scores: list[float], clear: float = 0.0) -> str:
-    """One sentence. losses: over training so far, oldest first. scores: of the quick probe, the untrained encoder's first; a
-    difference counts from `clear` on."""
+def verdict(now: Health, losses: list[float], quick: Sequence[Marks] = ()) -> str:
+    """One sentence. losses: over training so far, oldest first. quick: what the quick probes said, first of the untrained
+    encoder; a difference counts from two standard errors of that on."""
     if now.collapsed:
         return (
             f"collapsed: the vectors use {now.effective_rank:.1f} of {now.width} directions (spread {now.spread:.4f}); "
             "lower optim.lr, and if that does not help choose recipe=mae"
         )
-    if len(scores) > 1:
-        gain = scores[-1] - scores[0]
-        if gain > clear:
-            return f"learning: the quick probe rose from {scores[0]:.3f} (before training) to {scores[-1]:.3f}"
-        if gain < -clear:
-            return f"not helping: the quick probe stands at {scores[-1]:.3f}, below where it began, {scores[0]:.3f}"
+    if len(quick) > 1:
+        begun, stands = quick[0], quick[-1]
+        said = {name: f"{name} went from {begun[name].value:.3f} (before training) to {stands[name].value:.3f}"
+                for name in stands if name in begun}  # fmt: skip
+        clear = {name: stands[name].over(begun[name]) / begun[name].error for name in said}
+        better = "; ".join(said[name] for name, errors in clear.items() if errors > 2)
+        worse = "; ".join(said[name] for name, errors in clear.items() if errors < -2)
+        if better and worse:
+            return f"learning some, losing some: {better}; but {worse}"
+        if better or worse:
+            return f"learning: {better}" if better else f"not helping: {worse}, which is worse"
     if len(losses) >= 20:
         tenth = max(1, len(losses) // 10)
         early, late = float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:]))
         if late > 0.98 * early:
             return f"flat: the loss went from {early:.4g} to {late:.4g}; raise optim.lr or give it more time"
         return f"the loss fell from {early:.4g} to {late:.4g}" + (
-            ", the quick probe shows no clear change" if scores else ""
+            ", the quick probes show no clear change" if quick else ""
         )
     return "too early to tell"
 

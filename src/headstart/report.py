@@ -12,9 +12,9 @@ import numpy as np
 
 from .checkpoint import write_text
 from .log import Log
-from .picture import KINDS, restored, sheet
-from .probes.table import cell, columns, summary
+from .picture import restored, sheet
 from .recipe import Recipe
+from .scoring.table import Judged, best, cell, chances, columns, figures, summary
 
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.3rem .9rem;border-bottom:1px solid #d8dee4;text-align:right}
@@ -29,24 +29,23 @@ class Story:
 
     folder: Path
     plan: dict[str, Any]
-    scores: dict[str, Any]
+    judged: Judged
     verdict: str
     steps: list[dict[str, Any]]
     probes: list[dict[str, Any]]
     bad: int
 
 
-def write_report(folder: Path, recipe: Recipe, source: Any, scores: dict[str, Any], log: Log) -> None:
+def write_report(folder: Path, recipe: Recipe, source: Any, judged: Judged, log: Log) -> None:
     """`report.html`, `README.md` and, where rows of pictures are restored, `restored.png` in a run's folder."""
-    kinds = [tokenizer.kind for tokenizer in recipe.data.tokenizers.values()]
-    if len(kinds) == 1 and kinds[0] in KINDS and recipe.data.views is None:
+    if len(recipe.data.tokenizers) == 1 and recipe.data.views is None:
         triples = restored(recipe.objective, recipe.data, np.unique(np.linspace(0, len(source) - 1, 10).astype(int)))
         if triples:
             sheet(triples, folder / "restored.png")
     plan = json.loads((folder / "run.json").read_text())["plan"]
     verdict = json.loads((folder / "health.json").read_text())["verdict"]
     bad = len((folder / "bad_files.jsonl").read_text().splitlines())
-    story = Story(folder, plan, scores, verdict, log.latest("step"), log.latest("probe"), bad)
+    story = Story(folder, plan, judged, verdict, log.latest("step"), log.latest("probe"), bad)
     write_text(folder / "report.html", page(story))
     write_text(folder / "README.md", card(story))
 
@@ -55,16 +54,13 @@ def page(story: Story) -> str:
     """The page, its pictures inside."""
     plan, title = story.plan, escape(story.folder.name)
     parts = [f"<h1>{title}</h1><p>{escape(plan['found'])}</p><p><b>{escape(story.verdict)}</b></p>"]
-    if story.scores["table"]:
-        parts.append(f"<h2>What it is worth</h2>{_table(story.scores)}")
+    if story.judged.table:
+        parts.append(f"<h2>What it is worth</h2>{_table(story.judged)}")
     parts.append("<h2>How it went</h2>" + curve([(s["step"], s["loss"]) for s in story.steps], "loss by step"))
-    for key, label in (
-        ("knn", "quick kNN accuracy by step"),
-        ("knn-R2", "quick kNN R2 by step"),
-        ("recall", "recall at 1 by step"),
-        ("rank", "effective rank by step"),
-    ):
-        parts.append(curve([(p["step"], p[key]) for p in story.probes if key in p], label))
+    seen = [(row["step"], figures(row)) for row in story.probes]
+    for name in dict.fromkeys(name for _, marks in seen for name in marks):
+        parts.append(curve([(step, marks[name].value) for step, marks in seen if name in marks], f"{name} by step"))
+    parts.append(curve([(row["step"], row["rank"]) for row in story.probes], "effective rank by step"))
     picture = story.folder / "restored.png"
     if picture.exists():
         data = base64.b64encode(picture.read_bytes()).decode()
@@ -81,29 +77,20 @@ def page(story: Story) -> str:
     return f"<!doctype html><html lang=en>{head}{''.join(parts)}</html>"
 
 
-def _table(scores: dict[str, Any]) -> str:
-    table = scores["table"]
+def _table(judged: Judged) -> str:
+    table, chance = judged.table, chances(judged.table)
     names = columns(table)
-    best = {name: max(row[name] for row in table.values()) for name in names}
-    rows = [f"<tr><th></th>{''.join(f'<th>{name}</th>' for name in names)}</tr>"]
+    first = {name: best(table, name) for name in names}
+    rows = [f"<tr><th></th>{''.join(f'<th>{escape(name)}</th>' for name in names)}</tr>"]
     for row, marks in table.items():
-        cells = (f"<td{' class=best' if marks[n] == best[n] else ''}>{cell(marks, n)}</td>" for n in names)
+        top = {n for n in names if n in marks and marks[n] == first[n]}
+        cells = (f"<td{' class=best' if n in top else ''}>{cell(marks, n)}</td>" for n in names)
         rows.append(f"<tr><td>{row}</td>{''.join(cells)}</tr>")
-    note = f"<p>{summary(table, scores['query'])}.</p><p class=note>{_protocol(scores)}; read by {scores['read']}.</p>"
+    if chance:
+        guessed = (f"<td>{chance.get(n, '')}</td>" for n in names)
+        rows.append(f"<tr><td>chance</td>{''.join(guessed)}</tr>")
+    note = f"<p>{summary(table)}.</p><p class=note>{judged.said()}; read by {judged.read}.</p>"
     return f"<table>{''.join(rows)}</table>{note}"
-
-
-def _protocol(scores: dict[str, Any]) -> str:
-    judged = f"{scores['query']:,}"
-    if not scores["bank"]:
-        return (
-            f"Found the other part of a sample among {judged} pairs kept out of training; chance {scores['chance']:.3f}"
-        )
-    what = "R2" if columns(scores["table"])[0].endswith("R2") else "Accuracy"
-    return (
-        f"{what} on {judged} samples kept out of training, {scores['bank']:,} labelled samples to learn from; "
-        f"chance {scores['chance']:.3f}; probe protocol {scores['protocol']}"
-    )
 
 
 def curve(points: Sequence[tuple[float, float]], label: str) -> str:
@@ -124,7 +111,7 @@ def curve(points: Sequence[tuple[float, float]], label: str) -> str:
 
 def card(story: Story) -> str:
     """The model card."""
-    plan, table = story.plan, story.scores["table"]
+    plan, table = story.plan, story.judged.table
     left_out = f" ({story.bad} unreadable files left out)" if story.bad else ""
     lines = [f"# {story.folder.name}", ""]
     lines += [
@@ -138,7 +125,8 @@ def card(story: Story) -> str:
         names = columns(table)
         lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
         lines += [f"| {row} | " + " | ".join(cell(marks, n) for n in names) + " |" for row, marks in table.items()]
-        lines += ["", f"{summary(table, story.scores['query']).capitalize()}. {_protocol(story.scores)}."]
+        chance = ", ".join(f"{name} {value}" for name, value in chances(table).items())
+        lines += ["", f"{summary(table).capitalize()}. {story.judged.said()}. By chance: {chance or 'unknown'}."]
     else:
         lines.append("No labels were at hand, so nothing is known about its worth beyond the verdict.")
     return "\n".join([*lines, "", "Trained with:", "", *(f"- {reason}" for reason in plan["why"]), ""])

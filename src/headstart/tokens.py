@@ -189,8 +189,7 @@ class Batch:
 class Tokenizer(Protocol):
     """One kind of data, as rows. The class method `fit(samples, want)` makes one to measure; `check_tokenizer` is the contract.
 
-    Array kinds also have `many`, [B, ...] fitted samples -> Tokens in one go, on any device; kinds whose rows cannot say all of
-    a sample have `kept`, what `decode` gives back of it.
+    A tokenizer inherits from this, and so need not say what is usual: the second half.
     """
 
     @property
@@ -208,6 +207,42 @@ class Tokenizer(Protocol):
     def decode(self, tokens: Tokens) -> Any: ...  # the fitted sample again
     def raw(self, sample: Any) -> np.ndarray: ...  # a fitted sample as a plain vector [F]: what probes compare with
     def state(self) -> dict[str, Any]: ...  # constructor arguments, JSON
+
+    @property
+    def stacked(self) -> bool:
+        """Fitted samples are arrays, and those of one shape are cut into rows together, by `many`."""
+        return False
+
+    @property
+    def patch(self) -> int:
+        """The sides of an array that is cropped are multiples of it."""
+        return 1
+
+    @property
+    def area(self) -> int | None:
+        """Pixels that pictures are brought to, so that readers need not decode more; None: they stay as they are."""
+        return None
+
+    @property
+    def pictured(self) -> bool:
+        """People may look at what it decodes, as `drawn` shows it."""
+        return False
+
+    def many(self, batch: Tensor) -> Tokens:
+        """The rows of [B, ...] fitted samples in one go, on any device."""
+        raise TypeError(f"{self.kind} samples are not stacked: a tokenizer that says so defines `many`")
+
+    def pairs(self, tokens: Tokens) -> Pairs | None:
+        """Rows that have to do with each other, out of packed rows of which some may be missing; None: none are known."""
+        return None
+
+    def kept(self, sample: Any) -> Any:
+        """What `decode` gives back of a fitted sample, where rows cannot say all of it."""
+        return sample
+
+    def drawn(self, sample: Any) -> Tensor:
+        """A decoded sample as a picture, [C, H, W] float."""
+        raise TypeError(f"{self.kind} samples are not pictured: a tokenizer that says so defines `drawn`")
 
 
 def pack(items: list[Tokens], slots: int = 0) -> Tokens:

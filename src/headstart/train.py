@@ -5,11 +5,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import cast
 
 import torch
 
@@ -19,17 +20,18 @@ from .data.feeding.order import samples
 from .health import PATIENCE, TrainingStopped, explain_non_finite
 from .log import Log, span
 from .memory import keep_freed
-from .nn.encoder import set_dtype
+from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
-from .nn.transformer import Block
+from .probes import Figure
 from .recipe import Recipe, Run
+from .scoring.table import written
 from .step import Step, at
 from .tree import to
 
 EXACT = 10  # first steps whose losses are logged whatever the pace, for `headstart again`
 ROWS = 200  # steps that are logged at least, evenly spaced
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-Watch = Callable[[int], dict[str, Any]]  # after this many steps -> what to log and show
+Watch = Callable[[int], Mapping[str, float | Figure]]  # after this many steps -> what to log and show
 
 
 @dataclass
@@ -77,9 +79,9 @@ def train(
     objective, total, data = recipe.objective.to(device), recipe.steps, recipe.data
     set_dtype(objective, dtype_of(run, device))
     if run.compile:
-        for part in objective.encoders.modules():
-            if isinstance(part, Block):
-                part.compile(dynamic=True)
+        for encoder in cast(Iterable[Encoder], objective.encoders.values()):
+            for block in encoder.blocks:
+                block.compile(dynamic=True)
     module = dist.wrap(objective, device)
     optimizer = recipe.optim.build(objective)
     outcome = Outcome(0, total)
@@ -91,14 +93,14 @@ def train(
     outcome.losses = [row["loss"] for row in log.latest("step") if row["step"] < outcome.step]
     probes, saves = _marks(total, run.probe_every), _marks(total, run.save_every)
     often = max(1, total // ROWS)
-    pace, shown = Pace(), dict[str, Any]()
+    pace, shown = Pace(), dict[str, float]()
     bad = 0
 
     def observe() -> None:
         if watch is not None and dist.rank() == 0:
             seen = watch(outcome.step)
-            log.write("probe", step=outcome.step, **seen)
-            shown.update(seen)
+            log.write("probe", step=outcome.step, **written(seen))
+            shown.update({name: x.value if isinstance(x, Figure) else x for name, x in seen.items()})
 
     def save() -> None:
         if out is not None and dist.rank() == 0:
@@ -173,7 +175,7 @@ def _marks(total: int, every: float) -> set[int]:
     return {round(total * every * i) for i in range(1, int(1 / every) + 1)} | {total}
 
 
-def _line(outcome: Outcome, loss: float, batch: int, per_step: float, shown: dict[str, Any]) -> str:
+def _line(outcome: Outcome, loss: float, batch: int, per_step: float, shown: dict[str, float]) -> str:
     left = span((outcome.total - outcome.step) * per_step)
     extra = "".join(f"  {name} {value:.3f}" for name, value in shown.items())
     return f"step {outcome.step:,}/{outcome.total:,}  loss {loss:.4f}  {batch / per_step:,.0f} samples/s  {left} left{extra}"
@@ -187,7 +189,7 @@ def _signals() -> Iterator[list[int]]:
         yield asked
         return
 
-    def note(number: int, frame: Any) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         asked.append(number)
         if len(asked) > 1:
             raise KeyboardInterrupt

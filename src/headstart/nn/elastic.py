@@ -36,6 +36,8 @@ class Elastic(nn.Module):
         self._student = (student,)  # in a tuple, so that its weights are registered once
         self.shapes = _parts(student.shape, narrowest, shallowest, repeat)
 
+    blocks: tuple[nn.Module, ...] = ()  # of its own, to be compiled: they are the student's
+
     def at(self, step: Step) -> Encoder:
         """The part that this step trains."""
         turn, place = divmod(step.index, len(self.shapes))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -13,7 +14,7 @@ from ..tokens import Tokenizer, Tokens
 from .pairs import pairs_of
 from .parts import part_of, put, replaced, spelled, tie, tied
 from .position import sincos
-from .transformer import Keys, Transformer
+from .transformer import Keys, Transformer, Trunk
 
 PLAIN = spelled(Transformer)
 
@@ -80,6 +81,11 @@ class Encoder(nn.Module):
     @property
     def width(self) -> int:
         return self.shape.width
+
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """What may be compiled one by one, and is counted from the first for rates by depth."""
+        return tuple(cast(Trunk, self.trunk).blocks)
 
     def forward(self, tokens: Tokens, placeless: Tensor | None = None) -> Tokens:
         """[T, width] for rows of one kind; `placeless` rows are told their content but not their position."""

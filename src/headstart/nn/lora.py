@@ -62,7 +62,7 @@ class LowRank(Linear):
 def adapt(encoder: Encoder, rank: int, blocks: int) -> None:
     """Freeze an encoder but for its last `blocks` blocks and all norms; queries and values of the others get low-rank updates
     (ExPLoRA, Khanna et al. 2024, section 4)."""
-    every = list(getattr(encoder.trunk, "blocks", ()))
+    every = list(encoder.blocks)
     asking = [attention for block in every for attention in block.modules() if isinstance(attention, Attention)]
     if not asking:
         raise Mistake(f"low-rank updates go to the attention of blocks, and {encoder.shape.trunk} has none")

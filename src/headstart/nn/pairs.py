@@ -30,8 +30,7 @@ class PairBias(nn.Module):
 
 def pairs_of(tokenizer: Tokenizer, tokens: Tokens, placeless: Bool[Tensor, "T"] | None = None) -> Pairs:
     """The pairs that a tokenizer sees in these rows; where it knows of none, neighbours. Rows without a place are in none."""
-    find = getattr(tokenizer, "pairs", neighbours)
-    found: Pairs = find(tokens)
+    found = tokenizer.pairs(tokens) or neighbours(tokens)
     if placeless is None:
         return found
     rows = torch.arange(len(tokens), device=tokens.device)

@@ -153,6 +153,7 @@ class Trunk(Protocol):
 
     absolute: bool  # rows are to be told their place before they come in (False: its blocks look at the coordinates)
     paired: bool  # its blocks look at `Tokens.pairs`
+    blocks: nn.ModuleList  # from the first to the last; empty where it has none
 
     def __call__(self, x: Tokens, keys: Keys | None = None, depths: tuple[int, ...] = ()) -> list[Tokens]: ...
 

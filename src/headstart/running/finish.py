@@ -1,8 +1,6 @@
 """The end of a run: choose the readout, write the encoder, score it beside what it must beat, say so."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -11,12 +9,12 @@ from ..encoded import load
 from ..log import Log
 from ..nn.encoder import Encoder
 from ..planning.plan import Plan
-from ..probes.features import encode
-from ..probes.protocol import VERSION
-from ..probes.score import Labelled, choose_read, score_encoder, score_raw
-from ..probes.table import Table, cell, columns, lines, summary
 from ..recipe import RANDOM, Recipe
 from ..report import write_report
+from ..scoring.features import encode
+from ..scoring.labelled import Labelled
+from ..scoring.score import choose_read, score_encoder, score_raw
+from ..scoring.table import MINE, Judged, Table, bar, kept_table, lines, summary, written
 from .folder import ARRAY
 from .material import Material
 
@@ -39,10 +37,10 @@ def baselines(recipe: Recipe, probe: Labelled | None, folder: Path, log: Log) ->
         for name, start in starts.items():
             read, _ = choose_read(start, tokenizer, probe)
             rows[name] = score_encoder(start, tokenizer, probe, read)
-        checkpoint.write_json(path, {"read": read, "table": rows})
-    table: Table = json.loads(path.read_text())["table"]
-    for row, marks in table.items():
-        log.say(f"probe     {row:15s} " + "  ".join(f"{name} {cell(marks, name)}" for name in columns(table)))
+        checkpoint.write_json(path, {"read": read, "table": {row: written(marks) for row, marks in rows.items()}})
+    table = kept_table(path)
+    for line in bar(table):
+        log.say(f"probe     {line}")
     return table
 
 
@@ -61,14 +59,14 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
     checkpoint.save_encoder(
         folder, encoder.folded(), {**facts, "steps": plan.steps, "data": plan.found, "headstart": __version__}
     )
-    scores: dict[str, Any] = {"protocol": VERSION, "read": read, "table": table}
+    judged = Judged(table, read)
     if probe is not None:
-        table["pre-trained"] = score_encoder(encoder, tokenizer, probe, read)
-        scores |= {"chance": probe.chance, "bank": len(probe.bank_at), "query": len(probe.query_at)}
-        log.say("\n" + "\n".join(lines(table, probe.chance)) + f"\n\nworth     {summary(table, len(probe.query_at))}")
+        table[MINE] = score_encoder(encoder, tokenizer, probe, read)
+        judged = Judged(table, read, len(probe.bank_at), len(probe.query_at))
+        log.say("\n" + "\n".join(lines(table)) + f"\n\nworth     {summary(table)}")
     log.say(f"health    {verdict}")
-    write_report(folder, recipe, material.training, scores, log)
-    checkpoint.write_json(folder / "probe.json", scores)
+    write_report(folder, recipe, material.training, judged, log)
+    checkpoint.write_json(folder / "probe.json", judged.kept())
     log.say(f"\ndone      the encoder is {folder}/encoder.safetensors, the report {folder}/report.html. To use it:\n")
     log.say(snippet(folder, plan.where))
 

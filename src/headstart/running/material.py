@@ -14,9 +14,9 @@ from ..data.sets import names as set_names
 from ..data.source import DataError, Source, Subset
 from ..data.sources.windows import Windows
 from ..log import Log
-from ..probes.score import Labelled, labelled
 from ..reading import read_in
 from ..recipe import Input, Run
+from ..scoring.labelled import Labelled, labelled
 
 HELD_MOST = 10_000  # samples kept out of training, at most
 JUDGES = 20  # labelled samples that judge, at least, if that is not more than a third of them

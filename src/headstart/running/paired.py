@@ -1,6 +1,5 @@
 """Runs on pairs: what is measured, and the encoder of each part that they leave behind."""
 
-import json
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -16,12 +15,12 @@ from ..log import Log
 from ..nn.encoder import Encoder
 from ..objective import Objective
 from ..planning.plan import Plan
-from ..probes.features import encode
-from ..probes.protocol import VERSION
-from ..probes.retrieval import found, meet, meetings
-from ..probes.table import Table, cell, columns, lines, summary
-from ..recipe import Data, Recipe
+from ..probes import Figure
+from ..recipe import RANDOM, Data, Recipe
 from ..report import write_report
+from ..scoring.features import encode
+from ..scoring.pairs import found, meet, meetings
+from ..scoring.table import MINE, Judged, Table, bar, kept_table, lines, summary, written
 from .material import Material
 
 SNIPPET = """import headstart as hs
@@ -36,19 +35,20 @@ def baseline(objective: Objective, data: Data, held: np.ndarray, folder: Path, l
         return {}
     if not path.exists():
         log.say("probe     how often the untrained encoders find a sample's other part: the bar to beat")
-        checkpoint.write_json(path, {"table": {"random encoder": found(objective, data, held)}})
-    table: Table = json.loads(path.read_text())["table"]
-    for row, marks in table.items():
-        log.say(f"probe     {row:15s} " + "  ".join(f"{name} {cell(marks, name)}" for name in columns(table)))
+        checkpoint.write_json(path, {"table": {RANDOM: written(found(objective, data, held))}})
+    table = kept_table(path)
+    for line in bar(table):
+        log.say(f"probe     {line}")
     return table
 
 
 def watcher(
-    objective: Objective, data: Data, held: np.ndarray, note: Callable[[Health], Any]
-) -> Callable[[int], dict[str, Any]]:
-    """Health of the first part's vectors, and recall among some of the pairs kept out, where the method lets parts meet."""
+    objective: Objective, data: Data, held: np.ndarray, note: Callable[[Health], None]
+) -> Callable[[int], dict[str, float | Figure]]:
+    """Health of the first part's vectors, and the quick probes among some of the pairs kept out, where the method lets parts
+    meet."""
 
-    def watch(step: int) -> dict[str, Any]:
+    def watch(step: int) -> dict[str, float | Figure]:
         some = held[:256] if len(held) else whole(data.source)[:256]
         if not meetings(objective) or not len(some):
             health = measure(vectors(objective, data, next(iter(data.tokenizers))))
@@ -56,8 +56,8 @@ def watcher(
             return {"rank": health.effective_rank, "spread": health.spread}
         health = measure(meet(objective, data, some)[0])
         note(health)
-        seen = {"rank": health.effective_rank, "spread": health.spread}
-        return {**seen, "recall": found(objective, data, held[:256])["recall-1"]} if len(held) else seen
+        said = found(objective, data, held[:256], quick=True) if len(held) else {}
+        return {"rank": health.effective_rank, "spread": health.spread, **said}
 
     return watch
 
@@ -66,31 +66,24 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
     """An encoder in a folder for each part; `probe.json` last."""
     objective, held = recipe.objective, material.held
     parts = list(recipe.data.tokenizers)
-    terms = meetings(objective)
-    read = terms[0].read.__name__ if terms else "mean"
+    met = meetings(objective)
+    read = met[0].meeting.read.__name__ if met else "mean"
     for part in parts:
         encoder = encoder_of(objective, part)
         facts: dict[str, Any] = {"read": read, "width": encoder.width, "input": {}, "recipe": plan.recipe, "part": part}
         facts |= {"steps": plan.steps, "data": plan.found, "headstart": __version__}
         checkpoint.save_encoder(folder / part, encoder, facts)
-    scores: dict[str, Any] = {
-        "protocol": VERSION,
-        "read": read,
-        "table": table,
-        "query": len(held),
-        "bank": 0,
-        "chance": 0.0,
-    }
     if table:
-        table["pre-trained"] = found(objective, recipe.data, held)
-        scores["chance"] = 1 / max(1, len(held))
-        log.say("\n" + "\n".join(lines(table, scores["chance"])) + f"\n\nworth     {summary(table, len(held))}")
+        table[MINE] = found(objective, recipe.data, held)
+        log.say("\n" + "\n".join(lines(table)) + f"\n\nworth     {summary(table)}")
+    terms = list(dict.fromkeys(pair.term for pair in met))
     heads = {f"{t.name}.{k}" if len(terms) > 1 else k: x.clone() for t in terms for k, x in t.head.state_dict().items()}
     if heads:
         checkpoint.write_tensors(folder / "heads.safetensors", heads)
     log.say(f"health    {verdict}")
-    write_report(folder, recipe, material.training, scores, log)
-    checkpoint.write_json(folder / "probe.json", scores)
+    judged = Judged(table, read, 0, len(held))
+    write_report(folder, recipe, material.training, judged, log)
+    checkpoint.write_json(folder / "probe.json", judged.kept())
     log.say(f"\ndone      an encoder for each part: {', '.join(str(folder / part) for part in parts)}. To use them:\n")
     log.say(snippet(folder, parts))
 

@@ -7,9 +7,10 @@ from .diffuse import diffuse
 from .distill import distill
 from .locate import locate
 from .masked import masked
-from .term import Term
+from .term import Meeting, Term
 
 __all__ = [
+    "Meeting",
     "Term",
     "autoregress",
     "classify",

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..nn.heads import Read, mean
 from ..scene import Scene
-from .term import Term
+from .term import Meeting, Term
 
 
 class contrast(Term):
@@ -29,9 +29,14 @@ class contrast(Term):
         self.by_row = False
         self.head = nn.ModuleDict(head) if isinstance(head, Mapping) else head
 
+    def meets(self) -> Meeting:
+        """Every view that it reads meets the others."""
+        head = self.head
+        each = {name: head[name] if isinstance(head, nn.ModuleDict) else head for name in self.reads}
+        return Meeting(each, self.read)
+
     def forward(self, scene: Scene) -> Tensor:
-        looks = {name: scene.student.z[name] for name in self.reads}
-        heads = {name: self.head[name] if isinstance(self.head, nn.ModuleDict) else self.head for name in looks}
+        looks, meeting = {name: scene.student.z[name] for name in self.reads}, self.meets()
         there = [
             all(parts) for parts in zip(*(_there(z.content, scene.batch.size) for z in looks.values()), strict=True)
         ]
@@ -39,8 +44,8 @@ class contrast(Term):
         chosen = torch.tensor(there).nonzero()[:, 0].to(scene.batch.keys.device)
         said: list[Tensor] = []
         for name, z in looks.items():
-            for crop in self.read(z).split(size):
-                said.append(heads[name](crop[chosen] if missing else crop))
+            for crop in meeting.read(z).split(size):
+                said.append(meeting.heads[name](crop[chosen] if missing else crop))
         return self.loss(*said)
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ..losses import mse
 from ..scene import Scene
-from ..targets import Target, Taught, raw
+from ..targets import Target, Taught, normalised, raw, unnormalised
 from .term import Term, average, row_losses
 
 
@@ -29,15 +29,26 @@ class masked(Term):
         super().__init__()
         self.head, self.target, self.loss, self.view, self.context = head, target, loss, view, context
         self.reads = (view,) if context is None else (view, context)
+        self.restores = view if target in (raw, normalised) else None
         self.reads_teacher = (view,) if isinstance(target, Taught) else ()
 
     def led(self) -> nn.Module | None:
         """The teacher has a head only where its target is what that head says."""
         return self.head if isinstance(self.target, Taught) and self.target.through_head else None
 
+    def restored(self, scene: Scene) -> Tensor:
+        """The payload as the head says it; of ids the likeliest."""
+        view = scene.views[self.view]
+        said, there = self._say(scene).float(), view.clean.values[view.hidden.index]
+        if not there.is_floating_point():
+            return said.argmax(-1)
+        return unnormalised(said, there) if self.target is normalised else said
+
     def forward(self, scene: Scene) -> Tensor:
         view, rows = scene.views[self.view], scene.views[self.view].hidden.index
-        z = scene.student.z
-        said = self.head(z[self.view], view, *([] if self.context is None else [z[self.context]]))
-        losses = row_losses(self.loss, said, self.target(view, rows, scene))
+        losses = row_losses(self.loss, self._say(scene), self.target(view, rows, scene))
         return average(losses, None if view.weight is None else view.weight[rows])
+
+    def _say(self, scene: Scene) -> Tensor:
+        z = scene.student.z
+        return self.head(z[self.view], scene.views[self.view], *([] if self.context is None else [z[self.context]]))

@@ -1,11 +1,26 @@
 """The contract of a term."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from ..losses import cross_entropy
+from ..nn.heads import Read
 from ..scene import Scene
+from ..tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Views of the same samples that are brought together. heads: each view's projection. read: how rows become one vector."""
+
+    heads: Mapping[str, nn.Module]
+    read: Read
+
+    def project(self, view: str, z: Tokens) -> Tensor:
+        """[S, D] of the segments of a view's encoded rows."""
+        return self.heads[view](self.read(z))
 
 
 class Term(nn.Module):
@@ -13,12 +28,14 @@ class Term(nn.Module):
 
     reads: the views it needs encoded by the student; reads_teacher: by the teacher. depths: also after so many blocks. by_row:
     it asks for each row of these views, so a trunk that gives fewer will not do; a term that reads samples as wholes says False.
+    restores: the view whose hidden rows it can give back, if it can.
     """
 
     reads: tuple[str, ...] = ()
     reads_teacher: tuple[str, ...] = ()
     depths: tuple[int, ...] = ()
     by_row: bool = True
+    restores: str | None = None
     name: str = ""  # its name in the objective, set there
     head: nn.Module
 
@@ -29,6 +46,14 @@ class Term(nn.Module):
     def led(self) -> nn.Module | None:
         """What the teacher has a copy of, besides the encoder, if the term reads a teacher: the head."""
         return self.head
+
+    def meets(self) -> Meeting | None:
+        """The views whose vectors it brings together, for probes of pairs; None: it does not."""
+        return None
+
+    def restored(self, scene: Scene) -> Tensor:
+        """[K, D] what it says is the payload at the hidden rows of the view `restores`, for pictures."""
+        raise TypeError(f"{type(self).__name__} restores a view, and has no `restored`: define one that returns [K, D]")
 
     def forward(self, scene: Scene) -> Tensor:
         raise TypeError(f"{type(self).__name__} is a Term without a forward: define one that returns the loss")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import Mistake, Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .mel import log_mel
 from .payload import Numbers
 from .plain import as_array
@@ -27,7 +27,7 @@ FULL = {np.dtype(np.int16): (0, 32_768), np.dtype(np.int32): (0, 2**31), np.dtyp
 
 
 @dataclass(frozen=True)
-class AudioTokenizer:
+class AudioTokenizer(Tokenizer):
     """A sound, mixed to one channel at `rate` Hz -> patches of `bands` mel bands by `frames` moments, time after time.
 
     A moment is 25 ms every 10 ms (at rates under 2,560 Hz: 64 samples); mean and std are per mel band. A fitted sound is float32
@@ -46,6 +46,8 @@ class AudioTokenizer:
     kind = "audio"
     axes = ("t [patches]", "mel [patches]")
     signal = True
+    stacked = True
+    pictured = True
 
     @classmethod
     def fit(cls, samples: list[Any], want: Want = Want()) -> "AudioTokenizer":
@@ -145,6 +147,10 @@ class AudioTokenizer:
     def kept(self, sample: np.ndarray) -> np.ndarray:
         """What rows say of a fitted sound: its log-mel spectrogram. Phase, and pitch finer than a mel band, are lost."""
         return self.spectrum(torch.as_tensor(sample)[None])[0].numpy()
+
+    def drawn(self, sample: Any) -> Tensor:
+        """The log-mel spectrogram, high sounds above."""
+        return torch.as_tensor(np.asarray(sample), dtype=torch.float32).flip(0)[None]
 
     def raw(self, sample: np.ndarray) -> np.ndarray:
         """The spectrogram at 64 bands and 32 moments; mean, spread, peak and mean change of each band; log length."""

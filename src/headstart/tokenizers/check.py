@@ -62,8 +62,11 @@ def _check_equal(a: Tokens, b: Tokens, what: str) -> None:
 
 
 def _check_decoded(tokenizer: Tokenizer, sample: Any, tokens: Tokens) -> None:
-    kept = getattr(tokenizer, "kept", None)
-    _check_same(tokenizer.decode(tokens), kept(sample) if kept else sample, "a sample came back as another")
+    back = tokenizer.decode(tokens)
+    _check_same(back, tokenizer.kept(sample), "a sample came back as another")
+    if tokenizer.pictured:
+        picture = tokenizer.drawn(back)
+        assert picture.ndim == 3 and picture.is_floating_point(), f"drawn gives {list(picture.shape)}, not [C, H, W]"
 
 
 def _check_same(back: Any, there: Any, what: str) -> None:
@@ -131,13 +134,13 @@ def _check_packed(tokenizer: Tokenizer, each: list[Tokens]) -> None:
 
 
 def _check_many(tokenizer: Tokenizer, samples: Sequence[Any], each: list[Tokens]) -> None:
-    many = getattr(tokenizer, "many", None)
-    if many is None:
+    if not tokenizer.stacked:
+        assert "many" not in vars(type(tokenizer)), "it has `many`, which nobody calls: say stacked = True"
         return
     samples = [np.asarray(sample) for sample in samples]
     shape, dtype = samples[0].shape, samples[0].dtype
     at = [i for i, s in enumerate(samples) if s.shape == shape and s.dtype == dtype]
-    together = many(torch.from_numpy(np.stack([samples[i] for i in at])))
+    together = tokenizer.many(torch.from_numpy(np.stack([samples[i] for i in at])))
     _check_equal(together, pack([each[i] for i in at]), "`many` says something else than one sample at a time")
 
 

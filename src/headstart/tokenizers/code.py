@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from . import vocabulary
 from .dataflow import flow
 from .payload import Ids
@@ -28,7 +28,7 @@ BLANKS = 2  # blank lines in a row that are told apart
 
 
 @dataclass(frozen=True)
-class CodeTokenizer:
+class CodeTokenizer(Tokenizer):
     """The bytes (or pieces of a trained vocabulary) of every line after its indentation, at most `longest` bytes in all.
 
     Coordinates: the line, the row's number in the line, and the line's indentation in levels of 4 columns.

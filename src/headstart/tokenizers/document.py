@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..errors import Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .payload import Numbers
 from .text import readable
 from .vocabulary import byte_counts
@@ -26,7 +26,7 @@ RAW_SIDE, RAW_CELLS = 32, 16
 
 
 @dataclass(frozen=True)
-class DocumentTokenizer:
+class DocumentTokenizer(Tokenizer):
     """A row per word: the bits of its first 16 UTF-8 bytes and a flag; then a row per 8 x 8 patch of the page in grey.
 
     Both are standardised. Coordinates: left, top, right and bottom edge in hundredths of the page, and the word's number in

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ..errors import Mistake, Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .names import code
 from .number import LIMIT, WIDTH, Scale, back, forward, gather, measure, said, spread
 from .payload import Numbers
@@ -28,7 +28,7 @@ LONGEST, LONGEST_CODE, MOST = 512, 256, 5_000_000  # events, characters, events 
 
 
 @dataclass(frozen=True)
-class EventsTokenizer:
+class EventsTokenizer(Tokenizer):
     """Records {"code": [str], "value": [n] with NaN where there is none, "time": [n] days}, in any order, of any length.
 
     codes: (code, scale of its values) of those seen by `fit`, the commonest first; at most 20,000. unit: days that count as 1

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens
+from ..tokens import Tokenizer, Tokens
 from .grid import checked, column, content, finite, join, moments, near, patched, resize, sizes, usable
 from .payload import Numbers
 from .want import Want
@@ -20,7 +20,7 @@ DENSEST = 1e6
 
 
 @dataclass(frozen=True)
-class FieldTokenizer:
+class FieldTokenizer(Tokenizer):
     """[4, D, H, W] (r g b density) -> rows of [patch^3 * 4], standardised per channel over the data set.
 
     Density, which spans decades, goes through log(1 + density), and back exactly. The longest side becomes `side`, the
@@ -37,6 +37,8 @@ class FieldTokenizer:
     kind = "field"
     axes = ("z [patches]", "y [patches]", "x [patches]")
     signal = True
+    stacked = True
+    pictured = True
 
     @classmethod
     def fit(cls, samples: list[Any], want: Want = Want()) -> "FieldTokenizer":
@@ -77,6 +79,11 @@ class FieldTokenizer:
         x = join(*content(tokens), (self.patch,) * 3)
         x = (x * column(self.std, 3) + column(self.mean, 3)).nan_to_num(0)
         return torch.cat([x[:3], torch.expm1(x[3:])]).float().numpy()
+
+    def drawn(self, sample: Any) -> Tensor:
+        """The middle slice, in its colours."""
+        x = torch.as_tensor(np.asarray(sample), dtype=torch.float32)
+        return x[:3, x.shape[1] // 2]
 
     def raw(self, sample: np.ndarray) -> np.ndarray:
         """Standardised colours and log densities of a small cube."""

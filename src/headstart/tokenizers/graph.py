@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import Mistake, Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Pairs, Tokenizer, Tokens, layout
 from . import walks
 from .payload import Numbers
 from .walks import EDGES, NODES
@@ -25,7 +25,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class GraphTokenizer:
+class GraphTokenizer(Tokenizer):
     """{"nodes": [n, F], "edges": [m, 2], "weights": [m, E] or absent} as one row per node and one per edge, nodes first.
 
     A row holds 1 (node) or -1 (edge), the node's features, the edge's weights; what is of the other sort of row is 0. Each has
@@ -121,6 +121,10 @@ class GraphTokenizer:
             values[n:, 1 + f :] = (sample["weights"] - mean[f:]) / std[f:]
         coords = torch.from_numpy(walks.places(n, edges))
         return Tokens(torch.from_numpy(values), coords, layout((n + m,), 0, "cpu"))
+
+    def pairs(self, tokens: Tokens) -> Pairs:
+        """Edges with their ends, and nodes with an edge between them."""
+        return walks.pairs(tokens, self.directed)
 
     def embed(self, width: int) -> nn.Module:
         return Numbers(self.dim, width)

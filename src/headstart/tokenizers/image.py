@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import Mistake, Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .payload import Numbers
 from .resize import resize, to_channels
 from .want import Want
@@ -21,7 +21,7 @@ RANGE = {torch.uint8: 255.0, torch.uint16: 65_535.0}  # integers are shares of t
 
 
 @dataclass(frozen=True)
-class ImageTokenizer:
+class ImageTokenizer(Tokenizer):
     """Square patches in reading order; a row is [patch * patch * channels], pixel by pixel, standardised per channel.
 
     Pictures are brought near side * side pixels, aspect kept, both sides multiples of `patch`; without `side` they stay as they
@@ -37,6 +37,8 @@ class ImageTokenizer:
     kind = "image"
     axes = ("y [patches]", "x [patches]")
     signal = True
+    stacked = True
+    pictured = True
 
     @classmethod
     def fit(cls, samples: list[np.ndarray], want: Want = Want()) -> "ImageTokenizer":
@@ -118,6 +120,10 @@ class ImageTokenizer:
         h, w = (int(n) + 1 for n in tokens.coords[rows].amax(0))
         x = tokens.values[rows].float().view(h, w, p, p, self.channels).permute(4, 0, 2, 1, 3).reshape(-1, h * p, w * p)
         return x * torch.tensor(self.std).view(-1, 1, 1) + torch.tensor(self.mean).view(-1, 1, 1)
+
+    def drawn(self, sample: Any) -> Tensor:
+        """The picture itself."""
+        return torch.as_tensor(np.asarray(sample), dtype=torch.float32)
 
     def raw(self, sample: np.ndarray) -> np.ndarray:
         """Pixels, as shares of their range, at one size for all."""

@@ -13,7 +13,7 @@ from torch import nn
 
 from ..errors import Mistake, Unreadable
 from ..extras import need
-from ..tokens import Tokens, layout
+from ..tokens import Pairs, Tokenizer, Tokens, layout
 from . import walks
 from .payload import Numbers
 from .want import Want
@@ -28,7 +28,7 @@ Z, E, CIS, TRANS = 2, 3, 4, 5  # RDKit's BondStereo
 
 
 @dataclass(frozen=True)
-class MoleculeTokenizer:
+class MoleculeTokenizer(Tokenizer):
     """A SMILES string as one row per atom and one per bond, atoms first, in the order of RDKit's canonical SMILES.
 
     A row holds 1 (atom) or -1 (bond); of an atom: the element as one of `elements` or another (then its atomic number / 100),
@@ -126,6 +126,10 @@ class MoleculeTokenizer:
         values[n:, 1 + a :] = (bonds - mean[a:]) / std[a:]
         coords = torch.from_numpy(walks.places(n, ends))
         return Tokens(torch.from_numpy(values), coords, layout((n + m,), 0, "cpu"))
+
+    def pairs(self, tokens: Tokens) -> Pairs:
+        """Bonds with their atoms, and atoms with a bond between them."""
+        return walks.pairs(tokens)
 
     def embed(self, width: int) -> nn.Module:
         return Numbers(self.dim, width)

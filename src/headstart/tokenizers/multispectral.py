@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .grid import checked, content, cut, finite, join, moments, near, places, resize, sizes, usable
 from .payload import Numbers
 from .want import Want
@@ -26,7 +26,7 @@ UNKNOWN = 100_000.0  # nm: band i without a wavelength stands at this + 100 i, w
 
 
 @dataclass(frozen=True)
-class MultispectralTokenizer:
+class MultispectralTokenizer(Tokenizer):
     """{"bands": [C, H, W], "wavelength": [C] nm} -> a row of patch * patch values for every patch of every band there is.
 
     Values are standardised with the mean and spread at their wavelength; between those that `fit` saw both are
@@ -45,6 +45,7 @@ class MultispectralTokenizer:
     kind = "multispectral"
     axes = ("wavelength [100 nm]", "y [patches]", "x [patches]")
     signal = True
+    pictured = True
 
     @classmethod
     def fit(cls, samples: list[Any], want: Want = Want()) -> "MultispectralTokenizer":
@@ -101,6 +102,10 @@ class MultispectralTokenizer:
         wavelength = (colour * 100).numpy()
         mean, std = self._at(wavelength)
         return {"bands": (bands * std + mean).float().numpy(), "wavelength": wavelength}
+
+    def drawn(self, sample: Any) -> Tensor:
+        """Its bands; what is shown has the first three."""
+        return torch.as_tensor(np.asarray(sample["bands"]), dtype=torch.float32)
 
     def raw(self, sample: dict[str, np.ndarray]) -> np.ndarray:
         """Standardised pixels of a square picture, every one read off at the wavelengths of `fit` by linear interpolation."""

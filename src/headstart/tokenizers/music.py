@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import Mistake, Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .payload import Numbers
 from .plain import as_array
 from .want import Want
@@ -40,7 +40,7 @@ def levels(name: str) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class MusicTokenizer:
+class MusicTokenizer(Tokenizer):
     """Notes in order of onset, low before high -> rows of 50: pitch class (12), octave (11), instrument family (17, the last is
     drums) and member (8) as one-hots, log duration, velocity.
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .payload import Ids
 from .text import readable
 from .want import Want
@@ -20,7 +20,7 @@ LONGEST_GAP = 1e9  # seconds
 
 
 @dataclass(frozen=True)
-class PacketsTokenizer:
+class PacketsTokenizer(Tokenizer):
     """The first `packets` packets of a flow, of each its first `bytes` bytes, as ids.
 
     Ids below 256 are bytes. A packet's own row, at byte 0, is 256 + 32 * direction + class of the time since the packet before;

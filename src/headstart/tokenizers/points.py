@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .groups import (
     CELLS,
     COVER,
@@ -34,7 +34,7 @@ EACH, FINE = 48, 8  # points read for every cell; into how many parts a cell's s
 
 
 @dataclass(frozen=True)
-class PointsTokenizer:
+class PointsTokenizer(Tokenizer):
     """A row is `patch` points near each other, [patch * (3 + features)], relative to the row's place, in a k-d tree's order.
 
     cells says what a row is. "groups": centres spread evenly over the cloud, one for `every` points, and the nearest
@@ -61,6 +61,7 @@ class PointsTokenizer:
 
     kind = "points"
     signal = False
+    stacked = True
 
     @classmethod
     def fit(cls, samples: list, want: Want = Want()) -> "PointsTokenizer":  # frozen

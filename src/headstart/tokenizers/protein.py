@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .payload import Ids
 from .text import readable
 from .want import Want
@@ -23,7 +23,7 @@ _OTHER = len(RESIDUES)
 
 
 @dataclass(frozen=True)
-class ProteinTokenizer:
+class ProteinTokenizer(Tokenizer):
     """One row per residue, an id below 28; the coordinate is the residue's number in the chain. At most `longest` are read."""
 
     longest: int = 512

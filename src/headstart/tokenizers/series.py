@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import Mistake, Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
+from .curves import curves
 from .payload import Numbers
 from .rates import filled, to_rate
 from .recording import CHANNELS, Recording, gridded, recording
@@ -29,7 +30,7 @@ RAW = 3072
 
 
 @dataclass(frozen=True)
-class SeriesTokenizer:
+class SeriesTokenizer(Tokenizer):
     """[C, L] -> rows of `patch` points, standardised per channel over the data set.
 
     form "mixed": the channels of a window are one row [C * patch]; coordinate: window. For samples with the same few channels.
@@ -63,6 +64,8 @@ class SeriesTokenizer:
 
     kind = "series"
     signal = True
+    stacked = True
+    pictured = True
 
     @classmethod
     def fit(cls, samples: Sequence[Any], want: Want | None = None) -> "SeriesTokenizer":
@@ -227,6 +230,10 @@ class SeriesTokenizer:
             out[at[:, 0], at[:, 1]] = x
         mean, std = (torch.tensor(y, device=x.device)[:, None] for y in (self.mean, self.std))
         return out.transpose(0, 1).reshape(self.channels, -1) * std + mean
+
+    def drawn(self, sample: Any) -> Tensor:
+        """Its curves."""
+        return curves(torch.as_tensor(np.asarray(sample), dtype=torch.float32))
 
     def raw(self, sample: np.ndarray) -> Float[np.ndarray, "F"]:
         """Standardised values at one length, [channels * points] with at most 3,072 numbers.

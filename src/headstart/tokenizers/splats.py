@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .groups import LONGEST, checked, distinct, groups_of, rounded, shape_of, sizes, spread, take, thinned, usable
 from .payload import Numbers
 from .want import Want
@@ -21,7 +21,7 @@ FAR = 4.0  # radii: what lies beyond is no part of the scene
 
 
 @dataclass(frozen=True)
-class SplatsTokenizer:
+class SplatsTokenizer(Tokenizer):
     """A row is `patch` splats near each other, [patch * 14], relative to a centre, in the order of a k-d tree over their places.
 
     Centres are spread evenly, one for `every` splats, and groups overlap, as for points. Scenes are brought to one size:
@@ -39,6 +39,7 @@ class SplatsTokenizer:
     kind = "splats"
     axes = ("x [neighbours]", "y [neighbours]", "z [neighbours]")
     signal = False
+    stacked = True
 
     @classmethod
     def fit(cls, samples: list, want: Want = Want()) -> "SplatsTokenizer":

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import Mistake, Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .cells import LONGEST_NAME, PERIODS, Cell, at_day, bits, day, letters_of, periodic, plain, shortened
 from .names import code, place
 from .number import WIDTH, Scale, back, forward, gather, measure, said, spread
@@ -49,7 +49,7 @@ class Column(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TableTokenizer:
+class TableTokenizer(Tokenizer):
     """Rows {column: number, str, bool, date, datetime or None}; at most 4,096 cells, names of 256 and texts of 1,000 characters.
 
     A row may say which table it is from under the key "" (the empty name). That is then a cell like any other, and numbers are

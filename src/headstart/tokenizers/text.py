@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import Mistake, Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from . import vocabulary
 from .payload import Ids
 from .want import Want
@@ -17,7 +17,7 @@ MOST = 8192  # bytes of a sample that are ever read
 
 
 @dataclass(frozen=True)
-class TextTokenizer:
+class TextTokenizer(Tokenizer):
     """The UTF-8 bytes of a string, at most `longest` of them, or the pieces that these bytes are made of.
 
     bpe: the JSON of a trained byte-level vocabulary ("": bytes). The only coordinate is the place of the byte or piece.

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..errors import Mistake, Unreadable
-from ..tokens import Tokens, layout
+from ..tokens import Tokenizer, Tokens, layout
 from .payload import Ids, Numbers
 from .want import Want
 
@@ -22,7 +22,7 @@ MU, WIDE = 100.0, 256.0  # companding as in Gato (Reed et al. 2022, section 2.2)
 
 
 @dataclass(frozen=True)
-class TrajectoryTokenizer:
+class TrajectoryTokenizer(Tokenizer):
     """{"state": [T, S], "action": [T, A]} -> 2 T rows of [S + A + 1]; coordinates: step, and 0 (state) or 1 (action).
 
     A row is the state and zeros, or zeros and the action, standardised per number over the data set, then -1 or 1 for which of

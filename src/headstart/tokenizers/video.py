@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens
+from ..tokens import Tokenizer, Tokens
 from .grid import LONGEST, checked, column, content, finite, join, moments, near, patched, resize, sizes, usable
 from .payload import Numbers
 from .want import Want
@@ -22,7 +22,7 @@ RAW = 3072
 
 
 @dataclass(frozen=True)
-class VideoTokenizer:
+class VideoTokenizer(Tokenizer):
     """[T, C, H, W] uint8 -> rows of [2 * patch * patch * channels], standardised per channel; odd clips repeat their last frame.
 
     A clip with a frame rate is brought to `rate` frames per second (the nearest frame each) and cut to its middle `frames`;
@@ -41,6 +41,8 @@ class VideoTokenizer:
     kind = "video"
     axes = ("t [tubelets]", "y [patches]", "x [patches]")
     signal = True
+    stacked = True
+    pictured = True
 
     @classmethod
     def fit(cls, samples: list[Any], want: Want = Want()) -> "VideoTokenizer":
@@ -109,6 +111,11 @@ class VideoTokenizer:
         x = join(*content(tokens), (TUBE, self.patch, self.patch))
         x = (x * column(self.std, 3) + column(self.mean, 3)).nan_to_num(0)
         return (x.transpose(0, 1) * 255).round().clamp(0, 255).byte().numpy()
+
+    def drawn(self, sample: Any) -> Tensor:
+        """The middle frame."""
+        x = torch.as_tensor(np.asarray(sample), dtype=torch.float32)
+        return x[len(x) // 2] / (255 if x.max() > 1 else 1)
 
     def raw(self, sample: np.ndarray) -> np.ndarray:
         """Standardised pixels of eight frames, evenly spaced, each a small square."""

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
-from ..tokens import Tokens
+from ..tokens import Tokenizer, Tokens
 from .grid import HUGE, checked, column, content, finite, join, moments, patched, resample, resize, usable
 from .payload import Numbers
 from .want import Want
@@ -25,7 +25,7 @@ RAW = 3072
 
 
 @dataclass(frozen=True)
-class VolumeTokenizer:
+class VolumeTokenizer(Tokenizer):
     """[C, D, H, W] float32 -> rows of [patch^3 * channels], standardised per channel over the data set.
 
     A scan is resampled to `spacing` mm (z, y, x) about its middle, and padded with its lowest value or cut to `size`
@@ -47,6 +47,8 @@ class VolumeTokenizer:
 
     kind = "volume"
     signal = True
+    stacked = True
+    pictured = True
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -111,6 +113,11 @@ class VolumeTokenizer:
         """[C, D, H, W] with the intensities of `fitted`; cubes that no row tells of are NaN."""
         x = join(*content(tokens), (self.patch,) * 3)
         return (x * column(self.std, 3) + column(self.mean, 3)).float().numpy()
+
+    def drawn(self, sample: Any) -> Tensor:
+        """The middle slice, by up to three channels."""
+        x = torch.as_tensor(np.asarray(sample), dtype=torch.float32)
+        return x[:3, x.shape[1] // 2]
 
     def raw(self, sample: np.ndarray) -> np.ndarray:
         """Standardised voxels of a small cube."""

@@ -6,7 +6,10 @@ order in which nodes are listed.
 """
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
+
+from ..tokens import Pairs, Tokens
 
 NODES = 512  # a graph with more is cut into neighbourhoods first
 EDGES = 4096
@@ -44,3 +47,20 @@ def places(nodes: int, edges: Int[np.ndarray, "m 2"]) -> Float[np.ndarray, "rows
     own = np.repeat(np.arange(nodes, dtype=np.float32)[:, None], 2, 1)
     between = (back[edges[:, 0]] + back[edges[:, 1]]) / 2
     return np.concatenate([np.hstack([own, back]), np.hstack([edges.astype(np.float32), between])])
+
+
+def pairs(tokens: Tokens, directed: bool = False) -> Pairs:
+    """What hangs together in packed rows with both ends as their first coordinates: an edge and its ends (sort 0), nodes with an
+    edge between them (sort 1; against its direction sort 2, if edges have one). Rows that are missing are in no pair."""
+    seg, ends = tokens.layout.seg, tokens.coords[:, :2].round().long()
+    rows = torch.arange(len(tokens), device=tokens.device)
+    content = ~tokens.slot
+    node = content & (ends[:, 0] == ends[:, 1])
+    at = torch.full((tokens.layout.segments, NODES), -1, device=tokens.device)
+    at[seg[node], ends[node, 0]] = rows[node]
+    edge = rows[content & ~node]
+    a, b = (at[seg[edge], ends[edge, end]] for end in (0, 1))
+    first, second = torch.cat([a, edge, b, edge, a, b]), torch.cat([edge, a, edge, b, b, a])
+    sort = torch.tensor([0, 0, 0, 0, 1, 2 if directed else 1], device=edge.device).repeat_interleave(len(edge))
+    there = (first >= 0) & (second >= 0)
+    return Pairs(first[there], second[there], sort[there], 3)

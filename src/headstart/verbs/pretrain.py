@@ -14,24 +14,22 @@ from ..nn.encoder import set_dtype
 from ..planning.choosing import choose
 from ..planning.plan import Plan, build, default_folder
 from ..planning.sorting import sort_words
-from ..probes.score import QUICK, watcher
-from ..probes.table import Table, lines, standard_error
 from ..reading import look, reader_of
 from ..recipe import Input, Method, Run
 from ..running import paired
 from ..running.finish import READ, baselines, finish, snippet
 from ..running.folder import begin, begun, method_of, title
 from ..running.material import Material, fingerprint, gather
+from ..scoring.score import watcher
+from ..scoring.table import Table, figures, kept_table, lines
 from ..shelf.find import default_recipe, find, spelled
 from ..train import Outcome, device_of, dtype_of, train
 from ..words import WordError, changed, parse
 
-QUICK_MEASURES = ("knn", "knn-R2", "recall")  # what is watched during training
-
 
 @dataclass
 class Finished:
-    """What `pretrain` returns. table: scores by row (raw input, random encoder, pre-trained), empty without labels."""
+    """What `pretrain` returns. table: figures by row (raw input, random encoder, pre-trained), empty without labels."""
 
     folder: Path
     table: Table
@@ -119,12 +117,8 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
         return Finished(folder, table, "", outcome)
     if watch is not None and not noted:
         watch(outcome.step)
-    scores = [row[name] for row in log.latest("probe") for name in QUICK_MEASURES if name in row]
-    queries = len(material.held) if material.probe is None else min(QUICK[1], len(material.probe.query_at))
-    rows = log.latest("step")
-    judge = next((name for row in log.latest("probe") for name in QUICK_MEASURES if name in row), "knn")
-    clear = 2 * standard_error(judge, scores[0] if scores else 0.5, max(1, queries))
-    verdict = health.verdict(noted[-1], [row["loss"] for row in rows], scores, clear)
+    rows, quick = log.latest("step"), [marks for row in log.latest("probe") if (marks := figures(row))]
+    verdict = health.verdict(noted[-1], [row["loss"] for row in rows], quick)
     facts = {
         "step": outcome.step,
         "verdict": verdict,
@@ -146,11 +140,11 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
 
 def _already(folder: Path, plan: Plan, log: Log) -> Finished:
     """The run is finished: say what it was."""
-    kept = json.loads((folder / "probe.json").read_text())
+    table = kept_table(folder / "probe.json")
     log.say(f"finished  already; delete {folder} to begin anew, or give another run its own folder with run.out=\n")
-    if kept["table"]:
-        log.say("\n".join(lines(kept["table"], kept["chance"])) + "\n")
+    if table:
+        log.say("\n".join(lines(table)) + "\n")
     parts = list(plan.tokenizer.get("parts", ()))
     log.say(paired.snippet(folder, parts) if parts else snippet(folder, plan.where))
     verdict = json.loads((folder / "health.json").read_text())["verdict"]
-    return Finished(folder, kept["table"], verdict, Outcome(plan.steps, plan.steps))
+    return Finished(folder, table, verdict, Outcome(plan.steps, plan.steps))

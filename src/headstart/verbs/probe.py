@@ -11,12 +11,13 @@ from ..encoded import load
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
-from ..probes.score import choose_read, labelled, score_encoder, score_raw
-from ..probes.table import Table, lines, summary
 from ..recipe import RANDOM, Run
 from ..running.finish import fresh
 from ..running.folder import facts, method_of
 from ..running.material import divide
+from ..scoring.labelled import labelled
+from ..scoring.score import choose_read, score_encoder, score_raw
+from ..scoring.table import MINE, Table, lines, summary
 from ..train import device_of
 
 TEST = 0.3  # share of the labelled samples that judges
@@ -51,9 +52,9 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
     table = {
         **score_raw(tokenizer, data),
         "random encoder": score_encoder(fresh, tokenizer, data, choose_read(fresh, tokenizer, data)[0]),
-        "pre-trained": score_encoder(encoder.module, tokenizer, data, encoder.read),
+        MINE: score_encoder(encoder.module, tokenizer, data, encoder.read),
     }
-    log.say("\n" + "\n".join(lines(table, data.chance)) + f"\n\nworth     {summary(table, len(data.query_at))}")
+    log.say("\n" + "\n".join(lines(table)) + f"\n\nworth     {summary(table)}")
     return table
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -135,7 +135,7 @@ def form_for(sample: Any, tokenizer: Any) -> Any:
 
 
 def _stackable(sample: Any, tokenizer: Any) -> bool:
-    return isinstance(sample, np.ndarray) and hasattr(tokenizer, "many")
+    return isinstance(sample, np.ndarray) and tokenizer.stacked
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,7 @@ class Parts:
 
     parts: dict[str, Tokenizer]
     kind = "pair"
+    area: ClassVar[int | None] = None
 
     def fitted(self, sample: dict[str, Any]) -> dict[str, Any]:
         out: dict[str, Any] = dict.fromkeys(self.parts)
@@ -168,10 +169,9 @@ def _views(data: Any, parts: dict[str, list[Any]], step: Step, slots: int, keys:
         batch = rows(samples, tokenizer, kind, 0, keys.device)
         looks = data.views(Look(way, batch, 1), step.rng("views", keys))
         return {view: replace(reserve(pack(crops), slots), kind=kind) for view, crops in looks.items()}
-    multiple = getattr(tokenizer, "patch", 1)
     stacks = [group.to(keys.device) for group in groups(samples)]
     chances = [step.rng("views", key) for key in keys.split([len(stack) for stack in stacks])]
-    crops = [data.views(Look(way, stack, multiple), rng) for stack, rng in zip(stacks, chances, strict=True)]
+    crops = [data.views(Look(way, stack, tokenizer.patch), rng) for stack, rng in zip(stacks, chances, strict=True)]
     return {
         view: packed([crop[view][i] for i in range(len(crops[0][view])) for crop in crops], tokenizer, kind, slots)
         for view in crops[0]

@@ -120,7 +120,7 @@ def prepare(
         if progress is not None:
             progress(len(source), len(source))  # whole numbers need no look: none of them can be wrong
         return Prepared(source, source.__getitem__, np.arange(len(source), dtype=np.int64), [], source, tokenizer)
-    fit = partial(fitted, source, reduced(source, getattr(tokenizer, "area", None)), tokenizer)
+    fit = partial(fitted, source, reduced(source, tokenizer.area), tokenizer)
     room = _free_memory() // 4 if memory is None else memory
     # read once all the same: which samples are good must be known before any is set aside, and not change later
     each, cut = _bytes_each(source, fit, tokenizer)

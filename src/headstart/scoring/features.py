@@ -1,0 +1,80 @@
+"""Samples as vectors: by an encoder and a way to read it, row by row, or as they are (the baseline nobody may skip)."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from ..data.feeding.loader import in_order, rows
+from ..data.source import Source
+from ..nn.encoder import Encoder
+from ..nn.heads import Read, boxes, first, last, mean, mean_std, rows_of
+from ..tokens import Tokenizer, Tokens
+from ..tree import to
+
+READS: dict[str, Read] = {f.__name__: f for f in (mean_std, boxes, mean, first, last)}
+Indices = Sequence[int] | np.ndarray
+
+
+def encode(
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    source: Source,
+    indices: Indices,
+    reads: Sequence[str] = ("mean_std",),
+    batch: int = 256,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """[n, D] for each way to read, in fp32."""
+    out: dict[str, list[np.ndarray]] = {name: [] for name in reads}
+    done = 0
+    for order, z in _encoded(encoder, tokenizer, source, indices, batch):
+        for name in reads:
+            out[name].append(READS[name](z).float().cpu().numpy()[np.argsort(order)])
+        done += len(order)
+        if progress:
+            progress(done, len(indices))
+    return {name: np.concatenate(parts) for name, parts in out.items()}
+
+
+def encode_rows(
+    encoder: Encoder, tokenizer: Tokenizer, source: Source, indices: Indices, batch: int = 256
+) -> list[np.ndarray]:
+    """[T, D] for each sample: its content rows, encoded, in fp32."""
+    out: list[np.ndarray] = []
+    for order, z in _encoded(encoder, tokenizer, source, indices, batch):
+        each = rows_of(z).float().cpu().split(list(z.content))
+        out += [each[place].numpy() for place in np.argsort(order)]
+    return out
+
+
+def _encoded(
+    encoder: Encoder, tokenizer: Tokenizer, source: Source, indices: Indices, batch: int
+) -> Iterator[tuple[np.ndarray, Tokens]]:
+    """(which of the batch's samples comes first, the batch encoded), batch by batch, as an encoder that does not train."""
+    device, kind = next(encoder.parameters()).device, next(iter(encoder.tokenizers))
+    was = encoder.training
+    encoder.eval()
+    try:
+        for start in range(0, len(indices), batch):
+            order, samples = in_order(source, indices[start : start + batch], tokenizer)
+            tokens = to(rows(samples, tokenizer, kind, encoder.shape.slots, device), device)
+            with torch.no_grad():
+                z = encoder(tokens)
+            yield order, z
+    finally:
+        encoder.train(was)
+
+
+def raw(tokenizer: Tokenizer, source: Source, indices: Indices) -> np.ndarray:
+    """Samples as plain vectors [n, F], as their tokenizer has them without learning."""
+    return np.stack([tokenizer.raw(source[int(i)]) for i in indices])
+
+
+def raw_rows(tokenizer: Tokenizer, source: Source, indices: Indices) -> list[np.ndarray]:
+    """[T, F] for each sample: the payload of its rows; of ids, which one it is."""
+    payloads = (tokenizer(source[int(i)]).values for i in indices)
+    return [
+        (x if x.is_floating_point() else torch.nn.functional.one_hot(x, tokenizer.dim).float()).numpy()
+        for x in payloads
+    ]

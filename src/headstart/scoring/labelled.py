@@ -1,0 +1,120 @@
+"""Labelled samples, divided into those that are learnt from and those that judge."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..data.source import Source
+from ..errors import Mistake
+from ..probes import Split
+from .features import Indices
+
+LABELS = (100, 600)  # label counts of probes from few labels, as far as a data set has them
+BANK, QUERY = 20_000, 10_000  # at most
+LEAST = (20, 10)
+QUICK = (4_000, 1_000)  # during training
+
+RowLabels = Callable[[Source, int], np.ndarray]  # a sample -> [T], a label for each of its rows; -1, or NaN: none
+Vectors = Callable[[Source, Indices], np.ndarray]  # [n, D]
+RowVectors = Callable[[Source, Indices], list[np.ndarray]]  # [T, D] for each sample
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled samples, some to learn from (`bank`) and some to be judged by (`query`), which no training saw.
+
+    bank_at, query_at: indices of labelled samples in their sources. rows: what is known of rows; None: nothing.
+    """
+
+    bank: Source
+    query: Source
+    bank_at: np.ndarray
+    query_at: np.ndarray
+    rows: RowLabels | None = None
+
+    def labels(self, part: str) -> np.ndarray:
+        source, at = (self.bank, self.bank_at) if part == "bank" else (self.query, self.query_at)
+        assert source.labels is not None
+        return source.labels[at]
+
+    def some(self, seed: int = 1) -> "Labelled":
+        """Few of them, for a look during training."""
+        rng = np.random.default_rng(seed)
+        bank, query = (
+            np.sort(rng.permutation(x)[:n]) for x, n in zip((self.bank_at, self.query_at), QUICK, strict=True)
+        )
+        return replace(self, bank_at=bank, query_at=query)
+
+    def split(self, vectors: Vectors) -> Split:
+        """The samples as vectors, with their labels."""
+        bank, query = vectors(self.bank, self.bank_at), vectors(self.query, self.query_at)
+        have = self.labels("bank")
+        return Split(bank, have, query, self.labels("query"), counts(have))
+
+    def row_split(self, vectors: RowVectors) -> Split | None:
+        """The rows of as many samples as fit, with their labels; None where too few have any."""
+        if self.rows is None:
+            return None
+        bank, have, _ = self._rows(self.bank, self.bank_at, BANK, vectors)
+        query, want, groups = self._rows(self.query, self.query_at, QUERY, vectors)
+        if len(have) < LEAST[0] or len(want) < LEAST[1]:
+            return None
+        return Split(bank, have, query, want, counts(have), groups)
+
+    def _rows(
+        self, source: Source, at: np.ndarray, most: int, vectors: RowVectors
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(vectors [n, D], labels [n], numbers of their samples [n]) of about `most` labelled rows."""
+        assert self.rows is not None
+        chosen, said, total = [], [], 0
+        for i in np.random.default_rng(0).permutation(at).tolist():
+            labels = self.rows(source, i)
+            known = int(_known(labels).sum())
+            if known and total + known <= most:
+                chosen.append(i)
+                said.append(labels)
+                total += known
+        if not chosen:
+            return np.zeros((0, 0), np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64)
+        z = vectors(source, chosen)
+        for i, x, labels in zip(chosen, z, said, strict=True):
+            if len(x) != len(labels):
+                raise Mistake(f"{source.name(i)} has {len(x)} rows and {len(labels)} labels of rows: give one for each")
+        every, groups = np.concatenate(said), np.repeat(chosen, [len(labels) for labels in said])
+        known_at = _known(every)
+        return np.concatenate(z)[known_at], every[known_at], groups[known_at]
+
+
+def labelled(
+    bank: Source,
+    query: Source,
+    bank_at: np.ndarray,
+    query_at: np.ndarray,
+    seed: int = 0,
+    rows: RowLabels | None = None,
+) -> Labelled | None:
+    """Those of the given samples that have labels of classes that both sides have; None where that is too few."""
+    if bank.labels is None or query.labels is None:
+        return None
+    quantity = bank.labels.dtype.kind == "f"
+    common = np.intersect1d(bank.labels[bank_at], query.labels[query_at])
+    common = common[common >= 0]
+    parts = []
+    for source, at, most in ((bank, bank_at, BANK), (query, query_at, QUERY)):
+        assert source.labels is not None
+        at = at[np.isfinite(source.labels[at]) if quantity else np.isin(source.labels[at], common)]
+        parts.append(np.sort(np.random.default_rng(seed).permutation(at)[:most]))
+    if (len(common) < 2 and not quantity) or len(parts[0]) < LEAST[0] or len(parts[1]) < LEAST[1]:
+        return None
+    return Labelled(bank, query, parts[0], parts[1], rows)
+
+
+def counts(labels: np.ndarray) -> tuple[int, ...]:
+    """Label counts for a probe from few: at least two per class, and no more than there are."""
+    classes = 0 if labels.dtype.kind == "f" else len(np.unique(labels))
+    return tuple(c for c in LABELS if 2 * classes <= c <= len(labels)) or (len(labels),)
+
+
+def _known(labels: np.ndarray) -> np.ndarray:
+    return np.isfinite(labels) if labels.dtype.kind == "f" else labels >= 0

@@ -1,0 +1,92 @@
+"""Scoring an encoder beside what it must beat: the raw input, and itself before training, under one protocol."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..data.source import Source
+from ..health import Health, measure
+from ..nn.encoder import Encoder
+from ..probes import Figure, Marks, every, judge
+from ..probes.knn import vote
+from ..probes.linear import draws
+from ..tokens import Tokenizer
+from .features import encode, encode_rows, raw, raw_rows
+from .labelled import QUICK, Labelled, RowVectors, Vectors, counts, labelled
+from .table import Table
+
+
+def score(data: Labelled, kind: str, vectors: Vectors, rows: RowVectors, quick: bool = False) -> Marks:
+    """What the probes of samples say of these vectors, and those of rows where labels of rows are known."""
+    probes = [p for p in every("segments", kind, quick) if not p.rival]
+    marks = judge(probes, data.split(vectors)) if probes else {}
+    of_rows = every("rows", kind, quick)
+    split = data.row_split(rows) if of_rows else None
+    return marks if split is None else marks | judge(of_rows, split)
+
+
+def score_raw(tokenizer: Tokenizer, data: Labelled) -> Table:
+    """The rows of a table that know no encoder: the raw input, and the rivals of a kind of data."""
+    vectors = partial(raw, tokenizer)
+    table = {"raw input": score(data, tokenizer.kind, vectors, partial(raw_rows, tokenizer))}
+    rivals = [p for p in every("segments", tokenizer.kind) if p.rival]
+    split = data.split(vectors) if rivals else None
+    for rival in rivals:
+        assert split is not None
+        table[rival.rival] = table.get(rival.rival, {}) | judge([rival], split)
+    return table
+
+
+def score_encoder(encoder: Encoder, tokenizer: Tokenizer, data: Labelled, read: str, quick: bool = False) -> Marks:
+    """An encoder's scores, its samples read in one way."""
+
+    def vectors(source: Source, at: Any) -> np.ndarray:
+        return encode(encoder, tokenizer, source, at, (read,))[read]
+
+    return score(data, tokenizer.kind, vectors, partial(encode_rows, encoder, tokenizer), quick)
+
+
+def reads(encoder: Encoder) -> tuple[str, ...]:
+    """Ways to read an encoder; the class token of a causal one has seen nothing, its last row everything."""
+    axes = len(next(iter(encoder.tokenizers.values())).axes)
+    return ("mean_std", *(["boxes"] if 1 <= axes <= 3 else []), "mean", "last" if encoder.causal else "first")
+
+
+def choose_read(encoder: Encoder, tokenizer: Tokenizer, data: Labelled) -> tuple[str, dict[str, float]]:
+    """The readout whose kNN and linear probe are best within the bank: half of it judges the other. Queries stay unseen."""
+    at = np.random.default_rng(0).permutation(data.bank_at)[: QUICK[0]]
+    half = len(at) // 2
+    inner = labelled(data.bank, data.bank, at[:half], at[half:])
+    if inner is None:
+        return reads(encoder)[0], {}
+    z = [encode(encoder, tokenizer, data.bank, x, reads(encoder)) for x in (inner.bank_at, inner.query_at)]
+    have, want = inner.labels("bank"), inner.labels("query")
+    count = min(counts(have)[-1], 600)
+    marks = {}
+    for name in reads(encoder):
+        line = next(iter(draws(z[0][name], have, z[1][name], want, count)))
+        marks[name] = (vote(z[0][name], have, z[1][name], want) + line) / 2
+    return max(marks, key=lambda name: marks[name]), marks
+
+
+def watcher(
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    source: Source,
+    data: Labelled | None,
+    read: str,
+    note: Callable[[Health], None],
+) -> Callable[[int], dict[str, float | Figure]]:
+    """What training looks at now and then: health of a fixed set of samples, and the quick probes where labels are known."""
+    at = np.unique(np.linspace(0, len(source) - 1, 1024).astype(int))
+    quick = None if data is None else data.some()
+
+    def watch(step: int) -> dict[str, float | Figure]:
+        health = measure(encode(encoder, tokenizer, source, at, ("mean",))["mean"])
+        note(health)
+        said = {} if quick is None else score_encoder(encoder, tokenizer, quick, read, quick=True)
+        return {"rank": health.effective_rank, "spread": health.spread, **said}
+
+    return watch
