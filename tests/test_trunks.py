@@ -29,7 +29,7 @@ from headstart.recipes.dino import dino
 from headstart.recipes.mae import mae
 from headstart.step import Step
 from headstart.tiny import tiny_data
-from headstart.tokenizers import GraphTokenizer
+from headstart.tokenizers import CodeTokenizer, GraphTokenizer
 from headstart.tokens import Pairs, Tokens, choose, end_to_end, join, layout, pack, reserve, select
 
 EXPERTS = partial(Transformer, block=ExpertBlock)
@@ -222,6 +222,23 @@ def test_a_graph_gives_its_edges(directed):
     assert triples(tokenizer.pairs(tokens)) == wanted
     kept = choose((tokens.layout.place != 2), (5, 4))  # without node 1, nothing hangs together but node 2 and its edge
     assert triples(tokenizer.pairs(select(tokens, kept))) == {t for t in triples_of(kept, wanted) if -1 not in t}
+
+
+def test_code_gives_its_data_flow():
+    tokenizer, texts = CodeTokenizer(), ("a = 1\nb = a\n", "x = 2\nx\n", "no flow (")
+    tokens = pack([tokenizer(tokenizer.fitted(text)) for text in texts], slots=1)
+    starts = tokens.layout.cu.tolist()
+    flows = [
+        [(a + start + 1, b + start + 1) for a, b in tokenizer.edges(text)]
+        for text, start in zip(texts, starts, strict=False)
+    ]
+    assert [len(flow) for flow in flows] == [1, 1, 0]
+    assert triples(tokenizer.pairs(tokens)) == {(*f, 0) for e in flows for f in e} | {
+        (*f[::-1], 1) for e in flows for f in e
+    }
+    first, rest = tokens.layout.lengths[0] - 1, tokens.layout.lengths[1:]
+    fewer = choose((tokens.layout.seg != 0) | (tokens.layout.place != 2), (first, *rest))
+    assert len(tokenizer.pairs(select(tokens, fewer)).first) == 2  # of a text with a hole nothing is said
 
 
 def triples(pairs):

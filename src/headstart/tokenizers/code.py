@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ..errors import Unreadable
-from ..tokens import Tokenizer, Tokens, layout
+from ..tokens import Pairs, Tokenizer, Tokens, content, layout, split
 from . import vocabulary
 from .dataflow import flow
 from .payload import Ids
@@ -121,6 +121,18 @@ class CodeTokenizer(Tokenizer):
 
         pairs = {(row(use), row(source)) for use, source in flow(sample)}
         return np.array(sorted(pair for pair in pairs if pair[0] != pair[1]), np.int64).reshape(-1, 2)
+
+    def pairs(self, tokens: Tokens) -> Pairs:
+        """`edges` of every segment that is whole and unaltered: from use to definition (sort 0), and back (sort 1)."""
+        found = [np.zeros((0, 2), np.int64)]
+        for piece, start in zip(split(tokens, [1] * tokens.layout.segments), tokens.layout.cu.tolist(), strict=False):
+            code, rows = self.decode(piece), content(piece)
+            again = self(code) if code.strip() else None
+            if again is not None and torch.equal(again.values, rows.values) and torch.equal(again.coords, rows.coords):
+                found.append(self.edges(code) + start + tokens.layout.slots)
+        use, source = torch.from_numpy(np.concatenate(found)).to(tokens.device).T
+        sort = torch.tensor([0, 1], device=tokens.device).repeat_interleave(len(use))
+        return Pairs(torch.cat([use, source]), torch.cat([source, use]), sort, 2)
 
     def embed(self, width: int) -> nn.Module:
         return Ids(self.dim, width)
