@@ -31,7 +31,7 @@ WORDS = {
 
 def look(
     source: Source, given: Input, device: torch.device, progress: Progress | None = None
-) -> tuple[Source, Any, Input, list[str]]:
+) -> tuple[Source, Tokenizer | Parts, Input, list[str]]:
     """(source, tokenizer, input, reasons): the source cut into windows where its samples are long, and the tokenizer that fits.
 
     A paired source gets a tokenizer for each part.
@@ -58,7 +58,7 @@ def look(
     return source, tokenizer, given, [*reasons, described(tokenizer, some)]
 
 
-def described(tokenizer: Any, some: list[Any]) -> str:
+def described(tokenizer: Tokenizer, some: list[Any]) -> str:
     """What a sample becomes, in words."""
     made = []
     for sample in some[:16]:
@@ -78,14 +78,16 @@ def described(tokenizer: Any, some: list[Any]) -> str:
     return f"a sample makes {between} rows of {width}, placed by {axes}; {' '.join(facts)}{change}"
 
 
-def read_in(source: Source, tokenizer: Any, window: int | None, progress: Progress | None = None) -> Prepared:
+def read_in(
+    source: Source, tokenizer: Tokenizer | Parts, window: int | None, progress: Progress | None = None
+) -> Prepared:
     """The samples as a run reads them, broken ones left out and listed."""
     if window is not None and not isinstance(source, Windows):
         source = Windows(source, window)
     return prepare(source, tokenizer, progress=progress)
 
 
-def state_of(tokenizer: Any) -> dict[str, Any]:
+def state_of(tokenizer: Tokenizer | Parts) -> dict[str, Any]:
     """A tokenizer, or the parts of a paired one, as JSON."""
     if isinstance(tokenizer, Parts):
         return {"kind": "pair", "parts": {name: state_of(part) for name, part in tokenizer.parts.items()}}
@@ -99,6 +101,6 @@ def tokenizers_of(state: dict[str, Any]) -> dict[str, Tokenizer]:
     return {"x": tokenizer_of(state)}
 
 
-def reader_of(state: dict[str, Any]) -> Any:
+def reader_of(state: dict[str, Any]) -> Tokenizer | Parts:
     """What `prepare` reads with, as `state_of` wrote it down."""
     return Parts(tokenizers_of(state)) if state["kind"] == "pair" else tokenizer_of(state)

@@ -19,6 +19,7 @@ from ..reading import state_of
 from ..recipe import Input, Method, Run
 from ..shelf.find import called, meaningless, small
 from ..shelf.outside import source_of
+from ..tokens import Tokenizer, Tokens
 from ..train import device_of
 from ..words import WordError, arguments, changed, fit
 from .plan import Plan, build
@@ -37,7 +38,7 @@ def choose(
     where: str,
     method: Method,
     source: Source,
-    tokenizer: Any,
+    tokenizer: Tokenizer | Parts,
     given: Input,
     words: dict[str, dict[str, Any]],
     run: Run,
@@ -89,7 +90,7 @@ def choose(
     return dataclasses.replace(chosen, why=[*why, *settled])
 
 
-def typical_rows(source: Source, tokenizer: Any) -> float:
+def typical_rows(source: Source, tokenizer: Tokenizer | Parts) -> float:
     """How many rows a sample makes, judged by a few."""
     some = np.unique(np.linspace(0, len(source) - 1, 32).astype(int))
     made = [form_for(source[int(i)], tokenizer) for i in some]
@@ -98,7 +99,7 @@ def typical_rows(source: Source, tokenizer: Any) -> float:
     return float(np.mean([_rows(m, tokenizer) for m in made]))
 
 
-def _rows(made: Any, tokenizer: Any) -> int:
+def _rows(made: np.ndarray | Tokens | None, tokenizer: Tokenizer) -> int:
     return 0 if made is None else len(tokenizer(made) if isinstance(made, np.ndarray) else made)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.feeding.loader import Parts
 from ..data.feeding.prepare import Prepared
 from ..data.finding.likeness import content
 from ..data.open import open_source
@@ -17,6 +18,7 @@ from ..log import Log
 from ..reading import read_in
 from ..recipe import Input, Run
 from ..scoring.labelled import Labelled, labelled
+from ..tokens import Tokenizer
 
 HELD_MOST = 10_000  # samples kept out of training, at most
 JUDGES = 20  # labelled samples that judge, at least, if that is not more than a third of them
@@ -35,7 +37,7 @@ class Material:
     held: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
 
-def gather(where: Any, source: Source, tokenizer: Any, given: Input, run: Run, log: Log) -> Material:
+def gather(where: Any, source: Source, tokenizer: Tokenizer | Parts, given: Input, run: Run, log: Log) -> Material:
     """Read the samples and divide them; the same call divides them in the same way."""
     everything = read_in(source, tokenizer, given.window, log.progress("reading"))
     if everything.bad:
@@ -104,7 +106,9 @@ def _some(sizes: np.ndarray, count: int, seed: int) -> list[int]:
     return taken if len(taken) < len(sizes) else taken[:-1]
 
 
-def _splits(where: Any, tokenizer: Any, given: Input, everything: Prepared) -> tuple[Source, Source] | None:
+def _splits(
+    where: Any, tokenizer: Tokenizer | Parts, given: Input, everything: Prepared
+) -> tuple[Source, Source] | None:
     """(bank, query) of a named set with a test split of its own."""
     if not isinstance(where, str) or where not in set_names() or Path(where).exists():
         return None
@@ -120,7 +124,7 @@ def _splits(where: Any, tokenizer: Any, given: Input, everything: Prepared) -> t
     return (everything if same else read_in(bank, tokenizer, given.window)), query
 
 
-def _whole(source: Any) -> Source:
+def _whole(source: Source) -> Source:
     return source.source if isinstance(source, Windows) else source
 
 
