@@ -23,7 +23,7 @@ LEVELS = (
     "objective",
     "data optim recipe",
     "tiny",  # a few samples of any kind, for whoever checks a method
-    "train checkpoint log health probes picture words",
+    "training train checkpoint log health probes picture words",
     "adapt compress curate tasks interop",
     "reading",  # what data becomes
     "contract",  # of a recipe, as a program
