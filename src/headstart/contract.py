@@ -8,6 +8,7 @@ import inspect
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,12 @@ class _Check:
     def loss(self, made: Recipe, index: int = 2, at: np.ndarray | None = None) -> Loss:
         return made.objective(self.batch(made, index, at), Step(index, TOTAL))
 
+    def descend(self, made: Recipe, index: int) -> Loss:
+        """Forward and backward."""
+        loss = self.loss(made, index)
+        loss.backward()
+        return loss
+
     def builds(self) -> None:
         """On the CPU and on meta, with the same parameters."""
         here = {n: tuple(p.shape) for n, p in self.recipe().objective.named_parameters()}
@@ -156,7 +163,7 @@ class _Check:
         taught = {id(p) for group in optimizer.param_groups for p in group["params"]}
         assert not taught & {id(p) for p in network.parameters()}, "the optimizer moves the teacher"
         for index in range(TOTAL):  # a teacher may wait for the end of a round
-            self.loss(made, index).backward()
+            made.optim.gradients(optimizer, partial(self.descend, made, index))
             assert all(p.grad is None for p in network.parameters()), "gradients reach the teacher"
             optimizer.step()
             optimizer.zero_grad()

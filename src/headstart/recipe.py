@@ -10,7 +10,7 @@ from .data.feeding.loader import whole
 from .data.source import Source, Subset
 from .errors import Mistake
 from .objective import Objective
-from .optim import AdamW
+from .optim import Optim
 from .tokenizers.want import Want
 from .tokens import Tokenizer
 
@@ -86,7 +86,7 @@ class Recipe:
 
     objective: Objective
     data: Data
-    optim: AdamW
+    optim: Optim
     steps: int
     begins: str = RANDOM  # what its encoder is before the first step, where it is not fresh: "base encoder"
 

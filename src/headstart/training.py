@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,8 +14,9 @@ from .memory import keep_freed
 from .nn.encoder import set_dtype
 from .nn.transformer import Block
 from .objective import Loss
+from .optim import set_rates
 from .recipe import Recipe
-from .step import Step, at
+from .step import Step
 from .tokens import Batch
 from .tree import to
 
@@ -47,8 +49,8 @@ class Training:
             for part in self.objective.encoders.modules():
                 if isinstance(part, Block):
                     part.compile(dynamic=True)
+        self.optimizer = recipe.optim.build(self.objective)  # freezes what has no rate, before DDP asks what learns
         self.module = dist.wrap(self.objective, device)
-        self.optimizer = recipe.optim.build(self.objective)
 
     def batch(self, step: Step) -> Batch:
         """This rank's samples of a step, on the device."""
@@ -62,11 +64,8 @@ class Training:
         asked: how often this process was asked to stop; all ranks hear of it.
         """
         optim = self.recipe.optim
-        lr, decay = at(optim.lr, step), at(optim.weight_decay, step)
-        for group in self.optimizer.param_groups:
-            group["lr"], group["weight_decay"] = lr, decay if group["decay"] else 0.0
-        loss: Loss = self.module(batch, step)
-        loss.backward()
+        lr = set_rates(self.optimizer, optim, step)
+        loss = optim.gradients(self.optimizer, partial(self._pass, batch, step))
         norm = torch.nn.utils.clip_grad_norm_(self.objective.parameters(), optim.clip)
         # all ranks agree: on the loss, and on whether one of them was asked to stop
         value, size, stopping = dist.mean(torch.stack([loss.total.detach(), norm, norm.new_tensor(asked)])).tolist()
@@ -76,3 +75,8 @@ class Training:
             self.objective.after_step(step)
         self.optimizer.zero_grad(set_to_none=True)
         return taken
+
+    def _pass(self, batch: Batch, step: Step) -> Loss:
+        loss: Loss = self.module(batch, step)
+        loss.backward()
+        return loss

@@ -18,7 +18,7 @@ from ..recipe import Input, Method, Run
 from ..running.material import gather
 from ..shelf.find import default_recipe, find
 from ..train import device_of, dtype_of
-from ..words import arguments, changed, parse
+from ..words import arguments, changed, parse, settings
 
 
 def plan(where: Any, *words: str, log: Log | None = None, **named: Any) -> Plan:
@@ -69,7 +69,7 @@ def every_word(settled: Plan, method: Method, run: Run) -> list[str]:
     recipe = build(settled, method, _stub(settled))
     own = {n: settled.arguments.get(n, p.default) for n, p in arguments(method).items()}
     size = {"recipe": settled.recipe, "steps": settled.steps, **own}
-    optim = {f"optim.{n}": getattr(v, "peak", v) for n, v in vars(recipe.optim).items() if not n.startswith("_")}
+    optim = {f"optim.{n}": getattr(v, "peak", v) for n, v in settings(recipe.optim).items()}
     groups = (
         size,
         {f"model.{n}": v for n, v in asdict(Model(**settled.model)).items()},
