@@ -19,7 +19,7 @@ from headstart.data.source import Source
 from headstart.nn.encoder import Encoder, Model
 from headstart.objective import Objective
 from headstart.probes import features, protocol
-from headstart.recipe import Data, Recipe, Run
+from headstart.recipe import Data, Recipe, Run, make
 from headstart.shelf.find import find
 from headstart.step import Step
 from headstart.tokenizers.want import Want
@@ -43,7 +43,7 @@ def recipe(
         raise ValueError(f"the recipe {name} has no part {', '.join(unknown)} that could be replaced")
     torch.manual_seed(seed)
     with mock.patch.dict(home, parts):
-        return function(data, size=size, **words)
+        return make(function, data, size=size, **words)
 
 
 def fit(

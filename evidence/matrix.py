@@ -13,7 +13,7 @@ import torch
 import headstart
 from headstart.contract import base, works
 from headstart.nn.encoder import SIZES
-from headstart.recipe import Data, Recipe
+from headstart.recipe import Data, Recipe, make
 from headstart.shelf.find import find, meaningless, small
 from headstart.shelf.find import names as recipes
 from headstart.step import Step
@@ -52,7 +52,7 @@ def _small(name: str, data: Data, place: Path) -> Recipe:
     if "base" in arguments(function):
         settings["base"] = base(data, SIZES["XS"], place)
     torch.manual_seed(0)
-    return function(data, size=SIZES["XS"], **settings)
+    return make(function, data, size=SIZES["XS"], **settings)
 
 
 def _step(recipe: Recipe) -> Callable[[int], float]:

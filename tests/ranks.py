@@ -8,7 +8,6 @@ import torch.distributed as td
 from tests.parts import batch_of, recipe
 
 from headstart import dist
-from headstart.data.feeding.order import samples
 from headstart.optim import LARS, SAM, Muon, Optim
 from headstart.step import Step
 from headstart.training import Training
@@ -31,7 +30,7 @@ def gradients(name: str, kind: str) -> dict[str, torch.Tensor]:
     """This rank's share of the batch, forward and back; "loss" and the buffers after the step are in it too."""
     made = recipe(name, kind)
     module = dist.wrap(made.objective, torch.device("cpu"))
-    mine = samples(STEP.index, made.data.batch, len(made.data.source), 0, dist.rank(), dist.world())
+    mine = made.data.samples(STEP, dist.rank(), dist.world())
     loss = module(batch_of(made, STEP, np.asarray(mine)), STEP)
     loss.backward()
     made.objective.after_step(STEP)

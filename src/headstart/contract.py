@@ -19,12 +19,11 @@ from torch import Tensor
 
 from .checkpoint import save_encoder
 from .data.feeding.loader import collate
-from .data.feeding.order import samples
 from .errors import Mistake
 from .log import Log
 from .nn.encoder import Model, encoder, set_dtype
 from .objective import Loss
-from .recipe import Data, Recipe, Run
+from .recipe import Data, Recipe, Run, make
 from .step import Step
 from .tokens import Batch, Layout
 from .train import train
@@ -88,15 +87,14 @@ class _Check:
     def recipe(self, seed: int = 0) -> Recipe:
         """Built anew: equal seeds give equal weights."""
         torch.manual_seed(seed)
-        made = self.function(self.data, size=self.size, **self.arguments)
-        assert isinstance(made, Recipe), f"a recipe returns a Recipe, not a {type(made).__name__}"
+        made = make(self.function, self.data, size=self.size, **self.arguments)
         assert made.steps >= 1, f"it would train for {made.steps} steps"
         made.objective.train()
         return made
 
     def batch(self, made: Recipe, index: int = 2, at: np.ndarray | None = None) -> Batch:
         step = Step(index, TOTAL)
-        at = samples(index, made.data.batch, len(made.data.source), 0) if at is None else at
+        at = made.data.samples(step) if at is None else at
         return collate(made.data, at, step, made.objective.slots)
 
     def loss(self, made: Recipe, index: int = 2, at: np.ndarray | None = None) -> Loss:

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from . import dist
 from .data.feeding.loader import collate
-from .data.feeding.order import samples
 from .memory import keep_freed
 from .nn.encoder import set_dtype
 from .nn.transformer import Block
@@ -55,7 +54,7 @@ class Training:
     def batch(self, step: Step) -> Batch:
         """This rank's samples of a step, on the device."""
         data = self.recipe.data
-        mine = samples(step.index, data.batch, len(data.source), step.seed, dist.rank(), dist.world())
+        mine = data.samples(step, dist.rank(), dist.world())
         return to(collate(data, mine, step, self.objective.slots, self.device), self.device)
 
     def take(self, batch: Batch, step: Step, asked: int = 0) -> Taken:

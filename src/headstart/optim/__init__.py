@@ -13,7 +13,7 @@ from .lars import LARS
 from .muon import Muon
 from .sam import SAM
 
-__all__ = ["LARS", "SAM", "AdamW", "Kind", "Muon", "Optim", "find", "names", "set_rates"]
+__all__ = ["LARS", "SAM", "AdamW", "Kind", "Muon", "Optim", "find", "names", "set_rates", "wraps"]
 
 
 def names() -> list[str]:
@@ -28,3 +28,8 @@ def find(name: str) -> Kind:
     module = import_module(f".{name}", __name__)
     found: Kind = next(value for key, value in vars(module).items() if key.lower() == name)
     return found
+
+
+def wraps(name: str) -> bool:
+    """Whether what was measured for a recipe's own optimizer holds for this one, as it has that one inside, or is it ("")."""
+    return not name or "base" in vars(find(name)())

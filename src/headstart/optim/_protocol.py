@@ -39,6 +39,8 @@ class Optim(Protocol):
 class Kind(Protocol):
     """The class of an optimizer."""
 
+    def __call__(self) -> Optim: ...
+
     def like(self, other: Optim) -> Optim:
         """This one where a recipe has `other`: rate and decay are its own, the curve of the rate and the groups the other's."""
         ...
