@@ -21,17 +21,20 @@ import torch
 from torch import Tensor, nn
 
 from headstart.corrupt import corrupt, drop, random
+from headstart.data.sources.listed import ListSource
 from headstart.losses import mse
 from headstart.memory import keep_freed
-from headstart.nn.encoder import Model, encoder, set_dtype
+from headstart.nn.encoder import Model, encoder
 from headstart.nn.heads import decoder
 from headstart.objective import Objective
 from headstart.optim import AdamW
+from headstart.recipe import Data, Recipe
 from headstart.step import Step
 from headstart.targets import normalised
 from headstart.terms import masked
 from headstart.tokenizers import ImageTokenizer
 from headstart.tokens import Batch, reserve
+from headstart.training import Training
 
 SIDE, PATCH, WIDTH, DEPTH, HEADS = 224, 16, 384, 12, 6
 DEC_WIDTH, DEC_DEPTH, DEC_HEADS, RATIO = 256, 4, 8, 0.75
@@ -55,17 +58,14 @@ def ours(device: torch.device, dtype: torch.dtype) -> Callable[[Tensor], None]:
     enc = encoder({"x": tokenizer}, Model(WIDTH, DEPTH, HEADS))
     head = decoder(WIDTH, tokenizer.dim, DEC_DEPTH, DEC_WIDTH, DEC_HEADS)
     pixels = masked(target=normalised, head=head, loss=mse)
-    task = Objective(enc, {"x": corrupt(random, RATIO, drop)}, {"pixels": pixels}).to(device)
-    set_dtype(task, dtype)
-    optimizer, index = AdamW().build(task), 0
+    task = Objective(enc, {"x": corrupt(random, RATIO, drop)}, {"pixels": pixels})
+    data = Data(ListSource([None], "image"), {"x": tokenizer})  # batches are given
+    training, index = Training(Recipe(task, data, AdamW(), 1000), device, dtype), 0
 
     def step(x: Tensor) -> None:
         nonlocal index
         batch = Batch({"x": reserve(tokenizer.many(x), 1)}, torch.arange(len(x), device=device), len(x))
-        task(batch, Step(index, 1000)).backward()
-        torch.nn.utils.clip_grad_norm_(task.parameters(), 3.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        training.take(batch, Step(index, 1000))
         index += 1
 
     return step

@@ -20,7 +20,7 @@ from headstart.nn.encoder import Encoder, Model
 from headstart.objective import Objective
 from headstart.probes.knn import vote
 from headstart.probes.linear import draws
-from headstart.recipe import Data, Recipe, Run
+from headstart.recipe import Data, Recipe, Run, make
 from headstart.scoring import features
 from headstart.shelf.find import find
 from headstart.step import Step
@@ -45,7 +45,7 @@ def recipe(
         raise ValueError(f"the recipe {name} has no part {', '.join(unknown)} that could be replaced")
     torch.manual_seed(seed)
     with mock.patch.dict(home, parts):
-        return function(data, size=size, **words)
+        return make(function, data, size=size, **words)
 
 
 def fit(

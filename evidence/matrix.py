@@ -12,14 +12,13 @@ import torch
 
 import headstart
 from headstart.contract import base, works
-from headstart.data.feeding.loader import collate
-from headstart.data.feeding.order import samples
 from headstart.nn.encoder import SIZES
-from headstart.recipe import Data, Recipe
+from headstart.recipe import Data, Recipe, make
 from headstart.shelf.find import find, meaningless, small
 from headstart.shelf.find import names as recipes
 from headstart.step import Step
 from headstart.tiny import EVERY, tiny_data
+from headstart.training import Training
 from headstart.words import arguments
 
 FILE = Path(headstart.__file__).parent / "recipes" / "matrix.json"
@@ -53,21 +52,18 @@ def _small(name: str, data: Data, place: Path) -> Recipe:
     if "base" in arguments(function):
         settings["base"] = base(data, SIZES["XS"], place)
     torch.manual_seed(0)
-    return function(data, size=SIZES["XS"], **settings)
+    return make(function, data, size=SIZES["XS"], **settings)
 
 
 def _step(recipe: Recipe) -> Callable[[int], float]:
     """A training step at spread-out moments of training; seconds."""
-    objective, optimizer = recipe.objective.train(), recipe.optim.build(recipe.objective)
+    training = Training(recipe, torch.device("cpu"), torch.float32)
+    training.objective.train()
 
     def take(number: int) -> float:
         began = time.perf_counter()
         step = Step(number, TURNS)
-        at = samples(number, recipe.data.batch, len(recipe.data.source), 0)
-        objective(collate(recipe.data, at, step, objective.slots), step).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        objective.after_step(step)
+        training.take(training.batch(step), step)
         return time.perf_counter() - began
 
     return take

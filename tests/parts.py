@@ -10,11 +10,10 @@ import numpy as np
 import torch
 
 from headstart.data.feeding.loader import collate
-from headstart.data.feeding.order import samples
 from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Model
 from headstart.planning import choosing, timing
-from headstart.recipe import Data, Recipe
+from headstart.recipe import Data, Recipe, make
 from headstart.shelf.find import find
 from headstart.step import Step
 from headstart.tokenizers import ImageTokenizer, SeriesTokenizer, TextTokenizer
@@ -111,11 +110,11 @@ def recipe(name: str, kind: str, seed: int = 0, given: Data | None = None, **cha
     function = find(name)
     known = inspect.signature(function).parameters
     small = {k: v for k, v in SMALLER.items() if k in known}
-    return function(given or data(kind), size=TINY, **(small | changes))
+    return make(function, given or data(kind), size=TINY, **(small | changes))
 
 
 def batch_of(recipe: Recipe, step: Step, indices: np.ndarray | None = None) -> Batch:
     """The batch that training would take at this step."""
     if indices is None:
-        indices = samples(step.index, recipe.data.batch, len(recipe.data.source), step.seed)
+        indices = recipe.data.samples(step)
     return collate(recipe.data, indices, step, recipe.objective.slots)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tests.parts import EVERY, LENGTHS, TINY, batch_of, data, recipe, rows
-from tests.ranks import DISTRIBUTED, gradients, worker
+from tests.ranks import DISTRIBUTED, OPTIMIZERS, gradients, steps, worker
 from torch import nn
 from torch.testing import assert_close
 
@@ -268,6 +268,12 @@ def test_two_processes_equal_one(tmp_path):
             for key, value in alone.items():
                 where = f"{name} {key}: "
                 assert_close(split[key], value, rtol=1e-5, atol=1e-5, msg=lambda m, where=where: where + m)
+    for name, optim in OPTIMIZERS.items():
+        alone = steps(optim)
+        far = 5e-3 if name == "muon" else 1e-5  # its matrices are made orthogonal in bf16
+        for split in (f[name] for f in found):
+            for key, value in alone.items():
+                assert_close(split[key], value, rtol=1e-4, atol=far, msg=lambda m, where=f"{name} {key}: ": where + m)
     for rank, said in enumerate(f["gather"] for f in found):
         assert said["all"].flatten().tolist() == [0, 0, 1, 1] and said["mean"] == 0.5
         assert said["grad"].flatten().tolist() == [4 * rank, 4 * rank + 2]  # the sum over both ranks

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import headstart as hs
 from headstart.cli import app
 from headstart.contract import check_recipe
+from headstart.errors import Mistake
 from headstart.log import Log
 from headstart.planning.sorting import sort_words
 from headstart.shelf.copies import kept
@@ -144,7 +145,7 @@ def test_what_returns_no_recipe_is_said(tmp_path):
     file = write(tmp_path / "half.py", inside="return None")
     with (
         untimed(),
-        pytest.raises(WordError, match=r"half\.py:half returned a NoneType, not a Recipe: end it with return Recipe"),
+        pytest.raises(Mistake, match=r"half returned a NoneType, not a Recipe: end it with return Recipe"),
     ):
         hs.plan(pictures(tmp_path), recipe=str(file), log=Log(quiet=True), **SHORT)
 

@@ -23,7 +23,7 @@ LEVELS = (
     "objective",
     "data optim recipe",
     "tiny",  # a few samples of any kind, for whoever checks a method
-    "train checkpoint log health probes scoring picture words",
+    "training train checkpoint log health probes scoring picture words",
     "adapt compress curate tasks interop",
     "reading checking",  # what data becomes, and what may be wrong with it
     "contract",  # of a recipe, as a program

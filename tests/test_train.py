@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tests.parts import TINY, data, recipe
 
 from headstart import checkpoint
-from headstart.data.feeding.order import samples, shuffled
+from headstart.data.feeding.order import samples, shuffled, uniform
 from headstart.data.sources.array import ArraySource
 from headstart.errors import Mistake
 from headstart.health import PATIENCE, TrainingStopped
@@ -21,6 +21,7 @@ from headstart.log import Log, span
 from headstart.nn.encoder import Encoder
 from headstart.objective import Loss
 from headstart.recipe import Run
+from headstart.step import Step
 from headstart.train import device_of, dtype_of, train
 
 RUN = Run(device="cpu", save_every=1.0, probe_every=1.0)
@@ -255,20 +256,21 @@ def test_a_shuffle_is_a_permutation(n):
 @pytest.mark.parametrize(("n", "batch"), [(12, 4), (10, 4), (5, 12), (97, 8)])
 def test_every_epoch_sees_every_sample_once(n, batch):
     epochs = 6
-    told = np.concatenate([samples(step, batch, n, seed=3) for step in range(-(-epochs * n // batch))])[: epochs * n]
+    steps = [Step(index, 99, 3) for index in range(-(-epochs * n // batch))]
+    told = np.concatenate([samples(uniform, step, batch, n) for step in steps])[: epochs * n]
     each = told.reshape(epochs, n)
     assert np.array_equal(np.sort(each, 1), np.tile(np.arange(n), (epochs, 1)))
     assert len({row.tobytes() for row in each}) == epochs
-    assert not np.array_equal(samples(0, batch, n, 3), samples(0, batch, n, 4))
+    assert not np.array_equal(told[:batch], samples(uniform, Step(0, 99, 4), batch, n))
 
 
 @pytest.mark.parametrize("world", [2, 4])
 def test_the_number_of_processes_does_not_change_the_order(world):
-    for step in range(9):
-        split = [samples(step, 8, 30, 1, rank, world) for rank in range(world)]
-        assert np.array_equal(np.concatenate(split), samples(step, 8, 30, 1))
+    for step in (Step(index, 9, 1) for index in range(9)):
+        split = [samples(uniform, step, 8, 30, rank, world) for rank in range(world)]
+        assert np.array_equal(np.concatenate(split), samples(uniform, step, 8, 30))
     with pytest.raises(ValueError, match=r"divide among 3 processes: change data.batch"):
-        samples(0, 8, 30, 1, 0, 3)
+        samples(uniform, Step(0, 9), 8, 30, 0, 3)
 
 
 def test_shuffles_are_even():

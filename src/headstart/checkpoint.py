@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from .errors import Mistake
 from .nn.encoder import Encoder
 from .nn.parts import load_once, once
 from .nn.released import card_of, load_encoder
@@ -91,7 +92,7 @@ def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.O
         if isinstance(value, Tensor)
     }
     write_tensors(part / "optimizer.safetensors", moments)
-    write_json(part / "state.json", {"step": step})
+    write_json(part / "state.json", {"step": step, "optimizer": type(optimizer).__name__})
     os.replace(part, final)
     _sync(folder)
     for old in complete(folder)[:-KEEP]:
@@ -108,6 +109,13 @@ def complete(folder: Path) -> list[Path]:
 
 def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Put a checkpoint back, bit for bit; returns its facts."""
+    facts = json.loads((path / "state.json").read_text())
+    wrote = facts.get("optimizer", "AdamW")  # what all had before there were others
+    if wrote != type(optimizer).__name__:
+        raise Mistake(
+            f"{path} was written by the optimizer {wrote}, and this is {type(optimizer).__name__}: "
+            "go on with the words it was begun with"
+        )
     device = next(objective.parameters()).device
     kept = load_file(path / "objective.safetensors", device=str(device))
     load_once(objective, kept, path)
@@ -115,10 +123,10 @@ def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) 
     for key, value in load_file(path / "optimizer.safetensors").items():
         name, _, what = key.rpartition("/")
         moments.setdefault(name, {})[what] = value
-    for name, p in objective.named_parameters():
+    for name, p in objective.named_parameters():  # all that optimizers remember is tensors, by parameter
         if name in moments:
             optimizer.state[p] = {k: v.to(p.device) for k, v in moments[name].items()}
-    return json.loads((path / "state.json").read_text())
+    return facts
 
 
 def save_encoder(folder: Path, encoder: Encoder, facts: dict[str, Any]) -> None:

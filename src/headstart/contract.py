@@ -8,6 +8,7 @@ import inspect
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,11 @@ from torch import Tensor
 
 from .checkpoint import save_encoder
 from .data.feeding.loader import collate
-from .data.feeding.order import samples
 from .errors import Mistake
 from .log import Log
 from .nn.encoder import Model, encoder, set_dtype
 from .objective import Loss
-from .recipe import Data, Recipe, Run
+from .recipe import Data, Recipe, Run, make
 from .step import Step
 from .tokens import Batch, Layout
 from .train import train
@@ -88,19 +88,24 @@ class _Check:
     def recipe(self, seed: int = 0) -> Recipe:
         """Built anew: equal seeds give equal weights."""
         torch.manual_seed(seed)
-        made = self.function(self.data, size=self.size, **self.arguments)
-        assert isinstance(made, Recipe), f"a recipe returns a Recipe, not a {type(made).__name__}"
+        made = make(self.function, self.data, size=self.size, **self.arguments)
         assert made.steps >= 1, f"it would train for {made.steps} steps"
         made.objective.train()
         return made
 
     def batch(self, made: Recipe, index: int = 2, at: np.ndarray | None = None) -> Batch:
         step = Step(index, TOTAL)
-        at = samples(index, made.data.batch, len(made.data.source), 0) if at is None else at
+        at = made.data.samples(step) if at is None else at
         return collate(made.data, at, step, made.objective.slots)
 
     def loss(self, made: Recipe, index: int = 2, at: np.ndarray | None = None) -> Loss:
         return made.objective(self.batch(made, index, at), Step(index, TOTAL))
+
+    def descend(self, made: Recipe, index: int) -> Loss:
+        """Forward and backward."""
+        loss = self.loss(made, index)
+        loss.backward()
+        return loss
 
     def builds(self) -> None:
         """On the CPU and on meta, with the same parameters."""
@@ -179,7 +184,7 @@ class _Check:
         taught = {id(p) for group in optimizer.param_groups for p in group["params"]}
         assert not taught & {id(p) for p in network.parameters()}, "the optimizer moves the teacher"
         for index in range(TOTAL):  # a teacher may wait for the end of a round
-            self.loss(made, index).backward()
+            made.optim.gradients(optimizer, partial(self.descend, made, index))
             assert all(p.grad is None for p in network.parameters()), "gradients reach the teacher"
             optimizer.step()
             optimizer.zero_grad()

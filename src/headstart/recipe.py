@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
+import numpy as np
 import torch
 
 from .augment.views import Views
-from .data.feeding.loader import whole
+from .data.feeding.asked import Unlabelled, classes_of, labels_of
+from .data.feeding.loader import only, whole
+from .data.feeding.order import Balanced, Order, samples, uniform
 from .data.source import Source, Subset
 from .errors import Mistake
 from .objective import Objective
-from .optim import AdamW
+from .optim import Optim
+from .step import Step
 from .tokenizers.want import Want
 from .tokens import Tokenizer
 
@@ -27,6 +32,13 @@ class Data:
     tokenizers: dict[str, Tokenizer]
     batch: int = 256  # samples per step, all ranks together
     views: Views | None = None
+    order: Order = uniform  # which samples a step takes
+    weight: np.ndarray | None = None  # float [n]: how much each sample counts; fills Batch.weight
+    asks: frozenset[str] = frozenset()  # what this method is told of samples: "labels", "groups"
+
+    def samples(self, step: Step, rank: int = 0, world: int = 1) -> np.ndarray:
+        """The samples of this rank at this step; those of all ranks are the same for every `world`."""
+        return samples(self.order, step, self.batch, len(self.source), rank, world)
 
     @property
     def dim(self) -> int:
@@ -41,9 +53,7 @@ class Data:
     @property
     def only(self) -> Tokenizer:
         """The one tokenizer."""
-        if len(self.tokenizers) != 1:
-            raise Mistake(f"this method takes data of one kind, and here are {self.said}")
-        return next(iter(self.tokenizers.values()))
+        return only(self.tokenizers)
 
     @property
     def said(self) -> str:
@@ -66,15 +76,51 @@ class Data:
                 "no sample has all of its parts, and in this method they meet: "
                 "recipe=uni4eye learns from each part alone, recipe=astrom3 from any two that are there"
             )
-        return replace(self, source=Subset(self.source, there))
+        weight = None if self.weight is None else self.weight[there]
+        return replace(self, source=Subset(self.source, there), weight=weight, order=self.order.among(there))
 
     def with_views(self, views: Views) -> "Data":
         """The same samples, looked at in several ways."""
         return replace(self, views=views)
 
+    def with_labels(self) -> "Data":
+        """For methods that learn from labels: batches have `labels`, classes -1 and quantities NaN where unknown."""
+        if labels_of(self.source, np.zeros(0, np.int64)) is None:
+            raise Mistake(
+                "this method learns from labels, and none were found: a folder for each class, or a column of labels "
+                "(data.label=), would do"
+            )
+        return replace(self, asks=self.asks | {"labels"})
+
+    def with_groups(self) -> "Data":
+        """For methods that must know which samples belong together: batches have `groups`."""
+        return replace(self, asks=self.asks | {"groups"})
+
+    def with_weight(self, weight: np.ndarray) -> "Data":
+        """For methods in which samples count differently: batches have `weight`, from these numbers, one for each sample."""
+        if len(weight) != len(self.source):
+            raise Mistake(f"{len(weight):,} weights for {len(self.source):,} samples: give one for each sample")
+        return replace(self, weight=np.asarray(weight, np.float32))
+
+    def with_order(self, order: Order) -> "Data":
+        """The same samples in another order: Weighted, Curriculum, Pruned."""
+        return replace(self, order=order)
+
+    def balanced(self) -> "Data":
+        """Every class equally often, samples without a label never: asks for labels."""
+        asking = self.with_labels()
+        labels = labels_of(self.source, np.arange(len(self.source)))
+        assert labels is not None
+        return replace(asking, order=Balanced(labels))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, where labels were asked for."""
+        return classes_of(self.source) if "labels" in self.asks else ()
+
     def epochs(self, n: float) -> int:
-        """Steps that see every sample n times."""
-        return max(1, round(n * len(self.source) / self.batch))
+        """Steps that see every sample, of those that its order ever takes, n times."""
+        return max(1, round(n * self.order.epoch(len(self.source)) / self.batch))
 
 
 RANDOM = "random encoder"
@@ -86,12 +132,21 @@ class Recipe:
 
     objective: Objective
     data: Data
-    optim: AdamW
+    optim: Optim
     steps: int
     begins: str = RANDOM  # what its encoder is before the first step, where it is not fresh: "base encoder"
 
 
 Method = Callable[..., Recipe]  # called with (data, size=..., and words of its own)
+
+
+def make(method: Method, data: Data, **arguments: Any) -> Recipe:
+    """The recipe that a method makes of the data, as all recipes are made: it is shown samples, and labels only if it asks."""
+    made = method(replace(data, source=Unlabelled(data.source)), **arguments)
+    if not isinstance(made, Recipe):
+        what = f"{getattr(method, '__name__', method)} returned a {type(made).__name__}, not a Recipe"
+        raise Mistake(f"{what}: end it with return Recipe(task, data, AdamW(...), steps=...)")
+    return made
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ The same sample meets the same chance wherever it lies in a batch, on whatever d
 import math
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -198,3 +198,8 @@ class warmup_cosine:
             return self.peak * (step.index + 1) / warm  # the first step already moves
         done = (step.index - warm) / max(1, step.total - warm)
         return self.end + (self.peak - self.end) * (1 + math.cos(math.pi * done)) / 2
+
+
+def curve(of: Schedule, peak: Schedule) -> Schedule:
+    """`peak` moving as `of` does, where that is a warm-up and a decay and `peak` a number; else `peak` as it is."""
+    return replace(of, peak=peak) if isinstance(of, warmup_cosine) and not callable(peak) else peak

@@ -173,11 +173,18 @@ class View:
 
 @tree
 class Batch:
-    """The samples of one step: a view's name -> its tokens (crop-major where a sample gives several segments)."""
+    """The samples of one step: a view's name -> its tokens (crop-major where a sample gives several segments).
+
+    Only where the data was asked for them (`Data.with_labels`, `with_groups`, `with_weight`): labels, classes (-1 unknown) or
+    quantities (NaN unknown); groups, numbers that samples of one recording share; weight, how much each sample counts.
+    """
 
     tokens: dict[str, Tokens]
     keys: Int[Tensor, "B"]  # the number of every sample in its source: chance hangs on it
     size: int = static()  # samples
+    labels: Int[Tensor, "B"] | Float[Tensor, "B"] | None = None
+    groups: Int[Tensor, "B"] | None = None
+    weight: Float[Tensor, "B"] | None = None
 
     def segment_keys(self, name: str) -> Int[Tensor, "S"]:
         """A number for every segment of a view: the sample's, altered by which crop of the sample it is."""

@@ -5,28 +5,23 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import cast
 
 import torch
 
 from . import checkpoint, dist
-from .data.feeding.loader import collate
-from .data.feeding.order import samples
 from .health import PATIENCE, TrainingStopped, explain_non_finite
 from .log import Log, span
-from .memory import keep_freed
-from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
 from .probes import Figure
 from .recipe import Recipe, Run
 from .scoring.table import written
-from .step import Step, at
-from .tree import to
+from .step import Step
+from .training import Training
 
 EXACT = 10  # first steps whose losses are logged whatever the pace, for `headstart again`
 ROWS = 200  # steps that are logged at least, evenly spaced
@@ -74,16 +69,9 @@ def train(
     this many steps, as an interruption would.
     """
     log = log or Log(quiet=True)
-    device = device_of(run)
-    keep_freed()
-    objective, total, data = recipe.objective.to(device), recipe.steps, recipe.data
-    set_dtype(objective, dtype_of(run, device))
-    if run.compile:
-        for encoder in cast(Iterable[Encoder], objective.encoders.values()):
-            for block in encoder.blocks:
-                block.compile(dynamic=True)
-    module = dist.wrap(objective, device)
-    optimizer = recipe.optim.build(objective)
+    device, total = device_of(run), recipe.steps
+    training = Training(recipe, device, dtype_of(run, device), run.compile)
+    objective, optimizer = training.objective, training.optimizer
     outcome = Outcome(0, total)
     saved = checkpoint.complete(out / "checkpoints") if out else []
     if saved:
@@ -114,38 +102,25 @@ def train(
             objective.train()
             pace.begin()
             step = Step(outcome.step, total, run.seed)
-            mine = samples(step.index, data.batch, len(data.source), run.seed, dist.rank(), dist.world())
-            batch = to(collate(data, mine, step, objective.slots, device), device)
-            lr, decay = at(recipe.optim.lr, step), at(recipe.optim.weight_decay, step)
-            for group in optimizer.param_groups:
-                group["lr"], group["weight_decay"] = lr, decay if group["decay"] else 0.0
-            loss = module(batch, step)
-            loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(objective.parameters(), recipe.optim.clip)
-            # all ranks agree: on the loss, and on whether one of them was asked to stop
-            value, size, stopping = dist.mean(
-                torch.stack([loss.total.detach(), norm, norm.new_tensor(len(asked))])
-            ).tolist()
-            stop = stopping > 0
-            if math.isfinite(value) and math.isfinite(size):
+            taken = training.take(training.batch(step), step, len(asked))
+            stop = taken.stopping
+            if taken.finite:
                 bad = 0
-                optimizer.step()
-                objective.after_step(step)
-                outcome.losses.append(value)
+                outcome.losses.append(taken.loss)
                 if step.index < EXACT or log.due or step.index % often == 0 or step.index + 1 == total:
-                    parts = {name: part.item() for name, part in loss.parts.items()}
-                    log.write("step", step=step.index, loss=value, grad_norm=size, lr=lr, parts=parts)
+                    parts = {name: part.item() for name, part in taken.parts.items()}
+                    log.write("step", step=step.index, loss=taken.loss, grad_norm=taken.norm, lr=taken.lr, parts=parts)
             else:
                 bad += 1
-                what = "the gradient" if math.isfinite(value) else "the loss"
-                log.write("skipped", step=step.index, loss=str(value), grad_norm=str(size))
+                what = "the gradient" if math.isfinite(taken.loss) else "the loss"
+                log.write("skipped", step=step.index, loss=str(taken.loss), grad_norm=str(taken.norm))
                 log.say(f"step {step.index:,}: {what} was not finite, so the step is skipped")
                 if bad >= PATIENCE:
-                    raise TrainingStopped(explain_non_finite(step.index, what, lr, dtype_of(run, device), bool(saved)))
-            optimizer.zero_grad(set_to_none=True)
+                    dtype = dtype_of(run, device)
+                    raise TrainingStopped(explain_non_finite(step.index, what, taken.lr, dtype, bool(saved)))
             outcome.step += 1
             outcome.seconds += pace.end()
-            log.live(_line(outcome, value, data.batch, pace.seconds, shown))
+            log.live(_line(outcome, taken.loss, recipe.data.batch, pace.seconds, shown))
             if outcome.step in probes:
                 observe()
             if outcome.step in saves:

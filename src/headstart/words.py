@@ -104,14 +104,27 @@ def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
         return inspect.Parameter.empty
 
 
+def settings(record: Any) -> dict[str, Any]:
+    """The words of a frozen dataclass and what they stand at; those of what it wraps as `base` among them."""
+    own = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+    base = own.pop("base", None)
+    return own if base is None else {**own, **settings(base)}
+
+
 def changed(record: Any, changes: Mapping[str, Any], group: str) -> Any:
-    """A frozen dataclass with some fields changed. A number given for a schedule becomes its peak."""
+    """A frozen dataclass with some fields changed. A number given for a schedule becomes its peak; words that a record does not
+    have go to the one that it wraps as `base`."""
     hints = typing.get_type_hints(type(record))
-    names = [f.name for f in dataclasses.fields(record)]
-    new = {}
+    own = {f.name for f in dataclasses.fields(record)} - {"base"}
+    names = list(settings(record))
+    new: dict[str, Any] = {}
+    passed: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in names:
             raise unknown(f"{group}.{name}", [f"{group}.{n}" for n in names])
+        if name not in own:
+            passed[name] = value
+            continue
         old = getattr(record, name)
         if isinstance(old, warmup_cosine) and _number(value):
             value = dataclasses.replace(old, peak=float(value))
@@ -120,4 +133,6 @@ def changed(record: Any, changes: Mapping[str, Any], group: str) -> Any:
         else:
             value = fit(f"{group}.{name}", value, hints[name])
         new[name] = value
+    if passed:
+        new["base"] = changed(record.base, passed, group)
     return dataclasses.replace(record, **new)

@@ -15,6 +15,7 @@ from .. import dist
 from ..data.feeding.loader import Parts, form_for
 from ..data.source import Source
 from ..nn.encoder import SIZES, Model, model
+from ..optim import wraps
 from ..reading import state_of
 from ..recipe import Input, Method, Run
 from ..shelf.find import called, meaningless, small
@@ -57,6 +58,7 @@ def choose(
     steps = fit("steps", bare["steps"], int) if "steps" in bare else None
     if steps is not None and steps < 1:
         raise WordError(f"steps={steps}: a run takes at least one step")
+    optim = fit("optim", bare.get("optim", ""), str)
     minutes = run.minutes or MINUTES.get(device.type, 10.0)
     state = state_of(tokenizer)
     shapes = [model(bare["size"])] if "size" in bare else [SIZES[size] for size in LADDER]
@@ -68,7 +70,7 @@ def choose(
     chosen: Plan | None = None
     for shape in shapes:  # smallest first: the next is tried only if this one leaves time for it
         plan = Plan(where, name, {}, asdict(shape), asdict(given), state, {}, 0, asdict(run))
-        plan = _with(plan, method, words, typical)
+        plan = _with(dataclasses.replace(plan, optimizer=optim), method, words, typical)
         recipe = build(plan, method, source)
         try:
             with dist.alone():  # the other ranks wait for the plan
@@ -123,7 +125,7 @@ def _with(plan: Plan, method: Method, words: dict[str, dict[str, Any]], typical:
     return dataclasses.replace(
         plan,
         arguments=told,
-        optim={**own["optim"], **words["optim"]},
+        optim={**(own["optim"] if wraps(plan.optimizer) else {}), **words["optim"]},
         input={**plan.input, "batch": batch},
     )
 
@@ -151,6 +153,7 @@ def _reasons(plan: Plan, method: Method, source: Source, minutes: float, budget:
         else ""
     )
     settled = {n: plan.arguments.get(n, p.default) for n, p in arguments(method).items()}
+    settled |= {"optim": plan.optimizer} if plan.optimizer else {}
     settled |= {"optim.lr": getattr(recipe.optim.lr, "peak", recipe.optim.lr), "data.batch": recipe.data.batch}
     settled |= {"run.seed": plan.run["seed"]}
     batch, steps = recipe.data.batch, plan.steps

@@ -9,10 +9,11 @@ import torch
 
 from ..data.source import Source
 from ..nn.encoder import Model
+from ..optim import find as optimizer
 from ..reading import tokenizers_of
-from ..recipe import Data, Method, Recipe
+from ..recipe import Data, Method, Recipe, make
 from ..shelf.outside import divided, file_of
-from ..words import WordError, changed
+from ..words import changed
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,16 @@ class Plan:
     memory: float = 0.0  # predicted, bytes
     samples: int = 0  # that are learnt from
     rows: float = 0.0  # tokens of a step, all views together
+    optimizer: str = ""  # in the place of the recipe's own
 
 
 def build(plan: Plan, method: Method, source: Source) -> Recipe:
     """The recipe of a plan: equal plans give equal weights. method: what `plan.recipe` names."""
     torch.manual_seed(plan.run["seed"])
     data = Data(source, tokenizers_of(plan.tokenizer), batch=min(plan.input["batch"], max(2, len(source))))
-    recipe = method(data, size=Model(**plan.model), **plan.arguments)
-    if not isinstance(recipe, Recipe):
-        what = f"returned a {type(recipe).__name__}, not a Recipe"
-        raise WordError(f"recipe={plan.recipe} {what}: end it with return Recipe(task, data, AdamW(...), steps=...)")
-    return dataclasses.replace(
-        recipe, optim=changed(recipe.optim, plan.optim, "optim"), steps=plan.steps or recipe.steps
-    )
+    recipe = make(method, data, size=Model(**plan.model), **plan.arguments)
+    optim = optimizer(plan.optimizer).like(recipe.optim) if plan.optimizer else recipe.optim
+    return dataclasses.replace(recipe, optim=changed(optim, plan.optim, "optim"), steps=plan.steps or recipe.steps)
 
 
 def default_folder(where: str, recipe: str) -> Path:

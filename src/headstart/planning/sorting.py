@@ -1,19 +1,18 @@
 """Words by where they go."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from ..nn.encoder import Model
-from ..optim import AdamW
+from ..optim import find
 from ..recipe import Input, Method, Run
-from ..words import GROUPS, arguments, fit, unknown
+from ..words import GROUPS, arguments, fit, settings, unknown
 
 
 def sort_words(words: Mapping[str, Any], function: Method) -> dict[str, dict[str, Any]]:
     """Words by where they go: the recipe's arguments, its size and steps, or one of the four groups. Unknown ones raise."""
     known = arguments(function)
-    bare = ["recipe", "size", "steps", *known]
+    bare = ["recipe", "size", "steps", "optim", *known]
     groups: dict[str, dict[str, Any]] = {"": {}, "bare": {}, **{g: {} for g in GROUPS}}
     for name, value in words.items():
         head, _, tail = name.partition(".")
@@ -24,7 +23,12 @@ def sort_words(words: Mapping[str, Any], function: Method) -> dict[str, dict[str
         elif name in bare:
             groups["bare"][name] = value
         else:
-            fields = {"data": Input, "model": Model, "optim": AdamW, "run": Run}
-            every = [*bare, *(f"{g}.{f.name}" for g, c in fields.items() for f in dataclasses.fields(c))]
+            records = {
+                "data": Input(),
+                "model": Model(),
+                "optim": find(str(words.get("optim", "adamw")))(),
+                "run": Run(),
+            }
+            every = [*bare, *(f"{group}.{word}" for group, record in records.items() for word in settings(record))]
             raise unknown(name, every)
     return groups

@@ -7,13 +7,10 @@ import time
 import numpy as np
 import torch
 
-from ..data.feeding.loader import collate
-from ..data.feeding.order import samples
-from ..memory import keep_freed
-from ..nn.encoder import set_dtype
 from ..recipe import Recipe, Run
 from ..step import Step
 from ..train import device_of, dtype_of
+from ..training import Training
 
 GOLDEN = 0.618034  # its multiples spread evenly over 0..1
 
@@ -21,10 +18,7 @@ GOLDEN = 0.618034  # its multiples spread evenly over 0..1
 def time_steps(recipe: Recipe, run: Run, at_least: float = 3.0) -> tuple[float, float, float]:
     """Seconds per step, peak bytes and rows per step, by a few steps with a recipe that is thrown away afterwards."""
     device = device_of(run)
-    keep_freed()
-    objective = recipe.objective.to(device)
-    set_dtype(objective, dtype_of(run, device))
-    optimizer = recipe.optim.build(objective)
+    training = Training(recipe, device, dtype_of(run, device))
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seconds: list[float] = []
@@ -33,17 +27,12 @@ def time_steps(recipe: Recipe, run: Run, at_least: float = 3.0) -> tuple[float, 
     while len(seconds) < 4 or time.monotonic() - began < at_least:
         step = Step(int(len(seconds) * GOLDEN % 1 * 1_000_000), 1_000_000, run.seed)  # a method may have phases
         # others each time, as in training; and once before the clock runs, as rows that are kept are no cost of a step
-        at = samples(step.index, recipe.data.batch, len(recipe.data.source), run.seed)
-        collate(recipe.data, at, step, objective.slots, device)
+        training.batch(step)
         tick = time.monotonic()
-        batch = collate(recipe.data, at, step, objective.slots, device)
-        loss = objective(batch, step)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(objective.parameters(), recipe.optim.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        objective.after_step(step)
-        loss.total.item()
+        batch = training.batch(step)
+        training.take(batch, step)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         seconds.append(time.monotonic() - tick)
         counts.append(sum(len(tokens) for tokens in batch.tokens.values()))
     if device.type == "cuda":

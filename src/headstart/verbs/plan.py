@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from ..data.open import open_source
-from ..data.sources.listed import ListSource
 from ..log import Log, span
 from ..nn.encoder import Model
 from ..planning.choosing import choose
 from ..planning.plan import Plan, build, default_folder
 from ..planning.sorting import sort_words
 from ..reading import look
-from ..recipe import Input, Method, Run
+from ..recipe import Input, Method, Recipe, Run
 from ..running.material import gather
 from ..shelf.find import default_recipe, find
 from ..train import device_of, dtype_of
-from ..words import arguments, changed, parse
+from ..words import arguments, changed, parse, settings
 
 
 def plan(where: Any, *words: str, log: Log | None = None, **named: Any) -> Plan:
@@ -40,17 +39,21 @@ def plan(where: Any, *words: str, log: Log | None = None, **named: Any) -> Plan:
     lines = ["", "What I found", f"  {found}"]
     lines += [f"  {len(bad):,} samples cannot be read; the first is {bad[0]}"] if bad else []
     lines += ["", "What I would do, and why", *(f"  - {reason}" for reason in settled.why)]
-    lines += ["", "What it will cost here, by a few dry steps", *(f"  {line}" for line in costs(settled, method, run))]
-    lines += ["", "Every word that would change it", *(f"  {line}" for line in every_word(settled, method, run))]
+    recipe = build(settled, method, material.training)
+    lines += ["", "What it will cost here, by a few dry steps", *(f"  {line}" for line in costs(settled, recipe, run))]
+    lines += [
+        "",
+        "Every word that would change it",
+        *(f"  {line}" for line in every_word(settled, method, recipe, run)),
+    ]
     lines += ["", f"To do it: headstart pretrain {shlex.join([title, *words])}"]
     log.say("\n".join(lines))
     return settled
 
 
-def costs(settled: Plan, method: Method, run: Run) -> list[str]:
+def costs(settled: Plan, recipe: Recipe, run: Run) -> list[str]:
     """Time, memory and disk."""
-    device = device_of(run)
-    objective = build(settled, method, _stub(settled)).objective
+    device, objective = device_of(run), recipe.objective
     weights = sum(p.numel() for p in objective.parameters())
     remembered = weights + sum(b.numel() for b in objective.buffers())
     encoder = sum(p.numel() for p in objective.encoder.parameters())
@@ -64,12 +67,12 @@ def costs(settled: Plan, method: Method, run: Run) -> list[str]:
     ]
 
 
-def every_word(settled: Plan, method: Method, run: Run) -> list[str]:
+def every_word(settled: Plan, method: Method, recipe: Recipe, run: Run) -> list[str]:
     """Words and what they stand at, group by group."""
-    recipe = build(settled, method, _stub(settled))
     own = {n: settled.arguments.get(n, p.default) for n, p in arguments(method).items()}
-    size = {"recipe": settled.recipe, "steps": settled.steps, **own}
-    optim = {f"optim.{n}": getattr(v, "peak", v) for n, v in vars(recipe.optim).items() if not n.startswith("_")}
+    optimizer = settled.optimizer or "the recipe's own"
+    size = {"recipe": settled.recipe, "steps": settled.steps, "optim": optimizer, **own}
+    optim = {f"optim.{n}": getattr(v, "peak", v) for n, v in settings(recipe.optim).items()}
     groups = (
         size,
         {f"model.{n}": v for n, v in asdict(Model(**settled.model)).items()},
@@ -78,8 +81,3 @@ def every_word(settled: Plan, method: Method, run: Run) -> list[str]:
         {f"run.{n}": v for n, v in asdict(run).items()},
     )
     return [" ".join(f"{n}={v}" for n, v in group.items()) for group in groups]
-
-
-def _stub(settled: Plan) -> ListSource:
-    """A source of as many samples as there are, for what only counts them."""
-    return ListSource([None] * settled.samples, settled.tokenizer["kind"])

@@ -64,7 +64,7 @@ def untrained(folder: Path, trained: Encoder, log: Log) -> Encoder:
     if not (folder / "run.json").exists():
         return fresh(trained)
     plan = Plan(**facts(folder)["plan"])
-    recipe = build(plan, method_of(folder, plan, log), ListSource([None], plan.tokenizer["kind"]))
+    recipe = build(plan, method_of(folder, plan, log), ListSource([None], plan.tokenizer["kind"], [0]))
     if recipe.begins != RANDOM:
         return fresh(trained)
     encoder = recipe.objective.encoder

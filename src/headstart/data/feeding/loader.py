@@ -1,20 +1,23 @@
 """Samples of a step, seen from several sides, turned into rows and packed."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ... import augment
+from ...augment.views import Views
 from ...errors import Mistake, Unreadable
 from ...step import Rng, Step
 from ...tokens import Batch, Tokenizer, Tokens, layout, pack, reserve
 from ...tree import replace, to
-from ..source import Subset
+from ..source import Source
+from .asked import behind, groups_of, labels_of
 
 
 def rows(samples: list[Any], tokenizer: Tokenizer, kind: str, slots: int, device: torch.device | str = "cpu") -> Tokens:
@@ -48,7 +51,31 @@ def packed(parts: list[Tensor], tokenizer: Any, kind: str, slots: int) -> Tokens
     return replace(reserve(pack([tokenizer.many(part) for part in joined]), slots), kind=kind)
 
 
-def collate(data: Any, indices: np.ndarray, step: Step, slots: int, device: torch.device | str = "cpu") -> Batch:
+def only(tokenizers: dict[str, Tokenizer]) -> Tokenizer:
+    """The one tokenizer."""
+    if len(tokenizers) != 1:
+        said = ", ".join(tokenizer.kind for tokenizer in tokenizers.values())
+        raise Mistake(f"this method takes data of one kind, and here are {said}")
+    return next(iter(tokenizers.values()))
+
+
+@runtime_checkable
+class Feed(Protocol):
+    """What batches are made from: `Data`, seen from here."""
+
+    @property
+    def source(self) -> Source: ...
+    @property
+    def tokenizers(self) -> dict[str, Tokenizer]: ...
+    @property
+    def views(self) -> Views | None: ...
+    @property
+    def weight(self) -> np.ndarray | None: ...
+    @property
+    def asks(self) -> frozenset[str]: ...
+
+
+def collate(data: Feed, indices: np.ndarray, step: Step, slots: int, device: torch.device | str = "cpu") -> Batch:
     """The batch of these samples: tokens by view where `data.views` looks several times, else by tokenizer.
 
     Samples of one shape lie together, whatever the order of `indices`: chance hangs on the sample, not on its place, and
@@ -61,11 +88,12 @@ def collate(data: Any, indices: np.ndarray, step: Step, slots: int, device: torc
         parts, indices = {kind: samples}, indices[order]
     else:
         both = Parts(data.tokenizers)
-        samples = [ready(data.source, int(i), both)[1] for i in indices]
+        source, at = behind(data.source, indices)
+        samples = [ready(source, int(i), both)[1] for i in at]
         parts = {kind: [sample[kind] for sample in samples] for kind in data.tokenizers}
     keys = torch.from_numpy(indices).to(device)
     if data.views is not None:
-        tokens = _views(data, parts, step, slots, keys)
+        tokens = _views(data, data.views, parts, step, slots, keys)
     else:
         tokens = {
             kind: _without(data, kind, len(indices), slots, device)
@@ -73,14 +101,26 @@ def collate(data: Any, indices: np.ndarray, step: Step, slots: int, device: torc
             else rows(parts[kind], t, kind, slots, device)
             for kind, t in data.tokenizers.items()
         }
-    return Batch(to(tokens, device), keys, len(indices))
+    return Batch(to(tokens, device), keys, len(indices), *(_on(device, each) for each in _asked(data, indices)))
 
 
-def _without(data: Any, kind: str, count: int, slots: int, device: torch.device | str) -> Tokens:
+def _asked(data: Feed, indices: np.ndarray) -> Iterator[np.ndarray | None]:
+    """Labels, groups and weights of these samples, each None unless it was asked for."""
+    yield labels_of(data.source, indices) if "labels" in data.asks else None
+    yield groups_of(data.source, indices) if "groups" in data.asks else None
+    yield None if data.weight is None else data.weight[indices]
+
+
+def _on(device: torch.device | str, values: np.ndarray | None) -> Tensor | None:
+    return None if values is None else torch.from_numpy(np.ascontiguousarray(values)).to(device)
+
+
+def _without(data: Feed, kind: str, count: int, slots: int, device: torch.device | str) -> Tokens:
     """`count` samples none of which has this part: segments without rows, of the form that another sample's part gives them."""
     both, tokenizer = Parts(data.tokenizers), data.tokenizers[kind]
     somewhere = np.random.default_rng(0).permutation(len(data.source))  # a part is rarely where the others are
-    found = (ready(data.source, int(i), both)[1][kind] for i in somewhere)
+    source, at = behind(data.source, somewhere)
+    found = (ready(source, int(i), both)[1][kind] for i in at)
     sample = next((part for part in found if part is not None), None)
     if sample is None:
         raise Mistake(f"no sample has the part {kind!r}: leave it out of the data")
@@ -94,7 +134,8 @@ def in_order(source: Any, indices: Any, tokenizer: Any, cut: bool = True) -> tup
 
     Samples of one shape lie together, and shapes that give equally many rows side by side.
     """
-    got = [ready(source, int(i), tokenizer, cut) for i in indices]
+    source, at = behind(source, np.asarray(indices, np.int64))
+    got = [ready(source, int(i), tokenizer, cut) for i in at]
     order = np.array(sorted(range(len(got)), key=lambda i: got[i][0]), np.int64)
     return order, [got[i][1] for i in order]
 
@@ -103,8 +144,6 @@ def ready(source: Any, index: int, tokenizer: Any, cut: bool = True) -> tuple[tu
     """(form, sample) as `rows` takes it: an array, or its rows, which a prepared source makes once and keeps, unless a method
     cuts samples by another tokenizer than they were read with. The form does not hang on which of the two it is. cut: rows will
     do, no array is needed."""
-    while isinstance(source, Subset):
-        source, index = source.source, int(source.indices[index])
     kept = getattr(source, "ready", None)
     if kept is not None and source.made_by(tokenizer):
         return kept(index, cut)
@@ -113,11 +152,12 @@ def ready(source: Any, index: int, tokenizer: Any, cut: bool = True) -> tuple[tu
     return form(made), made
 
 
-def whole(source: Any) -> np.ndarray:
+def whole(source: Source) -> np.ndarray:
     """The samples of a paired source that have every part."""
-    if isinstance(source, Subset):
-        return np.flatnonzero(np.isin(source.indices, whole(source.source)))
-    known = getattr(source, "whole", None)
+    inner, at = behind(source, np.arange(len(source)))
+    if inner is not source:
+        return np.flatnonzero(np.isin(at, whole(inner)))
+    known: np.ndarray | None = getattr(source, "whole", None)  # a prepared source has looked
     if known is not None:
         return known
     there = [
@@ -160,18 +200,20 @@ class Parts:
         return out
 
 
-def _views(data: Any, parts: dict[str, list[Any]], step: Step, slots: int, keys: Tensor) -> dict[str, Tokens]:
+def _views(
+    data: Feed, views: Views, parts: dict[str, list[Any]], step: Step, slots: int, keys: Tensor
+) -> dict[str, Tokens]:
     """Several looks at each sample, made on the device: of arrays before they are rows, all of one shape together; of other
     kinds as a choice of their rows, the whole batch together."""
-    (kind, samples), tokenizer = next(iter(parts.items())), data.only
+    (kind, samples), tokenizer = next(iter(parts.items())), only(data.tokenizers)
     way = import_module(f"{augment.__name__}.{tokenizer.kind}")
     if not isinstance(samples[0], np.ndarray):
         batch = rows(samples, tokenizer, kind, 0, keys.device)
-        looks = data.views(Look(way, batch, 1), step.rng("views", keys))
+        looks = views(Look(way, batch, 1), step.rng("views", keys))
         return {view: replace(reserve(pack(crops), slots), kind=kind) for view, crops in looks.items()}
     stacks = [group.to(keys.device) for group in groups(samples)]
     chances = [step.rng("views", key) for key in keys.split([len(stack) for stack in stacks])]
-    crops = [data.views(Look(way, stack, tokenizer.patch), rng) for stack, rng in zip(stacks, chances, strict=True)]
+    crops = [views(Look(way, stack, tokenizer.patch), rng) for stack, rng in zip(stacks, chances, strict=True)]
     return {
         view: packed([crop[view][i] for i in range(len(crops[0][view])) for crop in crops], tokenizer, kind, slots)
         for view in crops[0]
