@@ -29,12 +29,13 @@ from headstart.recipe import Data
 from headstart.recipes.cropmae import AskFirst, all_but_one
 from headstart.recipes.satmae_pp import finer, pyramid, satmae_pp, spread
 from headstart.recipes.uni4eye import branch, edges, gradient, patch_of
+from headstart.scene import Scene, Side
 from headstart.shelf.find import find
 from headstart.step import Step
 from headstart.tiny import tiny, tiny_data
 from headstart.tokenizers import ImageTokenizer, MultispectralTokenizer, VolumeTokenizer
 from headstart.tokenizers.grid import cut, grids, uncut
-from headstart.tokens import Tokens, choose, layout, pack, reserve
+from headstart.tokens import Batch, Tokens, choose, layout, pack, reserve
 from headstart.tree import replace
 
 STEP = Step(2, 10)
@@ -395,7 +396,8 @@ def test_edges_between_patches_are_seen():
     x[:, :, 2:] = 1
     tokens = reserve(ImageTokenizer(2, 1, (0.0,), (1.0,))(x), 1)
     view = corrupt(random, 1.0, drop)(tokens, STEP.rng("x", torch.arange(1)))
-    got = edges((2, 2))(view, view.hidden.index, None)
+    scene = Scene({"x": view}, Side({}, {}, {}), None, Batch({"x": tokens}, torch.arange(1), 1), STEP)
+    got = edges((2, 2))(view, view.hidden.index, scene)
     assert got.amax(1).tolist() == [0.5] * 4
     alone = gradient(uncut(view.clean.values[1:], (1, 1), (2, 2)))
     assert not alone.any()

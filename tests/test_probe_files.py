@@ -5,16 +5,15 @@ import json
 import re
 from functools import partial
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.parts import TINY, data
+from tests.parts import TINY, data, untimed
 
 import headstart as hs
-from headstart import planning, probes
+from headstart import probes
 from headstart.data.sources.array import ArraySource
 from headstart.errors import Mistake
 from headstart.log import Log
@@ -103,7 +102,7 @@ def test_a_new_file_is_seen_everywhere(shelf, tmp_path, capsys):
         Image.fromarray(r.integers(120 * (i % 2), 120 + 120 * (i % 2), (12, 12, 3), dtype=np.uint8)).save(file)
     out = tmp_path / "run"
     words = {"steps": 4, "size": "XS", "data.batch": 8, "data.held": 0.4, "run.device": "cpu", "run.out": str(out)}
-    with mock.patch.object(planning, "time_steps", partial(planning.time_steps, at_least=0.0)):
+    with untimed():
         run = hs.pretrain(str(place), log=Log(pause=0.0), **words)
     assert list(run.table["pre-trained"]) == ["centroid", "knn", "linear-36", "mistaken"]
     assert run.table["raw input"]["centroid"].value > 0.95

@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import os
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -63,6 +64,8 @@ def fit(name: str, value: Any, annotation: Any) -> Any:
         return float(value)
     elif isinstance(value, float) and int in options and value.is_integer():
         return int(value)
+    elif isinstance(value, os.PathLike) and str in options:
+        return os.fspath(value)
     elif isinstance(value, int | float) and str in options:
         return str(value)  # a folder called 2024
     elif any(isinstance(o, type) and isinstance(value, o) for o in map(_origin, options)):
