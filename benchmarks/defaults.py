@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import torch
-from kinds import Row, marks, measure
+from kinds import Row, marks, measure, shown
 
 from headstart.shelf.find import default_recipe
 
@@ -28,8 +28,7 @@ HEAD = ("| kind | set | method | steps | seconds | measure | score |", "|---|---
 def block(rows: list[Row]) -> list[str]:
     """The lines of one set: its two baselines, then the methods, the best one bold."""
     first, table = rows[0], rows[0].table
-    names = [n for n in table["raw input"] if not n.endswith("-std")]
-    measure_ = f"{names[0]} / {names[-1]}"
+    measure_ = " / ".join(shown(table["raw input"]))
     lines = [
         f"| {first.kind} | {first.name} | {who} | | | {measure_} | {marks(table.get(who))} |"
         for who in ("raw input", "boosted trees", "random encoder")
@@ -46,8 +45,9 @@ def block(rows: list[Row]) -> list[str]:
 
 def worth(row: Row) -> float:
     """The mean of kNN and of the linear probe at the larger label count."""
-    scores = [v for n, v in row.table["pre-trained"].items() if not n.endswith("-std")]
-    return (scores[0] + scores[-1]) / 2
+    mine = row.table["pre-trained"]
+    knn, linear = (mine[name].value for name in shown(mine))
+    return (knn + linear) / 2
 
 
 def main() -> None:

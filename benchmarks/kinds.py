@@ -21,6 +21,8 @@ import torch
 
 import headstart
 from headstart.log import Log
+from headstart.probes import Marks
+from headstart.scoring.table import Table
 
 HERE = Path(__file__).resolve().parent
 SETS = {  # set -> what is probed
@@ -56,7 +58,7 @@ class Row:
     steps: int
     samples: int
     rows_per_second: float
-    table: dict[str, dict[str, float]]
+    table: Table
     seconds: float
 
 
@@ -77,12 +79,14 @@ def measure(name: str, minutes: float, **words: object) -> Row:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def marks(row: dict[str, float] | None) -> str:
+def shown(row: Marks) -> list[str]:
+    """The names of kNN and of the linear probe at the largest label count."""
+    return [next(n for n in row if n.startswith("knn")), [n for n in row if n.startswith("linear-")][-1]]
+
+
+def marks(row: Marks | None) -> str:
     """kNN / linear at the largest label count."""
-    if row is None:
-        return ""
-    names = [n for n in row if not n.endswith("-std")]
-    return f"{row[names[0]]:.3f} / {row[names[-1]]:.3f}"
+    return "" if row is None else " / ".join(f"{row[name].value:.3f}" for name in shown(row))
 
 
 HEAD = (
@@ -93,10 +97,10 @@ HEAD = (
 
 def line(row: Row) -> str:
     table = row.table
-    names = [n for n in next(iter(table.values())) if not n.endswith("-std")] if table else ["none"]
+    names = shown(next(iter(table.values()))) if table else ["none"]
     cells = [marks(table.get(who)) for who in ("raw input", "random encoder", "pre-trained", "boosted trees")]
-    best = max(("raw input", "random encoder"), key=lambda who: table[who][names[-1]]) if table else ""
-    if table and table["pre-trained"][names[-1]] > table[best][names[-1]]:
+    best = max(("raw input", "random encoder"), key=lambda who: table[who][names[-1]].value) if table else ""
+    if table and table["pre-trained"][names[-1]].over(table[best][names[-1]]) > 0:
         cells[2] = f"**{cells[2]}**"
     facts = [row.name, row.kind, SETS.get(row.name, ""), f"{row.samples:,}", f"{row.rows_per_second:,.0f}"]
     return "| " + " | ".join([*facts, f"{names[0]} / {names[-1]}", *cells, f"{row.seconds:.0f}"]) + " |"

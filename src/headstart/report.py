@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .checkpoint import write_text
+from .data.source import Source
 from .log import Log
 from .picture import restored, sheet
 from .recipe import Recipe
@@ -36,7 +37,7 @@ class Story:
     bad: int
 
 
-def write_report(folder: Path, recipe: Recipe, source: Any, judged: Judged, log: Log) -> None:
+def write_report(folder: Path, recipe: Recipe, source: Source, judged: Judged, log: Log) -> None:
     """`report.html`, `README.md` and, where rows of pictures are restored, `restored.png` in a run's folder."""
     if len(recipe.data.tokenizers) == 1 and recipe.data.views is None:
         triples = restored(recipe.objective, recipe.data, np.unique(np.linspace(0, len(source) - 1, 10).astype(int)))

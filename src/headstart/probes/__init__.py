@@ -52,9 +52,9 @@ class Split:
     """Vectors to learn from (bank) and vectors to be judged by (query), of which nothing may be learnt.
 
     bank, query: [n, D] and [m, D] float32. have, want: their labels, [n] and [m]: whole numbers are classes, floats quantities.
-    counts: how many labels a probe from few takes. groups: [m], queries of one number hang together (rows of one sample); None:
-    each stands alone. Where a probe is of pairs, both are the same samples, bank by one part and query by the other, and a label
-    is the number of a sample.
+    counts: how many labels a probe from few takes. groups: [m], queries of one number hang together (rows of one sample,
+    windows of one recording); None: each stands alone. Where a probe is of pairs, both are the same samples, bank by one part and
+    query by the other, and a label is the number of a sample.
     """
 
     bank: np.ndarray

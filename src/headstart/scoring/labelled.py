@@ -50,7 +50,8 @@ class Labelled:
         """The samples as vectors, with their labels."""
         bank, query = vectors(self.bank, self.bank_at), vectors(self.query, self.query_at)
         have = self.labels("bank")
-        return Split(bank, have, query, self.labels("query"), counts(have))
+        groups = None if self.query.groups is None else self.query.groups[self.query_at]
+        return Split(bank, have, query, self.labels("query"), counts(have), groups)
 
     def row_split(self, vectors: RowVectors) -> Split | None:
         """The rows of as many samples as fit, with their labels; None where too few have any."""

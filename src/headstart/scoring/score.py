@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from ..probes import Figure, Marks, every, judge
 from ..probes.knn import vote
 from ..probes.linear import draws
 from ..tokens import Tokenizer
-from .features import encode, encode_rows, raw, raw_rows
+from .features import Indices, encode, encode_rows, raw, raw_rows
 from .labelled import QUICK, Labelled, RowVectors, Vectors, counts, labelled
 from .table import Table
 
@@ -42,7 +41,7 @@ def score_raw(tokenizer: Tokenizer, data: Labelled) -> Table:
 def score_encoder(encoder: Encoder, tokenizer: Tokenizer, data: Labelled, read: str, quick: bool = False) -> Marks:
     """An encoder's scores, its samples read in one way."""
 
-    def vectors(source: Source, at: Any) -> np.ndarray:
+    def vectors(source: Source, at: Indices) -> np.ndarray:
         return encode(encoder, tokenizer, source, at, (read,))[read]
 
     return score(data, tokenizer.kind, vectors, partial(encode_rows, encoder, tokenizer), quick)

@@ -97,7 +97,7 @@ def _check_near(back: Tensor, there: Tensor, what: str) -> None:
         assert off <= 1e-5, f"{what}: {off:.2g} off"
 
 
-def _check_refusals(tokenizer: Any) -> None:
+def _check_refusals(tokenizer: Tokenizer) -> None:
     for nothing in (None, "", [], {}, object(), np.zeros(0, np.float32), np.zeros((2, 0), np.float32)):
         try:
             tokenizer.fitted(nothing)
@@ -113,7 +113,7 @@ def _numbers(sample: Any) -> Tensor:
     return torch.as_tensor(x.astype(np.float64) / (np.iinfo(x.dtype).max if x.dtype.kind == "u" else 1))
 
 
-def _check_raw(tokenizer: Any, samples: Sequence[Any]) -> None:
+def _check_raw(tokenizer: Tokenizer, samples: Sequence[Any]) -> None:
     plain = [tokenizer.raw(sample) for sample in samples]
     assert all(isinstance(x, np.ndarray) and x.dtype == np.float32 and x.ndim == 1 for x in plain), (
         "raw is [F] of float32"
@@ -154,7 +154,7 @@ def _check_embed(tokenizer: Tokenizer, each: list[Tokens]) -> None:
     assert list(embed.parameters()) and not without, f"no gradient reaches {without} of embed"
 
 
-def _check_state(tokenizer: Any, sample: Any, tokens: Tokens) -> None:
+def _check_state(tokenizer: Tokenizer, sample: Any, tokens: Tokens) -> None:
     state = json.loads(json.dumps(tokenizer.state()))
     again = type(tokenizer)(**{k: tuples(v) for k, v in state.items()})
     assert again == tokenizer, f"state() makes {again}, not {tokenizer}"
