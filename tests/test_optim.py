@@ -325,8 +325,7 @@ def test_words_reach_what_is_wrapped():
 
 
 def test_words_on_the_command_line(tmp_path):
-    """`optim=muon optim.rest=0.1`: Muon's own rate in the recipe's curve; what was measured for AdamW at small scale is left out,
-    but not where SAM only wraps it."""
+    """What was measured for AdamW at small scale does not hold for Muon; where SAM only wraps it, it does."""
     np.save(tmp_path / "pictures.npy", np.random.default_rng(0).integers(0, 255, (40, 16, 16), np.uint8))
 
     def settled(*words):
@@ -336,7 +335,7 @@ def test_words_on_the_command_line(tmp_path):
     plan = settled("optim=muon", "optim.rest=0.1", "optim.layer_decay=0.8")
     assert plan.optimizer == "muon" and plan.optim == {"rest": 0.1, "layer_decay": 0.8}
     assert settled("optim=sam", "optim.rho=0.1").optim == {"lr": 2e-3, "rho": 0.1} and settled().optimizer == ""
-    made = hs.pretrain(str(tmp_path / "pictures.npy"), "optim=lars", steps=3, size="XS", run={"out": tmp_path / "run"},
+    made = hs.pretrain(str(tmp_path / "pictures.npy"), "optim=lars", steps=3, size="XS", run={"out": str(tmp_path / "run")},
                        log=Log(quiet=True))  # fmt: skip
     assert load_file(sorted((tmp_path / "run" / "checkpoints").iterdir())[-1] / "optimizer.safetensors")
     assert made.outcome.step == 3

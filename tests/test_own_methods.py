@@ -252,7 +252,7 @@ def test_a_word_without_a_default_must_be_given(tmp_path):
         .replace("*, wide", "wide")
     )
     where = pictures(tmp_path)
-    with untimed(), pytest.raises(WordError, match=r"half\.py:half has to be told depth, wide: give depth=\.\.\."):
+    with untimed(), pytest.raises(Mistake, match=r"half\.py:half has to be told depth, wide: give depth=\.\.\."):
         hs.plan(where, recipe=str(file), log=Log(quiet=True), **SHORT)
     with untimed():
         assert hs.plan(where, recipe=str(file), depth=1, wide=2, log=Log(quiet=True), **SHORT).arguments["depth"] == 1

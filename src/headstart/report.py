@@ -71,7 +71,9 @@ def page(story: Story) -> str:
         )
         parts.append(f"<img alt='masked input, reconstruction, original' src='data:image/png;base64,{data}'>")
     why = "".join(f"<li>{escape(reason)}</li>" for reason in plan["why"])
-    resolved = {k: plan[k] for k in ("recipe", "arguments", "model", "input", "optim", "steps")}
+    resolved = {
+        k: plan[k] for k in ("recipe", "arguments", "model", "input", "optim", "steps", "optimizer") if k in plan
+    }
     parts.append(f"<h2>What was done</h2><ul>{why}</ul><p class=note>{story.bad} unreadable files were left out.</p>")
     parts.append(f"<pre>{escape(json.dumps(resolved, indent=1))}</pre>")
     head = f"<meta charset=utf-8><title>{title}</title><style>{STYLE}</style>"

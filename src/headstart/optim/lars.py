@@ -45,7 +45,7 @@ class LayerwiseMomentum(torch.optim.Optimizer):
         super().__init__(groups, {"lr": lr, "weight_decay": 0.0, "momentum": momentum, "trust": trust, "decay": True})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             moving: list[Tensor] = [p for p in group["params"] if p.grad is not None]
             if not moving:

@@ -31,4 +31,6 @@ def sort_words(words: Mapping[str, Any], function: Method) -> dict[str, dict[str
             }
             every = [*bare, *(f"{group}.{word}" for group, record in records.items() for word in settings(record))]
             raise unknown(name, every)
+    if "optim" in groups["bare"]:
+        find(str(groups["bare"]["optim"]))  # before anything is read
     return groups

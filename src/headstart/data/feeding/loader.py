@@ -1,6 +1,6 @@
 """Samples of a step, seen from several sides, turned into rows and packed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
@@ -18,6 +18,38 @@ from ...tokens import Batch, Tokenizer, Tokens, layout, pack, reserve
 from ...tree import replace, to
 from ..source import Source
 from .asked import behind, groups_of, labels_of
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The tokenizers of paired data, for what reads samples: a part that cannot be read is missing, a sample without parts
+    cannot be read."""
+
+    parts: dict[str, Tokenizer]
+    kind = "pair"
+    area: ClassVar[int | None] = None
+
+    def fitted(self, sample: dict[str, Any]) -> dict[str, Any]:
+        out: dict[str, Any] = dict.fromkeys(self.parts)
+        reasons = []
+        for name, tokenizer in self.parts.items():
+            try:
+                out[name] = None if sample.get(name) is None else tokenizer.fitted(sample[name])
+            except Unreadable as error:
+                reasons.append(f"{name}: {error.reason}")
+        if all(part is None for part in out.values()):
+            raise Unreadable("", "; ".join(reasons) or "no part of it is there")
+        return out
+
+
+@runtime_checkable
+class Ready(Protocol):
+    """A source that keeps its samples as the loader takes them."""
+
+    def made_by(
+        self, tokenizer: "Tokenizer | Parts"
+    ) -> bool: ...  # whether the rows that it keeps are this tokenizer's
+    def ready(self, index: int, cut: bool = True) -> tuple[tuple[Any, ...], Any]: ...  # as the function `ready`
 
 
 def rows(samples: list[Any], tokenizer: Tokenizer, kind: str, slots: int, device: torch.device | str = "cpu") -> Tokens:
@@ -45,7 +77,7 @@ def groups(samples: list[Any]) -> list[Tensor]:
     return [torch.from_numpy(np.stack(list(same))) for _, same in groupby(samples, key=form)]
 
 
-def packed(parts: list[Tensor], tokenizer: Any, kind: str, slots: int) -> Tokens:
+def packed(parts: list[Tensor], tokenizer: Tokenizer, kind: str, slots: int) -> Tokens:
     """Packed tokens of stacked samples; neighbouring stacks of one shape are joined first."""
     joined = [torch.cat(list(same)) for _, same in groupby(parts, key=lambda part: part.shape[1:])]
     return replace(reserve(pack([tokenizer.many(part) for part in joined]), slots), kind=kind)
@@ -129,7 +161,9 @@ def _without(data: Feed, kind: str, count: int, slots: int, device: torch.device
     return reserve(replace(one, values=one.values[:0], coords=one.coords[:0], layout=nothing), slots)
 
 
-def in_order(source: Any, indices: Any, tokenizer: Any, cut: bool = True) -> tuple[np.ndarray, list[Any]]:
+def in_order(
+    source: Source, indices: Sequence[int] | np.ndarray, tokenizer: Tokenizer | Parts, cut: bool = True
+) -> tuple[np.ndarray, list[Any]]:
     """(order, samples): which of the indices comes first, and the samples in that order, as `rows` takes them.
 
     Samples of one shape lie together, and shapes that give equally many rows side by side.
@@ -140,13 +174,12 @@ def in_order(source: Any, indices: Any, tokenizer: Any, cut: bool = True) -> tup
     return order, [got[i][1] for i in order]
 
 
-def ready(source: Any, index: int, tokenizer: Any, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
+def ready(source: Source, index: int, tokenizer: Tokenizer | Parts, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
     """(form, sample) as `rows` takes it: an array, or its rows, which a prepared source makes once and keeps, unless a method
     cuts samples by another tokenizer than they were read with. The form does not hang on which of the two it is. cut: rows will
     do, no array is needed."""
-    kept = getattr(source, "ready", None)
-    if kept is not None and source.made_by(tokenizer):
-        return kept(index, cut)
+    if isinstance(source, Ready) and source.made_by(tokenizer):
+        return source.ready(index, cut)
     sample = source[index]
     made = form_for(sample, tokenizer)
     return form(made), made
@@ -167,37 +200,15 @@ def whole(source: Source) -> np.ndarray:
     return np.flatnonzero(there)
 
 
-def form_for(sample: Any, tokenizer: Any) -> Any:
+def form_for(sample: Any, tokenizer: Tokenizer | Parts) -> Any:
     """A fitted sample as an array where its kind is cut in stacks, else its rows; None stays."""
     if isinstance(tokenizer, Parts):
         return {name: form_for(sample[name], part) for name, part in tokenizer.parts.items()}
     return sample if sample is None or _stackable(sample, tokenizer) else tokenizer(sample)
 
 
-def _stackable(sample: Any, tokenizer: Any) -> bool:
+def _stackable(sample: Any, tokenizer: Tokenizer) -> bool:
     return isinstance(sample, np.ndarray) and tokenizer.stacked
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The tokenizers of paired data, for what reads samples: a part that cannot be read is missing, a sample without parts
-    cannot be read."""
-
-    parts: dict[str, Tokenizer]
-    kind = "pair"
-    area: ClassVar[int | None] = None
-
-    def fitted(self, sample: dict[str, Any]) -> dict[str, Any]:
-        out: dict[str, Any] = dict.fromkeys(self.parts)
-        reasons = []
-        for name, tokenizer in self.parts.items():
-            try:
-                out[name] = None if sample.get(name) is None else tokenizer.fitted(sample[name])
-            except Unreadable as error:
-                reasons.append(f"{name}: {error.reason}")
-        if all(part is None for part in out.values()):
-            raise Unreadable("", "; ".join(reasons) or "no part of it is there")
-        return out
 
 
 def _views(

@@ -39,7 +39,7 @@ class Prepared:
         origin: np.ndarray,
         bad: list[Unreadable],
         samples: Source | np.ndarray | list[Any] | None,
-        tokenizer: Any,
+        tokenizer: Tokenizer | Parts,
     ):
         self.source, self.kind, self.classes = source, source.kind, source.classes
         self.origin = origin  # int64 [n]: where each sample stands in the source
@@ -50,7 +50,7 @@ class Prepared:
         self.tokenizer = tokenizer
         self._read = read
         self._made: dict[int, tuple[tuple[Any, ...], Any]] = {}
-        self._asked: tuple[Any, bool] = (tokenizer, True)
+        self._asked: tuple[Tokenizer | Parts, bool] = (tokenizer, True)
         self.keeps = not self.lazy and not isinstance(samples, np.ndarray | ArraySource | Subset)
 
     @property
@@ -69,7 +69,7 @@ class Prepared:
     def __getitem__(self, index: int) -> Any:
         return self._read(int(self.origin[index])) if self.samples is None else self.samples[index]
 
-    def made_by(self, tokenizer: Any) -> bool:
+    def made_by(self, tokenizer: Tokenizer | Parts) -> bool:
         """Whether the rows that it keeps are those of this tokenizer (the last answer is known: some are long to compare)."""
         if tokenizer is not self._asked[0]:
             self._asked = tokenizer, tokenizer == self.tokenizer
@@ -83,7 +83,8 @@ class Prepared:
         made = form_for(self[index], self.tokenizer)
         shape, array = form(made), isinstance(made, np.ndarray)
         if self.keeps and (cut or not array):
-            self._made[index] = shape, self.tokenizer(made) if array else made
+            rows = self.tokenizer(made) if array and not isinstance(self.tokenizer, Parts) else made
+            self._made[index] = shape, rows
             return self._made[index]
         return shape, made
 
@@ -194,7 +195,7 @@ def _gathered(samples: list[Any]) -> np.ndarray | list[Any]:
     return samples
 
 
-def _bytes_each(source: Source, fit: Read, tokenizer: Any) -> tuple[float, float]:
+def _bytes_each(source: Source, fit: Read, tokenizer: Tokenizer | Parts) -> tuple[float, float]:
     """The bytes that a fitted sample takes, and that its rows take, judged by a few."""
     sizes, cut = [], []
     for index in np.unique(np.linspace(0, len(source) - 1, LOOK).astype(int)):
@@ -204,7 +205,7 @@ def _bytes_each(source: Source, fit: Read, tokenizer: Any) -> tuple[float, float
             continue
         sizes.append(nbytes(sample))
         made = form_for(sample, tokenizer)
-        if isinstance(made, np.ndarray):
+        if isinstance(made, np.ndarray) and not isinstance(tokenizer, Parts):
             made = tokenizer(made)
         for part in made.values() if isinstance(made, dict) else [made]:
             if isinstance(part, Tokens):
