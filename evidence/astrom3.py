@@ -117,7 +117,7 @@ def supervised(samples: list[dict[str, object]], part: str, labels: np.ndarray) 
     torch.manual_seed(0)
     enc = encoder(data.tokenizers, SIZE)
     name = classify(
-        head=Linear(enc.width, CLASSES), label=lambda view, scene: torch.from_numpy(labels)[scene.batch.keys]
+        head=Linear(enc.width, CLASSES), label=lambda view, scene: torch.from_numpy(labels)[scene.batch.index]
     )
     optim = AdamW(lr=warmup_cosine(2e-3), weight_decay=0.05)
     fit(Recipe(Objective(enc, {"x": clean}, {"name": name}), data, optim, 60), 60)

@@ -58,7 +58,7 @@ def judged(objective: Objective) -> tuple[float, float]:
 
     told = objective.terms["velocity"]
     batch = collate(held, np.arange(HELD), Step(0, 1), objective.slots)
-    view = at_level(told.left, told.left.levels / 2)(batch.tokens["x"], Step(0, 1).rng("x", batch.segment_keys("x")))
+    view = at_level(told.left, told.left.levels / 2)(batch.tokens["x"], Step(0, 1).rng("x", batch.segment_index("x")))
     rows, encoder = every(view.seen).index, objective.encoder
     said = told.head(encoder.through(encoder.embed(view.seen, None, view.level))[-1].values[rows])
     share = told.left(view.level)[view.seen.layout.seg[rows], None]

@@ -89,7 +89,7 @@ def check() -> Claim:
         batch = collate(given, np.arange(NODES), step, objective.slots)
         with torch.no_grad():
             z = objective.encoder(batch.tokens["x"])
-        order = batch.keys.argsort()
+        order = batch.index.argsort()
         rows = z.values[z.layout.cu[:-1].long() + z.layout.slots][order].numpy()
         return lab.linear(rows[: len(labels)], labels, rows[len(labels) :], truth)
 

@@ -73,6 +73,6 @@ def moved(objective: Objective, held: Data) -> float:
     tokens = batch.tokens["x"]
     order = torch.arange(len(tokens)).view(2, -1)
     order = torch.cat([order[:, :1], order[:, 1:].flip(1)], 1).flatten()
-    turned = Batch({"x": tokens.with_values(tokens.values[order])}, batch.keys, batch.size)
+    turned = Batch({"x": tokens.with_values(tokens.values[order])}, batch.index, batch.size)
     before, after = (objective.scene(each, step).student.z["x"].values for each in (batch, turned))
     return float((after - before[order]).abs().max())

@@ -69,6 +69,6 @@ def neighbours(objective: Objective, data: Data, coarse: np.ndarray) -> tuple[fl
     z, head = torch.from_numpy(encode(objective.encoder, data, range(SEEN + HELD))), objective.terms["local"].head
     kept, held = z[:QUEUE], z[SEEN:]
     head.memory.rows.copy_(kept)
-    at = torch.cdist(head.near(held).flatten(0, 1), kept).argmin(1).view(HELD, -1)
+    at = torch.cdist(head.neighbours(held).flatten(0, 1), kept).argmin(1).view(HELD, -1)
     mine = coarse[SEEN:, None]
     return float((coarse[at] == mine).mean()), float((coarse[:QUEUE] == mine).mean())

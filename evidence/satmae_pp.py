@@ -90,7 +90,7 @@ def judge(objective: Objective, data: Data) -> tuple[float, float, float, float,
     step = Step(0, 1)
     scene = objective.scene(collate(data, np.arange(HELD), step, objective.slots), step)
     term, view = objective.terms["restore"], scene.views["x"]
-    said, rows = term.said(scene), view.hidden.index
+    said, rows = term.predicted(scene), view.hidden.index
     ((small, _, true),) = term.scenes(scene, said)
     grown, between = term.grow(small)[1], F.interpolate(small, scale_factor=4, mode="bilinear", align_corners=False)
     hidden = view.clean.values[rows]

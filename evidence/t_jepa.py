@@ -46,7 +46,7 @@ def everything(objective: Objective, given: Data) -> np.ndarray:
     batch = collate(given, np.arange(len(given.source)), Step(0, 1), objective.slots)
     with torch.no_grad():
         z = objective.encoder(batch.tokens["x"])
-    order = batch.keys.argsort()
+    order = batch.index.argsort()
     return z.values[~z.slot].view(len(order), -1)[order].numpy()
 
 
@@ -60,11 +60,11 @@ def latent(objective: Objective, given: Data) -> tuple[float, float, float]:
     for seed in range(16):
         step = Step(0, 1, seed)
         batch = collate(given, np.array(TEST), step, objective.slots)
-        batch = replace(batch, keys=torch.zeros_like(batch.keys))
+        batch = replace(batch, keys=torch.zeros_like(batch.index))
         with torch.no_grad():
             scene = objective.scene(batch, step)
             view, z = scene.views["x"], scene.student.z["x"]
-            chosen = term.chosen(view, step.rng("set", batch.keys))[:1]
+            chosen = term.chosen(view, step.rng("set", batch.index))[:1]
             other = z.with_values(z.values.view(len(TEST), -1, z.values.shape[1]).roll(1, 0).flatten(0, 1))
             said = [term.head(each, View(each, *apart(view, chosen))) for each in (z, other)]
         assert scene.teacher is not None

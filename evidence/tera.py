@@ -79,7 +79,7 @@ def errors(objective: object, held: Data) -> tuple[float, float]:
     """L1 in emptied stretches and in emptied bands, each over that of the mean row."""
     batch = collate(held, np.arange(len(held.source)), STEP, objective.slots)
     make = spoiled(cells_of(held.only), noise=0.0)
-    rng = STEP.rng("judge", batch.segment_keys("x"))
+    rng = STEP.rng("judge", batch.segment_index("x"))
     view = make(batch.tokens["x"], rng)
     clean = view.clean.values
     inside, _ = make.stretches(view.clean, rng.fold("time"))

@@ -83,7 +83,7 @@ def masks() -> tuple[Figure, ...]:
 def target(given: Data) -> Figure:
     batch = collate(given, np.arange(32), Step(0, 1), 1)
     tokens = batch.tokens["x"]
-    view = tubes(RATIO)(tokens, Step(0, 1).rng("x", batch.keys))
+    view = tubes(RATIO)(tokens, Step(0, 1).rng("x", batch.index))
     said = by_channel(3)(view, view.hidden.index, None).double().unflatten(1, (-1, 3))
     varied = view.clean.values[view.hidden.index].unflatten(1, (-1, 3)).std(1) > 0.01
     off = max(float(said.mean(1)[varied].abs().max()), 0.01 * float((said.std(1)[varied] - 1).abs().max()))

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from headstart.nn import attention
 from headstart.nn.attention import SHORT, attend, by_length, dense, padded, varlen
 from headstart.nn.transformer import Block, Transformer
-from headstart.tokens import Tokens, choose, layout
+from headstart.tokens import Tokens, layout, rows_where
 
 RAGGED = (*LENGTHS, 8, 2)
 SCATTERED = (3, 5, 3, 1, 5)  # equal lengths that do not lie together
@@ -143,7 +143,7 @@ def test_only_equals_forward_at_those_rows(lengths):
     x = torch.randn(spans.rows, 16, dtype=torch.float64, requires_grad=True)
     for mask in (spans.place % 2 == 0, spans.place > 99, torch.rand(spans.rows) < 0.5):
         counts = tuple(int(mask[spans.seg == s].sum()) for s in range(spans.segments))
-        rows = choose(mask, counts)
+        rows = rows_where(mask, counts)
         if not len(rows):
             continue
         tokens = Tokens(x, torch.zeros(len(x), 0), spans)
@@ -160,7 +160,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="2 segments cannot attend to 3"):
         attend(draw(5), draw(6), draw(6), spans, layout((2, 2, 2)))
     with pytest.raises(ValueError, match="causal row"):
-        some = choose(torch.tensor([True, False, True, False, True]), (1, 2))
+        some = rows_where(torch.tensor([True, False, True, False, True]), (1, 2))
         Block(16, 2, causal=True).only(Tokens(torch.randn(5, 16), torch.zeros(5, 0), spans), some)
     with pytest.raises(ValueError, match="does not divide"):
         Block(16, 3)

@@ -190,7 +190,7 @@ def test_neighbours_are_the_most_alike_and_one_block_reads_them():
     head, x = filled(), numbers(5, 16)
     cosine = F.cosine_similarity(x[:, None], head.memory.rows[None], dim=-1)
     near = torch.stack([head.memory.rows[line.argsort(descending=True)[:3]] for line in cosine])
-    assert_close(head.near(x), near)
+    assert_close(head.neighbours(x), near)
     through = lambda rows: head.block(Tokens(rows, rows.new_zeros(len(rows), 0), layout((len(rows),)))).values[0]  # noqa: E731
     whole = [through(torch.cat([a[None], b])) for a, b in zip(x, near, strict=True)]
     assert_close(head(x, 5), head.inner(head.norm(torch.stack(whole))), rtol=1e-5, atol=1e-5)
@@ -201,7 +201,7 @@ def test_neighbours_are_the_most_alike_and_one_block_reads_them():
 def test_a_memory_that_is_not_full_gives_what_it_has():
     head, x = filled(), numbers(5, 16)
     head.memory.at.fill_(2)
-    near = head.near(x)
+    near = head.neighbours(x)
     assert {tuple(row) for row in near[:, :2].flatten(0, 1).tolist()} == {
         tuple(row) for row in head.memory.rows[:2].tolist()
     }

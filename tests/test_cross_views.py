@@ -35,7 +35,7 @@ from headstart.step import Step
 from headstart.tiny import tiny, tiny_data
 from headstart.tokenizers import ImageTokenizer, MultispectralTokenizer, VolumeTokenizer
 from headstart.tokenizers.grid import cut, grids, uncut
-from headstart.tokens import Batch, Tokens, choose, layout, pack, reserve
+from headstart.tokens import Batch, Tokens, layout, pack, reserve, rows_where
 from headstart.tree import replace
 
 STEP = Step(2, 10)
@@ -103,7 +103,7 @@ def test_blocks_are_the_published_ones_sample_by_sample(kind):
 def test_a_block_at_some_rows_alone_says_the_same(kind):
     block = shaken(kind(32, 2))
     x, y = ragged((3, 5, 2)), ragged((4, 2, 6), seed=1)
-    rows = choose(torch.tensor([1, 0, 0, 0, 0, 0, 0, 0, 1, 1]).bool(), (1, 0, 2))
+    rows = rows_where(torch.tensor([1, 0, 0, 0, 0, 0, 0, 0, 1, 1]).bool(), (1, 0, 2))
     some = block.only(x, rows, y)
     assert_close(some, block(x, y).values[rows.index], rtol=1e-5, atol=1e-5)
 
@@ -306,7 +306,7 @@ def test_satmae_pp_is_the_papers_loss():
     assert view.hidden.counts == (9,) * 6 and seen.student.z.keys() == {"x"}
     full = torch.from_numpy(np.stack([data.source[i]["bands"] for i in range(6)]))
     coarse = F.avg_pool2d(full, 4)
-    said = term.said(seen)[~view.clean.slot].view(6, 3, 2, 2, 2, 2).permute(0, 1, 2, 4, 3, 5).reshape(6, 3, 4, 4)
+    said = term.predicted(seen)[~view.clean.slot].view(6, 3, 2, 2, 2, 2).permute(0, 1, 2, 4, 3, 5).reshape(6, 3, 4, 4)
     hidden = view.hidden.mask.view(6, 13)[:, 1:].view(6, 3, 2, 1, 2, 1).expand(-1, -1, -1, 2, -1, 2).reshape(6, 3, 4, 4)
     grown = task.terms["restore"].grow(said.reshape(18, 1, 4, 4))
     far = [
@@ -321,7 +321,7 @@ def test_the_decoder_says_the_same_at_hidden_rows():
     batch = collate(spectral().with_views(partial(pyramid, ("x", "2x", "4x"))), np.arange(6), STEP, 1)
     seen, term = task.scene(batch, STEP), task.terms["restore"]
     view = seen.views["x"]
-    assert_close(term.said(seen)[view.hidden.index], term.head(seen.student.z["x"], view), rtol=1e-5, atol=1e-5)
+    assert_close(term.predicted(seen)[view.hidden.index], term.head(seen.student.z["x"], view), rtol=1e-5, atol=1e-5)
 
 
 def test_coarse_rows_keep_their_place():
@@ -359,7 +359,7 @@ def test_scenes_of_several_sizes_count_by_the_pixel():
     parts = []
     for some in ([0, 1, 2], [0], [1], [2]):
         seen = task.scene(collate(made.data, np.array(some), STEP, 1), STEP)
-        parts.append(float(task.terms["restore"].far(seen, task.terms["restore"].said(seen))))
+        parts.append(float(task.terms["restore"].far(seen, task.terms["restore"].predicted(seen))))
     assert parts[0] == pytest.approx((2 * parts[1] + 0.5 * parts[2] + 2 * parts[3]) / 4.5, rel=1e-4)
 
 

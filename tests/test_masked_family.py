@@ -29,7 +29,7 @@ from headstart.recipes.videomae import by_channel, tubes, videomae
 from headstart.step import Step
 from headstart.tiny import tiny_data
 from headstart.tokenizers import VideoTokenizer
-from headstart.tokens import Batch, Tokens, View, choose, layout, reserve
+from headstart.tokens import Batch, Tokens, View, layout, reserve, rows_where
 
 STEP = Step(3, 10)
 KEYS = torch.arange(5)
@@ -81,7 +81,7 @@ def test_tubes_of_uneven_samples():
 
 def test_channels_are_normalised_one_by_one():
     tokens = Tokens(torch.randn(6, 24) * 3 + 1, torch.zeros(6, 1), layout((6,)))
-    view = View(tokens, tokens, choose(torch.ones(6, dtype=torch.bool), (6,)))
+    view = View(tokens, tokens, rows_where(torch.ones(6, dtype=torch.bool), (6,)))
     said = by_channel(3)(view, torch.arange(6), None)
     for channel in range(3):  # number i of a row is of channel i % 3
         mine = said[:, channel::3].double()
@@ -178,7 +178,7 @@ def test_videomae_equals_transformers(theirs, monkeypatch):
     gone = (score.argsort(1).argsort(1) < 10)[:, None].expand(-1, SLICES, -1).flatten(1)
     # the first row of a clip is our slot
     clean = Tokens(tokens.values, tokens.coords, layout(tokens.layout.lengths, 1), "x")
-    hidden = choose(gone.flatten(), (10 * SLICES,) * 3)
+    hidden = rows_where(gone.flatten(), (10 * SLICES,) * 3)
     view = View(drop(clean, hidden, STEP.rng("x", KEYS[:3])), clean, hidden)
     made.objective.views["x"] = ("x", lambda tokens, rng: view)
     loss = made.objective(Batch({"x": clean}, torch.arange(3), 3), STEP)
@@ -252,7 +252,7 @@ def test_target_sets_lie_outside_the_context():
     made = t_jepa(tiny_data("table"), size=TINY, depth=1)
     scene, term = scene_of(made)
     view = scene.views["x"]
-    sets = term.chosen(view, scene.step.rng("latent", scene.batch.segment_keys("x")))
+    sets = term.chosen(view, scene.step.rng("latent", scene.batch.segment_index("x")))
     kept = view.kept
     n = view.clean.content
     assert len(sets) == 4 and not view.hidden.mask[view.clean.slot].any()  # the class token is never hidden
@@ -268,7 +268,7 @@ def test_the_predictor_sees_one_set_at_a_time():
     made = t_jepa(tiny_data("table", n=12), size=TINY, depth=2)
     scene, term = scene_of(made)
     view, z = scene.views["x"], scene.student.z["x"]
-    sets = term.chosen(view, scene.step.rng("latent", scene.batch.segment_keys("x")))
+    sets = term.chosen(view, scene.step.rng("latent", scene.batch.segment_index("x")))
     errors = []
     for each in sets:
         clean, hidden = apart(view, [each])

@@ -74,7 +74,7 @@ def test_masks_hang_on_the_sample(kind):
     def hidden(at):
         batch = batch_of(made, STEP, torch.tensor(at).numpy())
         view = made.objective.view("x", batch, STEP)
-        return dict(zip(batch.keys.tolist(), view.hidden.mask.split(view.clean.layout.lengths), strict=True))
+        return dict(zip(batch.index.tolist(), view.hidden.mask.split(view.clean.layout.lengths), strict=True))
 
     a, b = hidden([4, 0, 9, 7, 2, 11]), hidden([11, 4, 3, 9])
     for key in a.keys() & b.keys():
@@ -86,7 +86,7 @@ def test_samples_of_one_shape_lie_together():
     batch = batch_of(made, STEP, np.array([0, 1, 2, 3, 4, 5, 6]))
     lengths = batch.tokens["x"].layout.lengths
     assert len(set(lengths)) == 3 and sum(a != b for a, b in pairwise(lengths)) == 2
-    assert sorted(batch.keys.tolist()) == [0, 1, 2, 3, 4, 5, 6]
+    assert sorted(batch.index.tolist()) == [0, 1, 2, 3, 4, 5, 6]
 
 
 # the objective

@@ -225,7 +225,7 @@ def test_a_method_that_asks_learns_from_labels():
     made = make(supervised, data("image"), size=TINY)
     assert made.data.classes == ("0", "1", "2") and isinstance(made.data.source, Unlabelled)
     batch = batch_of(made, Step(0, 10))
-    assert batch.labels.dtype == torch.int64 and torch.equal(batch.labels, batch.keys % 3)
+    assert batch.labels.dtype == torch.int64 and torch.equal(batch.labels, batch.index % 3)
     out = train(made, Run(device="cpu", dtype="fp32", probe_every=1.0))
     assert out.losses[-1] < 0.7 * out.losses[0]
     check_recipe(supervised, data("image"))

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from tests.parts import TINY
 
-from headstart.data.feeding.loader import Parts, collate
+from headstart.data.feeding.loader import PairTokenizer, collate
 from headstart.data.feeding.prepare import few, prepare
 from headstart.data.open import open_source
 from headstart.data.source import DataError, Subset
@@ -150,7 +150,7 @@ def test_kept_rows_change_nothing():
     kept = collate(data, np.arange(9), Step(0, 1), 1)
     prepared.keeps = False
     cut = collate(data, np.arange(9), Step(0, 1), 1)
-    assert torch.equal(kept.tokens["x"].values, cut.tokens["x"].values) and torch.equal(kept.keys, cut.keys)
+    assert torch.equal(kept.tokens["x"].values, cut.tokens["x"].values) and torch.equal(kept.index, cut.index)
     assert not prepare(ListSource(pictures[::3], "image"), tokenizer).keeps  # of one shape: cut in a stack
 
 
@@ -203,7 +203,7 @@ def test_a_pair_may_miss_a_part():
     items[4] = {"image": pictures[4], "text": "  "}  # empty, which no text may be
     parts = {"image": ImageTokenizer(4, 1, side=8), "text": TextTokenizer(longest=24)}
     torch.manual_seed(0)
-    prepared = prepare(ListSource(items, "pair"), Parts(parts))
+    prepared = prepare(ListSource(items, "pair"), PairTokenizer(parts))
     assert prepared[4]["text"] is None
     method = clip(Data(prepared, parts, 6), size=TINY, width=8)
     assert [method.data.source.indices.tolist(), len(method.data.source)] == [[0, 2, 3, 5], 4]
@@ -212,4 +212,4 @@ def test_a_pair_may_miss_a_part():
     both = collate(Data(prepared, parts, 6), np.arange(6), Step(0, 1), 1).tokens
     assert [both[part].content.count(0) for part in ("image", "text")] == [1, 1]  # a segment without rows
     with pytest.raises(Unreadable, match="text: the text"):
-        Parts(parts).fitted({"image": None, "text": ""})
+        PairTokenizer(parts).fitted({"image": None, "text": ""})

@@ -130,10 +130,10 @@ def test_view_says_what_was_kept():
 def test_segment_keys_tell_crops_apart():
     keys = torch.tensor([7, 3])
     batch = Batch({"one": rows((2, 3)), "many": rows((2, 3, 1, 4, 2, 2))}, keys, 2)
-    assert torch.equal(batch.segment_keys("one"), keys)
-    many = batch.segment_keys("many")
+    assert torch.equal(batch.segment_index("one"), keys)
+    many = batch.segment_index("many")
     assert torch.equal(many[:2], keys) and len(set(many.tolist())) == 6
-    swapped = Batch(batch.tokens, keys.flip(0), 2).segment_keys("many")
+    swapped = Batch(batch.tokens, keys.flip(0), 2).segment_index("many")
     assert torch.equal(swapped.view(3, 2), many.view(3, 2).flip(1))
 
 

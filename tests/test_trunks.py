@@ -30,7 +30,7 @@ from headstart.recipes.mae import mae
 from headstart.step import Step
 from headstart.tiny import tiny_data
 from headstart.tokenizers import CodeTokenizer, GraphTokenizer
-from headstart.tokens import Pairs, Tokens, choose, end_to_end, join, layout, pack, reserve, select
+from headstart.tokens import Pairs, Tokens, end_to_end, join, layout, pack, reserve, rows_where, select
 
 EXPERTS = partial(Transformer, block=ExpertBlock)
 WINDOWS = partial(Transformer, block=partial(Block, attention=partial(WindowAttention, size=2.0)))
@@ -220,7 +220,9 @@ def test_a_graph_gives_its_edges(directed):
         for row, (a, b) in enumerate(edges, first):
             wanted |= {(a, b, 1), (b, a, back)} | {pair for end in (a, b) for pair in ((end, row, 0), (row, end, 0))}
     assert triples(tokenizer.pairs(tokens)) == wanted
-    kept = choose((tokens.layout.place != 2), (5, 4))  # without node 1, nothing hangs together but node 2 and its edge
+    kept = rows_where(
+        (tokens.layout.place != 2), (5, 4)
+    )  # without node 1, nothing hangs together but node 2 and its edge
     assert triples(tokenizer.pairs(select(tokens, kept))) == {t for t in triples_of(kept, wanted) if -1 not in t}
 
 
@@ -237,7 +239,7 @@ def test_code_gives_its_data_flow():
         (*f[::-1], 1) for e in flows for f in e
     }
     first, rest = tokens.layout.lengths[0] - 1, tokens.layout.lengths[1:]
-    fewer = choose((tokens.layout.seg != 0) | (tokens.layout.place != 2), (first, *rest))
+    fewer = rows_where((tokens.layout.seg != 0) | (tokens.layout.place != 2), (first, *rest))
     assert len(tokenizer.pairs(select(tokens, fewer)).first) == 2  # of a text with a hole nothing is said
 
 
@@ -259,7 +261,7 @@ def test_pairs_change_what_attention_says_at_some_rows_and_under_keys():
     with torch.no_grad():
         part.bias.value.normal_()
     every = part(x)
-    rows = choose(x.layout.place % 2 == 1, (6, 2, 1))
+    rows = rows_where(x.layout.place % 2 == 1, (6, 2, 1))
     assert_close(part.only(x, rows), every[rows.index], rtol=1e-5, atol=1e-6)
     assert_close(part(x, Keys(torch.arange(len(x)), x.layout)), every, rtol=1e-5, atol=1e-6)
     assert not torch.allclose(every, Attention.forward(part, replace(x, pairs=Pairs(*(x.pairs.first[:0],) * 3))))

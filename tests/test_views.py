@@ -38,7 +38,7 @@ from headstart.step import Step, draw, during
 from headstart.targets import codes, features
 from headstart.teacher import Ema
 from headstart.terms import Term, classify, contrast, masked, which_crop
-from headstart.tokens import Batch, Tokens, View, choose, every, join, layout, unjoin
+from headstart.tokens import Batch, Tokens, View, every, join, layout, rows_where, unjoin
 from headstart.tree import replace
 
 STEP = Step(2, 10)
@@ -136,10 +136,10 @@ def test_keys_are_all_that_is_attended_to():
     enc = build({"a": Look_at("x")}, {"x": clean}).objective.encoder
     spans = layout((5, 7, 5), 1)
     x = torch.randn(spans.rows, 16)
-    keys = choose((spans.place % 2 == 0), (3, 4, 3))
+    keys = rows_where((spans.place % 2 == 0), (3, 4, 3))
 
     def some(tokens, rng):
-        return replace(clean(tokens, rng), keys=choose(tokens.layout.place < 4, (4,) * tokens.layout.segments))
+        return replace(clean(tokens, rng), keys=rows_where(tokens.layout.place < 4, (4,) * tokens.layout.segments))
 
     from headstart.nn.transformer import Keys
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .errors import Mistake
 from .step import Rng
-from .tokens import Layout, Rows, Tokens, View, choose, layout, select
+from .tokens import Layout, Rows, Tokens, View, layout, rows_where, select
 from .tree import replace
 
 Score = Callable[[Tokens, Rng], Tensor]  # [T], low score = hide first
@@ -93,12 +93,12 @@ def lowest(score: Float[Tensor, "T"], spans: Layout, counts: tuple[int, ...]) ->
     if spans.uniform and len(set(counts)) == 1:
         order = score.view(spans.segments, spans.max_len).argsort(dim=1, stable=True)[:, : counts[0]]
         mask = torch.zeros(spans.segments, spans.max_len, dtype=torch.bool, device=score.device)
-        return choose(mask.scatter_(1, order, True).flatten(), counts)
+        return rows_where(mask.scatter_(1, order, True).flatten(), counts)
     order = score.argsort(stable=True)
     order = order[spans.seg[order].argsort(stable=True)]  # by segment, then by score: row r of it has rank place[r]
     rank = torch.empty_like(order)
     rank[order] = spans.place
-    return choose(rank < torch.tensor(counts, device=score.device)[spans.seg], counts)
+    return rows_where(rank < torch.tensor(counts, device=score.device)[spans.seg], counts)
 
 
 def corrupt(score: Score, ratio: float | Count, fill: Fill) -> Make:
@@ -115,7 +115,7 @@ def corrupt(score: Score, ratio: float | Count, fill: Fill) -> Make:
 def clean(tokens: Tokens, rng: Rng) -> View:
     """The sample as it is, nothing hidden."""
     nothing = torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
-    return View(tokens, tokens, choose(nothing, (0,) * tokens.layout.segments))
+    return View(tokens, tokens, rows_where(nothing, (0,) * tokens.layout.segments))
 
 
 def mismatched(tokens: Tokens, rng: Rng) -> View:
@@ -139,7 +139,7 @@ def mismatched(tokens: Tokens, rng: Rng) -> View:
 def drop(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
     """Take hidden rows out: the encoder never sees them and never pays for them (MAE)."""
     lengths = zip(tokens.layout.lengths, hidden.counts, strict=True)
-    return select(tokens, choose(~hidden.mask, tuple(n - k for n, k in lengths)))
+    return select(tokens, rows_where(~hidden.mask, tuple(n - k for n, k in lengths)))
 
 
 def noise(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:

@@ -85,12 +85,14 @@ class CrossNCE(nn.Module):
         super().__init__()
         self.temperature = temperature
 
-    def forward(self, said: Float[Tensor, "n B D"], goal: Float[Tensor, "m B D"], step: Step) -> Float[Tensor, ""]:
+    def forward(
+        self, prediction: Float[Tensor, "n B D"], target: Float[Tensor, "m B D"], step: Step
+    ) -> Float[Tensor, ""]:
         """The first m of the student's n crops are the teacher's, and are not compared with themselves."""
-        said, goal = F.normalize(said.float(), dim=-1), F.normalize(goal.float(), dim=-1)
-        mine = torch.arange(said.shape[1], device=said.device) + dist.before(said.shape[1])
-        keys, temperature = [dist.gather(crop) for crop in goal], at(self.temperature, step)
-        pairs = [(x, k) for i, x in enumerate(said) for j, k in enumerate(keys) if i != j]
+        prediction, target = F.normalize(prediction.float(), dim=-1), F.normalize(target.float(), dim=-1)
+        mine = torch.arange(prediction.shape[1], device=prediction.device) + dist.before(prediction.shape[1])
+        keys, temperature = [dist.gather(crop) for crop in target], at(self.temperature, step)
+        pairs = [(x, k) for i, x in enumerate(prediction) for j, k in enumerate(keys) if i != j]
         losses = [F.cross_entropy(x @ k.T / temperature, mine) for x, k in pairs]
         return 2 * temperature * torch.stack(losses).sum()
 
@@ -105,14 +107,16 @@ class QueueNCE(nn.Module):
         self.temperature = temperature
         self.queue = Queue(size, dim)
 
-    def forward(self, said: Float[Tensor, "n B D"], goal: Float[Tensor, "m B D"], step: Step) -> Float[Tensor, ""]:
+    def forward(
+        self, prediction: Float[Tensor, "n B D"], target: Float[Tensor, "m B D"], step: Step
+    ) -> Float[Tensor, ""]:
         """The mean over pairs of different crops; the first m of the student's n crops are the teacher's."""
-        said, goal = F.normalize(said.float(), dim=-1), F.normalize(goal.float(), dim=-1)
-        near = torch.einsum("nbd,mbd->mnb", said, goal) / self.temperature
-        away = (said @ self.queue.rows.T / self.temperature).logsumexp(-1)
-        other = ~torch.eye(*near.shape[:2], dtype=torch.bool, device=near.device)
-        self.queue.put(goal.flatten(0, 1))
-        return (torch.logaddexp(near, away) - near)[other].mean()
+        prediction, target = F.normalize(prediction.float(), dim=-1), F.normalize(target.float(), dim=-1)
+        positive = torch.einsum("nbd,mbd->mnb", prediction, target) / self.temperature
+        away = (prediction @ self.queue.rows.T / self.temperature).logsumexp(-1)
+        other = ~torch.eye(*positive.shape[:2], dtype=torch.bool, device=positive.device)
+        self.queue.put(target.flatten(0, 1))
+        return (torch.logaddexp(positive, away) - positive)[other].mean()
 
 
 class centred(nn.Module):
@@ -127,10 +131,10 @@ class centred(nn.Module):
         self.register_buffer("center", torch.zeros(codes))
         self._mean: Tensor | None = None
 
-    def forward(self, said: Float[Tensor, "*n codes"], step: Step) -> Float[Tensor, "*n codes"]:
-        if self.training and said.numel():
-            self._mean = dist.mean(said.detach().flatten(0, -2).mean(0))
-        return ((said - self.center) / at(self.temperature, step)).softmax(-1)
+    def forward(self, logits: Float[Tensor, "*n codes"], step: Step) -> Float[Tensor, "*n codes"]:
+        if self.training and logits.numel():
+            self._mean = dist.mean(logits.detach().flatten(0, -2).mean(0))
+        return ((logits - self.center) / at(self.temperature, step)).softmax(-1)
 
     @torch.no_grad()
     def after_step(self, step: Step) -> None:
@@ -154,8 +158,8 @@ class CenteredCE(nn.Module):
     ) -> Float[Tensor, ""]:
         """The mean over pairs of different crops; the first m of the student's n crops are the teacher's."""
         n, m = len(student), len(teacher)
-        goal = self.shares(teacher, step)
-        said = (student / self.student_temp).log_softmax(-1)
-        total = -torch.einsum("mbk,nbk->mn", goal, said) / student.shape[1]
+        target = self.shares(teacher, step)
+        log_shares = (student / self.student_temp).log_softmax(-1)
+        total = -torch.einsum("mbk,nbk->mn", target, log_shares) / student.shape[1]
         other = ~torch.eye(m, n, dtype=torch.bool, device=total.device)
         return total[other].mean()

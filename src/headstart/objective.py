@@ -126,7 +126,7 @@ class Objective(nn.Module):
                 if source == "x"
                 else f"this method asks for samples with the part {source!r}, and these have {have}"
             )
-        return replace(make(batch.tokens[source], step.rng(name, batch.segment_keys(source))), name=name)
+        return replace(make(batch.tokens[source], step.rng(name, batch.segment_index(source))), name=name)
 
     def scene(self, batch: Batch, step: Step, terms: Mapping[str, Term] | None = None) -> Scene:
         """What these terms (all, unless named) are shown: the views that they read, encoded."""

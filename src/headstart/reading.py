@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from .data.feeding.loader import Parts
+from .data.feeding.loader import PairTokenizer
 from .data.feeding.prepare import Prepared, Progress, few, prepare
 from .data.source import Source
 from .data.sources.windows import WINDOW, Windows, windowed
@@ -31,7 +31,7 @@ WORDS = {
 
 def look(
     source: Source, given: Input, device: torch.device, progress: Progress | None = None
-) -> tuple[Source, Tokenizer | Parts, Input, list[str]]:
+) -> tuple[Source, Tokenizer | PairTokenizer, Input, list[str]]:
     """(source, tokenizer, input, reasons): the source cut into windows where its samples are long, and the tokenizer that fits.
 
     A paired source gets a tokenizer for each part.
@@ -42,7 +42,7 @@ def look(
             some = [s[name] for s in few(source, 4 * SOME) if s.get(name) is not None][:SOME]
             parts[name] = named(kind).fit(some, given.want(ROWS.get(device.type, 196)))
             reasons.append(f"{name}: {described(parts[name], some)}")
-        return source, Parts(parts), given, reasons
+        return source, PairTokenizer(parts), given, reasons
     if given.window is not None and source.kind not in WINDOW:
         raise WordError(f"data.window={given.window}: {source.kind} samples are not cut into windows; leave it out")
     some = few(source, SOME_ROWS if source.kind == "table" else SOME)
@@ -79,7 +79,7 @@ def described(tokenizer: Tokenizer, some: list[Any]) -> str:
 
 
 def read_in(
-    source: Source, tokenizer: Tokenizer | Parts, window: int | None, progress: Progress | None = None
+    source: Source, tokenizer: Tokenizer | PairTokenizer, window: int | None, progress: Progress | None = None
 ) -> Prepared:
     """The samples as a run reads them, broken ones left out and listed."""
     if window is not None and not isinstance(source, Windows):
@@ -87,9 +87,9 @@ def read_in(
     return prepare(source, tokenizer, progress=progress)
 
 
-def state_of(tokenizer: Tokenizer | Parts) -> dict[str, Any]:
+def state_of(tokenizer: Tokenizer | PairTokenizer) -> dict[str, Any]:
     """A tokenizer, or the parts of a paired one, as JSON."""
-    if isinstance(tokenizer, Parts):
+    if isinstance(tokenizer, PairTokenizer):
         return {"kind": "pair", "parts": {name: state_of(part) for name, part in tokenizer.parts.items()}}
     return {"kind": tokenizer.kind, **tokenizer.state()}
 
@@ -101,6 +101,6 @@ def tokenizers_of(state: dict[str, Any]) -> dict[str, Tokenizer]:
     return {"x": tokenizer_of(state)}
 
 
-def reader_of(state: dict[str, Any]) -> Tokenizer | Parts:
+def reader_of(state: dict[str, Any]) -> Tokenizer | PairTokenizer:
     """What `prepare` reads with, as `state_of` wrote it down."""
-    return Parts(tokenizers_of(state)) if state["kind"] == "pair" else tokenizer_of(state)
+    return PairTokenizer(tokenizers_of(state)) if state["kind"] == "pair" else tokenizer_of(state)

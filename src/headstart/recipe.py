@@ -56,7 +56,7 @@ class Data:
         return only(self.tokenizers)
 
     @property
-    def said(self) -> str:
+    def kinds(self) -> str:
         """The kinds of data there are."""
         return ", ".join(tokenizer.kind for tokenizer in self.tokenizers.values())
 
@@ -64,7 +64,7 @@ class Data:
     def pair(self) -> tuple[str, str]:
         """The names of the two kinds of paired data."""
         if len(self.tokenizers) != 2:
-            raise Mistake(f"this method takes pairs, two kinds of data at once, and here is {self.said}")
+            raise Mistake(f"this method takes pairs, two kinds of data at once, and here is {self.kinds}")
         a, b = self.tokenizers
         return a, b
 

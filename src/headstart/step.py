@@ -41,16 +41,16 @@ class Rng:
 
     key: a 32-bit word made from seed, step and name: a tensor, so that a compiled region is not rebuilt each step, and on
     the CPU, so that nobody waits for a device to read it.
-    keys: one 32-bit word per segment, made from the sample's number.
+    words: one 32-bit word per segment, made from the sample's number.
     """
 
     key: Int[Tensor, ""]
-    keys: Int[Tensor, "S"]
+    words: Int[Tensor, "S"]
 
     def fold(self, name: str | int) -> "Rng":
         """An independent stream: draws under different names know nothing of each other."""
         word = name if isinstance(name, int) else zlib.crc32(name.encode())
-        return Rng(_mix(self.key ^ _mix_int((word + 0x9E3779B9) & _MASK)), self.keys)
+        return Rng(_mix(self.key ^ _mix_int((word + 0x9E3779B9) & _MASK)), self.words)
 
     def number(self) -> float:
         """One uniform number in [0, 1) for all segments alike, the same on every rank."""
@@ -58,17 +58,17 @@ class Rng:
 
     def segments(self, n: int = 1) -> Float[Tensor, "S n"]:
         """n uniform numbers in [0, 1) for every segment."""
-        words = _mix(self.keys ^ self.key)
-        count = torch.arange(n, device=self.keys.device) * 0x9E3779B1 & _MASK
-        return _unit(_mix(words[:, None] ^ _mix(count)))
+        own = _mix(self.words ^ self.key)
+        count = torch.arange(n, device=self.words.device) * 0x9E3779B1 & _MASK
+        return _unit(_mix(own[:, None] ^ _mix(count)))
 
     def rows(self, seg: Int[Tensor, "K"], place: Int[Tensor, "K"], n: int = 1) -> Float[Tensor, "K n"]:
         """n uniform numbers in [0, 1) for rows given by their segment and their place in it."""
-        words = _mix(_mix(self.keys ^ self.key)[seg] ^ (place * 0x85EBCA6B & _MASK))
+        own = _mix(_mix(self.words ^ self.key)[seg] ^ (place * 0x85EBCA6B & _MASK))
         if n == 1:
-            return _unit(_mix(words))[:, None]
-        count = torch.arange(n, device=self.keys.device) * 0x9E3779B1 & _MASK
-        return _unit(_mix(words[:, None] ^ _mix(count)))
+            return _unit(_mix(own))[:, None]
+        count = torch.arange(n, device=self.words.device) * 0x9E3779B1 & _MASK
+        return _unit(_mix(own[:, None] ^ _mix(count)))
 
     def normal(self, seg: Int[Tensor, "K"], place: Int[Tensor, "K"], n: int) -> Float[Tensor, "K n"]:
         """n standard normal numbers per row (Box-Muller: each pair of uniforms gives a cosine and a sine)."""
@@ -92,10 +92,10 @@ class Step:
         """The share of training that lies behind, 0 at the first step and below 1 at the last."""
         return self.index / max(1, self.total)
 
-    def rng(self, name: str, keys: Int[Tensor, "S"]) -> Rng:
-        """Chance for the view `name` at this step; `keys` are the numbers of the samples behind its segments."""
+    def rng(self, name: str, index: Int[Tensor, "S"]) -> Rng:
+        """Chance for the view `name` at this step; `index` holds the numbers of the samples behind its segments."""
         word = _mix_int(_mix_int(self.seed & _MASK) ^ ((self.index * 0x9E3779B1) & _MASK))
-        return Rng(torch.tensor(word), _mix(keys & _MASK)).fold(name)
+        return Rng(torch.tensor(word), _mix(index & _MASK)).fold(name)
 
 
 Schedule = float | Callable[[Step], float]

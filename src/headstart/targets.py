@@ -27,10 +27,10 @@ def normalised(view: View, rows: Int[Tensor, "K"], scene: Scene) -> Float[Tensor
     return (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + 1e-6).sqrt()
 
 
-def unnormalised(said: Float[Tensor, "K D"], there: Float[Tensor, "K D"]) -> Float[Tensor, "K D"]:
+def unnormalised(prediction: Float[Tensor, "K D"], there: Float[Tensor, "K D"]) -> Float[Tensor, "K D"]:
     """What predictions of `normalised` mean where the payload is `there`: each row's own mean and spread are put back, as MAE's
     authors do for their figures, so what comes out shows structure, not brightness."""
-    return said * (there.var(-1, keepdim=True) + 1e-6).sqrt() + there.mean(-1, keepdim=True)
+    return prediction * (there.var(-1, keepdim=True) + 1e-6).sqrt() + there.mean(-1, keepdim=True)
 
 
 class Taught(nn.Module):

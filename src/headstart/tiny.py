@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .data.feeding.loader import Parts
+from .data.feeding.loader import PairTokenizer
 from .data.feeding.prepare import prepare
 from .data.source import Source
 from .data.sources.listed import ListSource
@@ -101,7 +101,7 @@ def tiny_data(kind: str, n: int = 12, batch: int = 6, ragged: bool = False) -> D
     fitted = {
         part: _fit(kind, [x for x in pairs.refs[part] if x is not None], ragged) for part, kind in pairs.kinds.items()
     }
-    return Data(prepare(pairs, Parts(fitted), workers=1), fitted, batch)
+    return Data(prepare(pairs, PairTokenizer(fitted), workers=1), fitted, batch)
 
 
 def _fit(kind: str, samples: list[Any], ragged: bool) -> Any:

@@ -70,7 +70,7 @@ class Rows:
         return self.index.shape[0]
 
 
-def choose(mask: Bool[Tensor, "T"], counts: tuple[int, ...]) -> Rows:
+def rows_where(mask: Bool[Tensor, "T"], counts: tuple[int, ...]) -> Rows:
     """The rows where `mask` is true; `counts` says how many that are in every segment."""
     index = torch.nonzero_static(mask, size=sum(counts))[:, 0]
     return Rows(mask, index, counts)
@@ -168,7 +168,7 @@ class View:
     def kept(self) -> Rows:
         """Rows of `clean` that stayed as they are, slots included."""
         counts = zip(self.clean.layout.lengths, self.hidden.counts, strict=True)
-        return choose(~self.hidden.mask, tuple(n - k for n, k in counts))
+        return rows_where(~self.hidden.mask, tuple(n - k for n, k in counts))
 
 
 @tree
@@ -180,16 +180,16 @@ class Batch:
     """
 
     tokens: dict[str, Tokens]
-    keys: Int[Tensor, "B"]  # the number of every sample in its source: chance hangs on it
+    index: Int[Tensor, "B"]  # the number of every sample in its source: chance hangs on it
     size: int = static()  # samples
     labels: Int[Tensor, "B"] | Float[Tensor, "B"] | None = None
     groups: Int[Tensor, "B"] | None = None
     weight: Float[Tensor, "B"] | None = None
 
-    def segment_keys(self, name: str) -> Int[Tensor, "S"]:
+    def segment_index(self, name: str) -> Int[Tensor, "S"]:
         """A number for every segment of a view: the sample's, altered by which crop of the sample it is."""
         crops = self.tokens[name].layout.segments // self.size
-        return (self.keys[None] + 0x632BE5AB * torch.arange(crops, device=self.keys.device)[:, None]).flatten()
+        return (self.index[None] + 0x632BE5AB * torch.arange(crops, device=self.index.device)[:, None]).flatten()
 
 
 @runtime_checkable
@@ -322,7 +322,7 @@ def content(tokens: Tokens) -> Tokens:
 
 def every(tokens: Tokens) -> Rows:
     """All rows with data."""
-    return choose(~tokens.slot, tokens.content)
+    return rows_where(~tokens.slot, tokens.content)
 
 
 def join(parts: list[Tokens]) -> Tokens:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..step import Rng
-from ..tokens import Tokens, choose, select
+from ..tokens import Tokens, rows_where, select
 from ..tree import replace
 
 DROPPED = 0.1  # share of edges left out (GraphCL, You et al. 2020, drops up to 0.2)
@@ -50,7 +50,7 @@ def part(tokens: Tokens, rng: Rng, scale: tuple[float, float]) -> Tokens:
 
     held = rng.fold("edges").rows(spans.seg, spans.place)[:, 0] >= DROPPED
     keep = slot | (node & stays[a]) | (edge & stays[a] & stays[b] & held)
-    return select(tokens, choose(keep, tuple(_per_segment(keep, tokens).tolist())))
+    return select(tokens, rows_where(keep, tuple(_per_segment(keep, tokens).tolist())))
 
 
 def _steps(start: Tensor, there: Tensor, a: Tensor, b: Tensor, width: int) -> Tensor:

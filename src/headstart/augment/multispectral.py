@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from ..errors import Mistake
 from ..step import Rng
 from ..tokenizers.grid import alike, cut, grids, places, uncut
-from ..tokens import Tokens, choose, layout, select
+from ..tokens import Tokens, layout, rows_where, select
 from ..tree import replace
 from . import rows
 
@@ -67,4 +67,4 @@ def _fewer_bands(part: Tokens, rng: Rng) -> Tokens:
     left = left.index_add(0, spans.seg, (keep & ~part.slot).long())
     keep = keep | (left == 0)[spans.seg]
     counts = torch.zeros_like(left).index_add(0, spans.seg, keep.long())
-    return select(part, choose(keep, tuple(counts.tolist())))
+    return select(part, rows_where(keep, tuple(counts.tolist())))

@@ -3,7 +3,7 @@
 import torch
 
 from ..step import Rng
-from ..tokens import Tokens, choose, select
+from ..tokens import Tokens, rows_where, select
 
 
 def crop_rows(tokens: Tokens, rng: Rng, scale: tuple[float, float], shrink: float) -> Tokens:
@@ -17,4 +17,4 @@ def crop_rows(tokens: Tokens, rng: Rng, scale: tuple[float, float], shrink: floa
     start = (u[:, 0] * (whole - size + 1)).long()
     place = spans.place - spans.slots - start[spans.seg]
     keep = ((place >= 0) & (place < size[spans.seg])) | tokens.slot
-    return select(tokens, choose(keep, tuple(spans.slots + n for n in sizes)))
+    return select(tokens, rows_where(keep, tuple(spans.slots + n for n in sizes)))

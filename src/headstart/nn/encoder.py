@@ -154,18 +154,18 @@ class Encoder(nn.Module):
         how noisy their segment is (0, as if nothing was said: not at all). Rows whose position is withheld lie at 0."""
         if tokens.values.is_floating_point():
             tokens = tokens.with_values(tokens.values.to(self.dtype))
-        said = self.embeds[tokens.kind](tokens)
+        payload = self.embeds[tokens.kind](tokens)
         if tokens.special is not None:
             if self.specials is None:
                 raise ValueError(
                     "these rows ask for special vectors, and the encoder has none: encoder(..., specials=1)"
                 )
-            stand_in = self.specials.to(said.dtype)[tokens.special.clamp(min=0)]
-            said = torch.where((tokens.special >= 0)[:, None], stand_in, said)
+            stand_in = self.specials.to(payload.dtype)[tokens.special.clamp(min=0)]
+            payload = torch.where((tokens.special >= 0)[:, None], stand_in, payload)
         if self.trunk.absolute:
             place = sincos(tokens.coords, self.width)
-            said = said + (place if placeless is None else place.masked_fill(placeless[:, None], 0))
-        x = said.to(self.dtype)
+            payload = payload + (place if placeless is None else place.masked_fill(placeless[:, None], 0))
+        x = payload.to(self.dtype)
         spans = tokens.layout
         if spans.slots:
             if spans.slots != len(self.slots):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .. import dist
-from ..data.feeding.loader import Parts, form_for
+from ..data.feeding.loader import PairTokenizer, form_for
 from ..data.source import Source
 from ..nn.encoder import SIZES, Model, model
 from ..optim import wraps
@@ -39,7 +39,7 @@ def choose(
     where: str,
     method: Method,
     source: Source,
-    tokenizer: Tokenizer | Parts,
+    tokenizer: Tokenizer | PairTokenizer,
     given: Input,
     words: dict[str, dict[str, Any]],
     run: Run,
@@ -92,11 +92,11 @@ def choose(
     return dataclasses.replace(chosen, why=[*why, *settled])
 
 
-def typical_rows(source: Source, tokenizer: Tokenizer | Parts) -> float:
+def typical_rows(source: Source, tokenizer: Tokenizer | PairTokenizer) -> float:
     """How many rows a sample makes, judged by a few."""
     some = np.unique(np.linspace(0, len(source) - 1, 32).astype(int))
     made = [form_for(source[int(i)], tokenizer) for i in some]
-    if isinstance(tokenizer, Parts):
+    if isinstance(tokenizer, PairTokenizer):
         return float(np.mean([sum(_rows(part, tokenizer.parts[k]) for k, part in m.items()) for m in made]))
     return float(np.mean([_rows(m, tokenizer) for m in made]))
 

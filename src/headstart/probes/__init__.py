@@ -152,12 +152,12 @@ def standardise(bank: np.ndarray, query: np.ndarray) -> tuple[np.ndarray, np.nda
     return ((bank - mean) * scale).astype(np.float32), ((query - mean) * scale).astype(np.float32)
 
 
-def agreement(said: np.ndarray, labels: np.ndarray) -> float:
+def agreement(prediction: np.ndarray, labels: np.ndarray) -> float:
     """Accuracy of classes, R2 of quantities."""
     if labels.dtype.kind != "f":
-        return float((said == labels).mean())
+        return float((prediction == labels).mean())
     labels = labels.astype(np.float64)
-    return float(1 - ((said - labels) ** 2).mean() / max(float(labels.var()), 1e-12))
+    return float(1 - ((prediction - labels) ** 2).mean() / max(float(labels.var()), 1e-12))
 
 
 def few(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -26,16 +26,16 @@ def vote(bank: np.ndarray, bank_labels: np.ndarray, query: np.ndarray, query_lab
     bank, query = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (bank, query))
     classes, votes_for = np.unique(bank_labels, return_inverse=True)
     quantity = bank_labels.dtype.kind == "f"
-    k, said = min(NEIGHBOURS, len(bank)), []
+    k, prediction = min(NEIGHBOURS, len(bank)), []
     for start in range(0, len(query), 1024):
         similarity = query[start : start + 1024] @ bank.T
-        near = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        weight = np.exp(np.take_along_axis(similarity, near, 1) / TEMPERATURE)
+        neighbours = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+        weight = np.exp(np.take_along_axis(similarity, neighbours, 1) / TEMPERATURE)
         if quantity:
-            said.append((weight * bank_labels[near]).sum(1) / weight.sum(1))
+            prediction.append((weight * bank_labels[neighbours]).sum(1) / weight.sum(1))
             continue
-        votes = np.zeros((len(near), len(classes)))
+        votes = np.zeros((len(neighbours), len(classes)))
         for place in range(k):
-            np.add.at(votes, (np.arange(len(near)), votes_for[near[:, place]]), weight[:, place])
-        said.append(classes[votes.argmax(1)])
-    return agreement(np.concatenate(said), query_labels)
+            np.add.at(votes, (np.arange(len(neighbours)), votes_for[neighbours[:, place]]), weight[:, place])
+        prediction.append(classes[votes.argmax(1)])
+    return agreement(np.concatenate(prediction), query_labels)

@@ -40,8 +40,8 @@ def draws(
         x, z = standardise(x, query)
         if y.dtype.kind == "f":
             with threadpool_limits(1):
-                said = RidgeCV(RIDGES).fit(x, y).predict(z)
-            yield agreement(said, query_labels)
+                prediction = RidgeCV(RIDGES).fit(x, y).predict(z)
+            yield agreement(prediction, query_labels)
             continue
         folds = min(3, int(np.bincount(np.unique(y, return_inverse=True)[1]).min()))
         model = LogisticRegression(C=STRENGTHS[1], tol=1e-2, max_iter=200)

@@ -115,13 +115,13 @@ class agreed(Term):
         rows = every(tokens).index
         z = labeller(tokens)
         if self.training and round_of(scene.step, self.rounds)[1].index == 0:
-            draw = scene.step.rng("begin", scene.batch.segment_keys("x")).rows(
+            draw = scene.step.rng("begin", scene.batch.segment_index("x")).rows(
                 tokens.layout.seg[rows], tokens.layout.place[rows]
             )
             labeller.codes.begin(z.detach(), draw[:, 0])
         code = labeller.codes(z)
-        goal = cast(Tensor, scene.teacher and scene.teacher.z["x"].values[rows])
-        return (cosine_error(labeller.estimate(code, tokens), goal) + mse(z, code.detach())).mean()
+        target = cast(Tensor, scene.teacher and scene.teacher.z["x"].values[rows])
+        return (cosine_error(labeller.estimate(code, tokens), target) + mse(z, code.detach())).mean()
 
 
 class by_chance(nn.Module):

@@ -119,8 +119,8 @@ class diagnosis(Term):
         self.head, self.depths, self.view, self.reads = mixer(width, len(depths), classes), depths, view, (view,)
 
     def forward(self, scene: Scene) -> Tensor:
-        said = self.head([scene.student.within[depth][self.view] for depth in reversed(self.depths)])
-        return cross_entropy(said, given(scene.views[self.view], scene)).mean()
+        logits = self.head([scene.student.within[depth][self.view] for depth in reversed(self.depths)])
+        return cross_entropy(logits, given(scene.views[self.view], scene)).mean()
 
 
 class mixer(nn.Module):

@@ -32,7 +32,7 @@ from ..step import Rng, cosine, ramp, warmup_cosine
 from ..targets import features
 from ..teacher import Ema
 from ..terms import masked
-from ..tokens import Tokens, View, choose
+from ..tokens import Tokens, View, rows_where
 
 MEANINGLESS = dict.fromkeys(
     ("table", "molecule", "graph", "points", "splats"),
@@ -77,7 +77,7 @@ class runs:
         number = torch.arange(sum(kept), device=tokens.device) - (keeps.cumsum(0) - keeps)[seg]
         place = number + (sizes[seg] * (gap[seg] <= number[:, None])).sum(1)
         mask = (~tokens.slot).index_fill(0, spans.cu[:-1].long()[seg] + spans.slots + place, False)
-        hidden = choose(mask, counts)
+        hidden = rows_where(mask, counts)
         return View(drop(tokens, hidden, rng), tokens, hidden)
 
     def _sizes(self, left: Int[Tensor, "S"], most: int, rng: Rng) -> Int[Tensor, "S n"]:

@@ -48,8 +48,8 @@ def mmc(data: Data, size: str | Model = "S", ratio: float = 0.5, codes: int = 40
     enc = encoder(data.tokenizers, size)
     spoil = corrupt(groups, ratio, fill=one_of(noise, other_sample, p=(0.65, 0.35)))
     restore = masked(target=raw, head=at_hidden(Linear(enc.width, data.dim)), loss=l1, view="big")
-    soft, said = partial(soft_cross_entropy, temperature=0.1), at_hidden(prototypes(enc.width, codes))
-    descend = masked(target=whole(centred(codes)), head=said, loss=soft, view="big")
+    soft, name = partial(soft_cross_entropy, temperature=0.1), at_hidden(prototypes(enc.width, codes))
+    descend = masked(target=whole(centred(codes)), head=name, loss=soft, view="big")
     head, guess = projector(enc.width, width, 256), projector(256, width, 256)
     find = distill(("big",), ("big",), head, loss=CrossNCE(temperature=0.2), predictor=guess)
     terms = {"restore": restore, "descend": descend, "find": find}

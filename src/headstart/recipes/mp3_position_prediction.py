@@ -24,7 +24,7 @@ from ..optim import AdamW
 from ..recipe import Data, Recipe
 from ..step import Rng, warmup_cosine
 from ..terms import locate
-from ..tokens import Tokens, View, choose
+from ..tokens import Tokens, View, rows_where
 from ..tree import replace
 
 MEANINGLESS = {
@@ -52,4 +52,4 @@ class scattered:
     def __call__(self, tokens: Tokens, rng: Rng) -> View:
         alone = hide(tokens, random(tokens, rng.fold("alone")), self.eta)
         counts = tuple(n - k for n, k in zip(tokens.layout.lengths, alone.counts, strict=True))
-        return replace(clean(tokens, rng), placeless=~tokens.slot, keys=choose(~alone.mask, counts))
+        return replace(clean(tokens, rng), placeless=~tokens.slot, keys=rows_where(~alone.mask, counts))

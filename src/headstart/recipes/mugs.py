@@ -39,7 +39,7 @@ from ..scene import Scene, Side
 from ..step import Step, cosine, ramp, warmup_cosine
 from ..teacher import Ema
 from ..terms import Term, distill
-from ..tokens import Tokens, choose, layout
+from ..tokens import Tokens, layout, rows_where
 
 # of its check on made-up data: docs/log.md, 2026-11-26
 SMALL = {"codes": 1024, "local": 4, "queue": 4096, "optim.lr": 2e-3, "data.batch": 64}
@@ -50,11 +50,14 @@ def mugs(data: Data, size: str | Model = "S", codes: int = 65_536, local: int = 
     data = data.with_views(multicrop(big=2, small=local, big_scale=(0.25, 1.0), small_scale=(0.05, 0.25)))
     enc, seen, led = encoder(data.tokenizers, size), ("big", "small") if local else ("big",), ("big",)
     out, hidden = min(256, 4 * enc.width), min(2048, 16 * enc.width)  # the paper's from width 128 on
-    one, near = maps(enc.width, hidden, hidden, out), joined(enc.shape, maps(enc.width, hidden, hidden, out), queue)
+    one, neighbours = (
+        maps(enc.width, hidden, hidden, out),
+        joined(enc.shape, maps(enc.width, hidden, hidden, out), queue),
+    )
     group = CenteredCE(codes, student_temp=0.1, teacher_temp=ramp(0.04, 0.07, over=0.3))
     terms: dict[str, Term] = {
         "instance": distill(seen, led, one, halves(QueueNCE(out, queue)), first, predictor(out, 2 * hidden)),
-        "local": flock(seen, led, near, halves(QueueNCE(out, queue)), predictor(out, 2 * hidden)),
+        "local": flock(seen, led, neighbours, halves(QueueNCE(out, queue)), predictor(out, 2 * hidden)),
         "group": distill(seen, led, prototypes(enc.width, codes), halves(group), first),
     }
     views, share = dict.fromkeys(seen, clean), dict.fromkeys(terms, 1 / 3)
@@ -75,11 +78,11 @@ class flock(Term):
 
     def forward(self, scene: Scene) -> Tensor:
         assert scene.teacher is not None
-        said = self.predictor(self._say(scene.student, self.reads, scene.batch.size))
-        goal = self._say(scene.teacher, self.reads_teacher, scene.batch.size)
-        return self.loss(said, goal, scene.step)
+        prediction = self.predictor(self._project(scene.student, self.reads, scene.batch.size))
+        target = self._project(scene.teacher, self.reads_teacher, scene.batch.size)
+        return self.loss(prediction, target, scene.step)
 
-    def _say(self, side: Side, views: tuple[str, ...], size: int) -> Tensor:
+    def _project(self, side: Side, views: tuple[str, ...], size: int) -> Tensor:
         crops = torch.cat([mean(side.z[name]) for name in views])  # crop-major: [crops * B, D]
         return side.heads[self.name](crops, size).unflatten(0, (-1, size))
 
@@ -95,15 +98,15 @@ class joined(nn.Module):
         initialise(self)
 
     def forward(self, x: Float[Tensor, "S D"], size: int) -> Float[Tensor, "S E"]:
-        rows = torch.cat([x[:, None], self.near(x)], 1)
+        rows = torch.cat([x[:, None], self.neighbours(x)], 1)
         spans = layout((rows.shape[1],) * len(x), 0, str(x.device))
-        own = choose(spans.place == 0, (1,) * len(x))
+        own = rows_where(spans.place == 0, (1,) * len(x))
         self.memory.put(x[:size])
         together = Tokens(rows.flatten(0, 1), x.new_zeros(spans.rows, 0), spans)
         return self.inner(self.norm(self.block.only(together, own)))
 
     @torch.no_grad()
-    def near(self, x: Float[Tensor, "S D"]) -> Float[Tensor, "S top D"]:
+    def neighbours(self, x: Float[Tensor, "S D"]) -> Float[Tensor, "S top D"]:
         """The rows of the memory of greatest cosine; the row itself where the memory is not that full yet."""
         kept = self.memory.rows
         like = F.normalize(x, dim=1) @ F.normalize(kept, dim=1).T
@@ -119,12 +122,14 @@ class halves(nn.Module):
         super().__init__()
         self.loss = loss
 
-    def forward(self, said: Float[Tensor, "n B K"], goal: Float[Tensor, "m B K"], step: Step) -> Float[Tensor, ""]:
-        n, m = len(said), len(goal)
-        every = self.loss(said, goal, step)
+    def forward(
+        self, prediction: Float[Tensor, "n B K"], target: Float[Tensor, "m B K"], step: Step
+    ) -> Float[Tensor, ""]:
+        n, m = len(prediction), len(target)
+        every = self.loss(prediction, target, step)
         if n == m:
             return every
-        big, pairs, few = self.loss(said[:m], goal, step), m * (n - 1), m * (m - 1)
+        big, pairs, few = self.loss(prediction[:m], target, step), m * (n - 1), m * (m - 1)
         return (big + (pairs * every - few * big) / (pairs - few)) / 2
 
 

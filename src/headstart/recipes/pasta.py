@@ -53,6 +53,6 @@ def by_number(data: Data, bins: int) -> Data:
     rows = data.only
     if not isinstance(rows, TrajectoryTokenizer):
         raise Mistake(
-            f"pasta takes trajectories, states and actions step by step, and here is {data.said}: for series take gpt_series"
+            f"pasta takes trajectories, states and actions step by step, and here is {data.kinds}: for series take gpt_series"
         )
     return replace(data, tokenizers=dict.fromkeys(data.tokenizers, replace(rows, bins=bins)))

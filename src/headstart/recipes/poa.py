@@ -83,11 +83,11 @@ class follow(Term):
         self.temperature = ramp(0.04, 0.07, over=0.09)  # 30 of 346 epochs
 
     def forward(self, scene: Scene) -> Tensor:
-        z, goal, lead = scene.student.z, scene.taught.z["big"], scene.taught.heads[self.name]
+        z, target, lead = scene.student.z, scene.taught.z["big"], scene.taught.heads[self.name]
         hidden, size = scene.views[self.reads[0]].hidden.index, scene.batch.size
         temperature = at(self.temperature, scene.step)
-        crops, led = self.head(torch.cat([first(z[name]) for name in self.reads])), lead(first(goal))
-        rows, told = self.head(z[self.reads[0]].values[hidden]), lead(goal.values[hidden])
+        crops, led = self.head(torch.cat([first(z[name]) for name in self.reads])), lead(first(target))
+        rows, told = self.head(z[self.reads[0]].values[hidden]), lead(target.values[hidden])
         losses = [_across(x, _shares(y, temperature), size) for x, y in zip(crops, led, strict=True)]
         losses += [_average(x, _shares(y, temperature)) for x, y in zip(rows, told, strict=True)]
         return torch.stack(losses).sum() / len(crops)
@@ -104,11 +104,11 @@ class alike(Term):
     def forward(self, scene: Scene) -> Tensor:
         losses = []
         for part, whole in self.pairs:
-            said = self.head(first(scene.student.z[part]))
+            logits = self.head(first(scene.student.z[part]))
             with torch.no_grad():
-                goal = self.head(first(scene.student.z[whole]))
-            losses += [_average(x, (y / 0.1).softmax(-1)) for x, y in zip(said, goal, strict=True)]
-        return torch.stack(losses).sum() / len(said)
+                target = self.head(first(scene.student.z[whole]))
+            losses += [_average(x, (y / 0.1).softmax(-1)) for x, y in zip(logits, target, strict=True)]
+        return torch.stack(losses).sum() / len(logits)
 
 
 class spread(Term):
@@ -128,17 +128,17 @@ class spread(Term):
         return -(crops - other).norm(dim=2).clamp(min=1e-4).log().mean(1).sum()
 
 
-def _shares(said: Float[Tensor, "N K"], temperature: float) -> Float[Tensor, "N K"]:
+def _shares(logits: Float[Tensor, "N K"], temperature: float) -> Float[Tensor, "N K"]:
     """SwAV's balanced assignment, of this step alone."""
-    return balanced(said, said[:0], said.new_zeros(0, dtype=torch.bool), temperature)
+    return balanced(logits, logits[:0], logits.new_zeros(0, dtype=torch.bool), temperature)
 
 
-def _average(said: Float[Tensor, "N K"], goal: Float[Tensor, "N K"]) -> Float[Tensor, ""]:
-    return average(soft_cross_entropy(said, goal, temperature=0.1), None)
+def _average(logits: Float[Tensor, "N K"], target: Float[Tensor, "N K"]) -> Float[Tensor, ""]:
+    return average(soft_cross_entropy(logits, target, temperature=0.1), None)
 
 
-def _across(said: Float[Tensor, "nB K"], goal: Float[Tensor, "mB K"], size: int) -> Float[Tensor, ""]:
+def _across(logits: Float[Tensor, "nB K"], target: Float[Tensor, "mB K"], size: int) -> Float[Tensor, ""]:
     """The mean over pairs of different crops of a sample; the first m of the student's n crops are the teacher's."""
-    crops, led = (said / 0.1).log_softmax(-1).unflatten(0, (-1, size)), goal.unflatten(0, (-1, size))
+    crops, led = (logits / 0.1).log_softmax(-1).unflatten(0, (-1, size)), target.unflatten(0, (-1, size))
     pairs = -torch.einsum("mbk,nbk->mn", led, crops) / size
     return pairs[~torch.eye(*pairs.shape, dtype=torch.bool, device=pairs.device)].mean()

@@ -52,11 +52,11 @@ def point_bert(data: Data, size: str | Model = "S", codes: int = 8192, queue: in
     """Learn `codes` words for rows, then name hidden ones, and tell mixed clouds from `queue` others."""
     enc, words = encoder(data.tokenizers, size, specials=1), Words(data, codes)
     hide = corrupt(ball, between(0.25, 0.45), mask_token)
-    said, target = at_hidden(Linear(enc.width, codes)), named(words)
+    head, target = at_hidden(Linear(enc.width, codes)), named(words)
     terms = {
         "words": rebuild(words),
-        "name": masked(said, target),
-        "name_mixed": masked(said, target, view="mixed"),
+        "name": masked(head, target),
+        "name_mixed": masked(head, target, view="mixed"),
         "unmix": unmix(
             nn.Sequential(Linear(enc.width, 512), nn.GELU(), Linear(512, 512)), Queue(queue, 512, begin=0.5)
         ),
@@ -149,7 +149,7 @@ class rebuild(Term):
         words, tokens = cast(Words, self.head), scene.views["x"].clean
         rows, now = every(tokens).index, round_of(scene.step, 2)[1]
         logits = words(tokens)
-        rng = scene.step.rng("gumbel", scene.batch.segment_keys("x"))
+        rng = scene.step.rng("gumbel", scene.batch.segment_index("x"))
         u = rng.rows(tokens.layout.seg[rows], tokens.layout.place[rows], logits.shape[1]).clamp(min=1e-7)
         chosen = ((logits - (-u.log()).log()) / self.temperature(now)).softmax(-1)
         use = logits.softmax(-1).mean(0).clamp(min=1e-9)
@@ -189,13 +189,13 @@ class unmix(Term):
     def forward(self, scene: Scene) -> Tensor:
         if scene.teacher is None:
             raise ValueError("unmix needs a teacher: give the Objective teacher=Ema(...)")
-        said = F.normalize(self.head(first(scene.student.z["mixed"])).float(), dim=-1)
+        queries = F.normalize(self.head(first(scene.student.z["mixed"])).float(), dim=-1)
         keys = F.normalize(scene.teacher.heads[scene.term](first(scene.teacher.z["x"])).float(), dim=-1)
         share, partner = mixture(scene.views["mixed"])
-        logits = said @ torch.cat([dist.gather(keys), self.queue.rows]).T / 0.07
+        logits = queries @ torch.cat([dist.gather(keys), self.queue.rows]).T / 0.07
         logits[:, -len(self.queue.rows) :].masked_fill_(~self.queue.filled, -torch.inf)
         self.queue.put(keys)
-        before, mine = dist.before(len(said)), torch.arange(len(said), device=said.device)
+        before, mine = dist.before(len(queries)), torch.arange(len(queries), device=queries.device)
         own, other = (F.cross_entropy(logits, before + which, reduction="none") for which in (mine, partner))
         return (share * own + (1 - share) * other).mean()
 

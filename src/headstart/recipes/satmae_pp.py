@@ -101,11 +101,13 @@ class restored(Term):
         self.reads = names[:1]
 
     def forward(self, scene: Scene) -> Tensor:
-        view, said = scene.views[self.names[0]], self.said(scene)
+        view, prediction = scene.views[self.names[0]], self.predicted(scene)
         rows = view.hidden.index
-        return self.share * mse(said[rows], view.clean.values[rows]).mean() + (1 - self.share) * self.far(scene, said)
+        return self.share * mse(prediction[rows], view.clean.values[rows]).mean() + (1 - self.share) * self.far(
+            scene, prediction
+        )
 
-    def said(self, scene: Scene) -> Float[Tensor, "T P"]:
+    def predicted(self, scene: Scene) -> Float[Tensor, "T P"]:
         """What the decoder says at every row, hidden or not."""
         view, head = scene.views[self.names[0]], cast(decoder, self.head)
         x = view.clean.with_values(put_back(head.enter(scene.student.z[self.names[0]].values), head.mask, view))
@@ -113,21 +115,21 @@ class restored(Term):
             x = block(x)
         return head.out(head.norm(x.values)).float()
 
-    def far(self, scene: Scene, said: Float[Tensor, "T P"]) -> Float[Tensor, ""]:
+    def far(self, scene: Scene, prediction: Float[Tensor, "T P"]) -> Float[Tensor, ""]:
         """The mean over scales of the mean absolute error over pixels."""
-        total, count = said.new_zeros(len(self.names) - 1), said.new_zeros(len(self.names) - 1)
-        for small, *larger in self.scenes(scene, said):
+        total, count = prediction.new_zeros(len(self.names) - 1), prediction.new_zeros(len(self.names) - 1)
+        for small, *larger in self.scenes(scene, prediction):
             for i, (grown, true) in enumerate(zip(self.grow(small), larger, strict=True)):
                 h, w = (min(a, b) for a, b in zip(grown.shape[2:], true.shape[2:], strict=True))  # full patches differ
                 total[i] = total[i] + (grown[..., :h, :w] - true[..., :h, :w]).abs().sum()
                 count[i] = count[i] + true[..., :h, :w].numel()
         return (total / count.clamp(min=1)).mean()
 
-    def scenes(self, scene: Scene, said: Float[Tensor, "T P"]) -> list[list[Tensor]]:
+    def scenes(self, scene: Scene, prediction: Float[Tensor, "T P"]) -> list[list[Tensor]]:
         """For all scenes (bands of scenes) of one size: [the restored one, the true ones at finer scales], each [n, C, h, w]."""
         tokens = [scene.batch.tokens[name] for name in self.names]
         found = [grids(each, 2) for each in tokens]
-        values = [said, *(each.values for each in tokens[1:])]
+        values = [prediction, *(each.values for each in tokens[1:])]
         groups = alike(zip(*(each.counts for each in found), strict=True))
         return [
             [
@@ -154,8 +156,8 @@ class finer(nn.Module):
     def forward(self, x: Float[Tensor, "n C h w"]) -> list[Tensor]:
         x, out = self.norm(F.gelu(self.enter(x.float()))), []
         for up in self.ups:
-            x, said = up(x)
-            out.append(said)
+            x, prediction = up(x)
+            out.append(prediction)
         return out
 
 

@@ -37,7 +37,7 @@ from ..step import cosine, warmup_cosine
 from ..teacher import Ema
 from ..terms import Term, distill
 from ..terms.term import average
-from ..tokens import Tokens, choose, every, layout, reserve
+from ..tokens import Tokens, every, layout, reserve, rows_where
 
 NEAR = 8  # the nearest rows that are looked at; on a grid of three axes 26
 MEANINGLESS = {"table": "columns have no order, so no column is the neighbour of another"}
@@ -75,7 +75,7 @@ class attentive(nn.Module):
         """One row for every `counts` rows."""
         device = str(rows.device)
         each = reserve(Tokens(rows, rows.new_zeros(len(rows), 0), layout(counts, 0, device)), 1)
-        heads = choose(each.slot, (1,) * len(counts))
+        heads = rows_where(each.slot, (1,) * len(counts))
         token = self.query.to(rows.dtype).expand(len(counts), -1)
         for block in self.blocks:
             both = each.with_values(each.values.index_copy(0, heads.index, token))
@@ -117,16 +117,16 @@ class neighbours(Term):
         if scene.teacher is None:
             raise ValueError("neighbours needs a teacher: give the Objective teacher=Ema(...)")
         mine, theirs = (cast(pooled, side.heads[self.name]) for side in (scene.student, scene.teacher))
-        said, goal, weight = [], [], []
+        prediction, target, weight = [], [], []
         for name in self.reads:
             z, taught = scene.student.z[name], scene.teacher.z[name]
-            rows, (near, counts) = every(z), alike(taught, self.k)
-            said.append(mine.rows(z.values[rows.index]))
-            goal.append(theirs.sets(taught.values[near], counts))
+            rows, (neighbours, counts) = every(z), alike(taught, self.k)
+            prediction.append(mine.rows(z.values[rows.index]))
+            target.append(theirs.sets(taught.values[neighbours], counts))
             share = torch.tensor([1 / n if n > 1 else 0.0 for n in z.content], device=z.device)
             weight.append(share[z.layout.seg[rows.index]])
-        shares = self.shares(torch.cat(goal), scene.step)
-        return average(soft_cross_entropy(torch.cat(said), shares, temperature=0.1), torch.cat(weight))
+        shares = self.shares(torch.cat(target), scene.step)
+        return average(soft_cross_entropy(torch.cat(prediction), shares, temperature=0.1), torch.cat(weight))
 
 
 def alike(z: Tokens, k: int) -> tuple[Int[Tensor, "K"], tuple[int, ...]]:
@@ -144,9 +144,9 @@ def alike(z: Tokens, k: int) -> tuple[Int[Tensor, "K"], tuple[int, ...]]:
     )  # of rows equally far along one axis, straight ones before slanting ones
     wrong = (there[:, None] == 0) | torch.eye(size[1], dtype=torch.bool, device=z.device)
     ring = min(max(NEAR, 3 ** min(place.shape[-1], 3) - 1), size[1])
-    near = far.masked_fill(wrong, torch.inf).sort(dim=-1, stable=True).indices[..., :ring]  # [S, N, ring]
-    like = likeness(z, at, size).masked_fill(wrong, -torch.inf).gather(2, near)
-    best = near.gather(2, like.sort(dim=-1, descending=True, stable=True).indices[..., :k])  # [S, N, k]
+    neighbours = far.masked_fill(wrong, torch.inf).sort(dim=-1, stable=True).indices[..., :ring]  # [S, N, ring]
+    like = likeness(z, at, size).masked_fill(wrong, -torch.inf).gather(2, neighbours)
+    best = neighbours.gather(2, like.sort(dim=-1, descending=True, stable=True).indices[..., :k])  # [S, N, k]
     counts = tuple(min(k, n - 1) for n in z.content for _ in range(n))
     chosen = torch.arange(best.shape[-1], device=z.device) < (there.sum(1)[:, None, None] - 1) * there[:, :, None]
     flat = torch.nonzero_static(chosen.flatten(), size=sum(counts))[:, 0]

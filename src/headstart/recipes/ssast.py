@@ -97,17 +97,19 @@ class pick(Term):
         return among(self.head(scene.student.z["x"], view), truth, view.hidden.counts).mean()
 
 
-def among(said: Float[Tensor, "K D"], truth: Float[Tensor, "K D"], counts: tuple[int, ...]) -> Float[Tensor, "K"]:
+def among(prediction: Float[Tensor, "K D"], truth: Float[Tensor, "K D"], counts: tuple[int, ...]) -> Float[Tensor, "K"]:
     """-log of the share that exp(said . truth) of a row has among the truths of its own sample (the paper's equation 1).
 
     counts: rows of each sample, which lie one sample after another.
     """
     starts = list(itertools.accumulate(counts, initial=0))
-    losses = said.new_zeros(len(said), dtype=torch.float32)
+    losses = prediction.new_zeros(len(prediction), dtype=torch.float32)
     for n in sorted(set(counts) - {0}):
-        first = torch.tensor([s for s, count in zip(starts, counts, strict=False) if count == n], device=said.device)
-        rows = first[:, None] + torch.arange(n, device=said.device)
-        logits = said[rows].float() @ truth[rows].float().transpose(1, 2)  # [samples, n said, n truths]
-        right = torch.arange(n, device=said.device).repeat(len(rows))
+        first = torch.tensor(
+            [s for s, count in zip(starts, counts, strict=False) if count == n], device=prediction.device
+        )
+        rows = first[:, None] + torch.arange(n, device=prediction.device)
+        logits = prediction[rows].float() @ truth[rows].float().transpose(1, 2)  # [samples, n said, n truths]
+        right = torch.arange(n, device=prediction.device).repeat(len(rows))
         losses = losses.index_copy(0, rows.flatten(), F.cross_entropy(logits.flatten(0, 1), right, reduction="none"))
     return losses

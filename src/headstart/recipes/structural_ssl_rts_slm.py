@@ -42,7 +42,7 @@ from ..scene import Scene
 from ..step import Rng, Step, warmup_cosine
 from ..targets import raw
 from ..terms import Term, classify, masked
-from ..tokens import Tokens, View, choose, every, select
+from ..tokens import Tokens, View, every, rows_where, select
 
 SMALL = {"optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
 
@@ -140,11 +140,11 @@ class swapped(Term):
 
     def forward(self, scene: Scene) -> Tensor:
         view = scene.views["x"]
-        said = self.head(scene.student.z["x"].values)[:, 0].float()
+        logits = self.head(scene.student.z["x"].values)[:, 0].float()
         if self.training:
-            self.swap.learn(view, said[view.hidden.index] > 0)
+            self.swap.learn(view, logits[view.hidden.index] > 0)
         rows = every(view.seen).index
-        return F.binary_cross_entropy_with_logits(said[rows], view.hidden.mask[rows].float())
+        return F.binary_cross_entropy_with_logits(logits[rows], view.hidden.mask[rows].float())
 
 
 def stock(data: Data) -> tuple[Tensor, Float[Tensor, "V F"], bool]:
@@ -216,4 +216,4 @@ def _half(tokens: Tokens, second: bool) -> Tokens:
     sizes = tuple(n - n // 2 if second else n // 2 for n in tokens.content)
     middle = (spans.cu.diff() - spans.slots)[spans.seg] // 2 + spans.slots
     mask = tokens.slot | ((spans.place >= middle) == second)
-    return select(tokens, choose(mask, tuple(n + spans.slots for n in sizes)))
+    return select(tokens, rows_where(mask, tuple(n + spans.slots for n in sizes)))

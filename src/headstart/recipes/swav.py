@@ -76,12 +76,12 @@ class Swapped(nn.Module):
         z = F.normalize(torch.stack(looks).float(), dim=-1)
         codes = F.normalize(self.codes, dim=-1)
         scores = z @ torch.lerp(codes.detach(), codes, self.free).T
-        said = (scores / 0.1).log_softmax(-1)
+        log_shares = (scores / 0.1).log_softmax(-1)
         losses: list[Tensor] = []
         for i, queue in enumerate(self.queues):
             assert isinstance(queue, Queue)
-            goal = self.assign(scores[i].detach(), queue.rows @ codes.detach().T, queue.filled)
-            losses.append(-(goal * torch.cat([said[:i], said[i + 1 :]])).sum(-1).mean())
+            target = self.assign(scores[i].detach(), queue.rows @ codes.detach().T, queue.filled)
+            losses.append(-(target * torch.cat([log_shares[:i], log_shares[i + 1 :]])).sum(-1).mean())
             queue.put(z[i])
         return torch.stack(losses).mean()
 

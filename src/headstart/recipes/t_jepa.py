@@ -33,7 +33,7 @@ from ..targets import features
 from ..teacher import Ema
 from ..terms import masked
 from ..terms.term import average
-from ..tokens import Rows, Tokens, View, choose, pack, select
+from ..tokens import Rows, Tokens, View, pack, rows_where, select
 
 SMALL = {"depth": 2, "optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
 
@@ -72,10 +72,12 @@ class in_sets(masked):
 
     def forward(self, scene: Scene) -> Tensor:
         view, z = scene.views[self.view], scene.student.z[self.view]
-        chosen = self.chosen(view, scene.step.rng(self.name, scene.batch.segment_keys(self.view)))
+        chosen = self.chosen(view, scene.step.rng(self.name, scene.batch.segment_index(self.view)))
         each = pack([z] * self.sets)
-        said = self.head(each, View(each, *apart(view, chosen)))
-        return average(self.loss(said, self.target(view, torch.cat([rows.index for rows in chosen]), scene)), None)
+        prediction = self.head(each, View(each, *apart(view, chosen)))
+        return average(
+            self.loss(prediction, self.target(view, torch.cat([rows.index for rows in chosen]), scene)), None
+        )
 
     def chosen(self, view: View, rng: Rng) -> list[Rows]:
         """The target sets, all of one size, which is drawn once a step."""
@@ -93,7 +95,7 @@ def apart(view: View, chosen: list[Rows]) -> tuple[Tokens, Rows]:
     kept, parts, masks = view.kept, [], []
     for rows in chosen:
         counts = tuple(a + b for a, b in zip(kept.counts, rows.counts, strict=True))
-        some = choose(kept.mask | rows.mask, counts)
+        some = rows_where(kept.mask | rows.mask, counts)
         parts.append(select(view.clean, some))
         masks.append(rows.mask[some.index])
-    return pack(parts), choose(torch.cat(masks), tuple(n for rows in chosen for n in rows.counts))
+    return pack(parts), rows_where(torch.cat(masks), tuple(n for rows in chosen for n in rows.counts))

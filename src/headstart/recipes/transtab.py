@@ -33,7 +33,7 @@ from ..optim import AdamW
 from ..recipe import Data, Recipe
 from ..step import Rng, warmup_cosine
 from ..terms import contrast
-from ..tokens import Tokens, View, choose
+from ..tokens import Tokens, View, rows_where
 
 SMALL = {"overlap": 0.0, "optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
 
@@ -58,7 +58,7 @@ def part(number: int, of: int, overlap: float) -> Make:
         at = spans.place - spans.slots
         outside = ~tokens.slot & ((at < begin) | (at >= end))
         counts = tuple(n - (b - a) for n, (a, b) in zip(tokens.content, cuts, strict=True))
-        hidden = choose(outside, counts)
+        hidden = rows_where(outside, counts)
         return View(drop(tokens, hidden, rng), tokens, hidden)
 
     return make
@@ -87,6 +87,6 @@ def same_row(*looks: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
     losses: list[Tensor] = []
     for i, look in enumerate(looks):
         like = look.float() @ every.T / 10
-        said = like.scatter(1, (mine + start + i * total)[:, None], -torch.inf).log_softmax(1)
-        losses += [-said[mine, mine + start + j * total] for j in range(len(looks)) if j != i]
+        log_shares = like.scatter(1, (mine + start + i * total)[:, None], -torch.inf).log_softmax(1)
+        losses += [-log_shares[mine, mine + start + j * total] for j in range(len(looks)) if j != i]
     return torch.stack(losses).sum() * dist.world() / max(1, len(losses) * total)  # rows of all ranks count alike

@@ -35,7 +35,7 @@ from ..recipe import Data, Recipe
 from ..step import Rng, draw, warmup_cosine
 from ..targets import raw
 from ..terms import masked
-from ..tokens import Layout, Rows, Tokens, View, choose, layout
+from ..tokens import Layout, Rows, Tokens, View, layout, rows_where
 from ..tree import replace
 
 MEANINGLESS = dict.fromkeys(("table", "graph", "molecule", "points", "splats"), "its rows have no order to write in")
@@ -78,7 +78,7 @@ def denoise(mode: int, denoisers: tuple[tuple[float, float], ...]) -> Make:
 def ending(tokens: Tokens, counts: tuple[int, ...]) -> Rows:
     """The last so many rows of every segment."""
     spans = tokens.layout
-    return choose(_before_end(spans) < torch.tensor(counts, device=tokens.device)[spans.seg], counts)
+    return rows_where(_before_end(spans) < torch.tensor(counts, device=tokens.device)[spans.seg], counts)
 
 
 def _before_end(spans: Layout) -> Tensor:
@@ -134,8 +134,8 @@ class Writer(nn.Module):
         x = z.with_values(told(self.enter(z.values), z))
         if clean.values.is_floating_point():
             clean = clean.with_values(clean.values.to(x.values.dtype))
-        said = self.embed(clean)[at - 1]  # a slot stands before the first row, so there is one before each
-        y = torch.where(view.hidden.mask[at - 1, None], said, self.start)
+        payload = self.embed(clean)[at - 1]  # a slot stands before the first row, so there is one before each
+        y = torch.where(view.hidden.mask[at - 1, None], payload, self.start)
         y = (y + sincos(clean.coords[at], y.shape[1])).to(x.values.dtype)
         rows = alone(clean, view.hidden, y)
         for block in self.blocks:

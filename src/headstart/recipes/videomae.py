@@ -32,7 +32,7 @@ from ..scene import Scene
 from ..step import Rng, warmup_cosine
 from ..targets import Target, raw
 from ..terms import masked
-from ..tokens import Tokens, View, choose
+from ..tokens import Tokens, View, rows_where
 
 MEANINGLESS = {
     "image": "a picture has no time, and its columns would be hidden from top to bottom: use mae",
@@ -84,7 +84,7 @@ class tubes:
         gone = ~tokens.slot & (number - before[spans.seg] <= hide[spans.seg])
         mask = torch.zeros_like(gone).index_copy_(0, order, gone)
         counts = torch.zeros_like(ends).index_add_(0, spans.seg, mask.long())
-        hidden = choose(mask, tuple(counts.tolist()))
+        hidden = rows_where(mask, tuple(counts.tolist()))
         return View(drop(tokens, hidden, rng), tokens, hidden)
 
 

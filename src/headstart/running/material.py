@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.feeding.loader import Parts
+from ..data.feeding.loader import PairTokenizer
 from ..data.feeding.prepare import Prepared
 from ..data.finding.likeness import content
 from ..data.open import open_source
@@ -33,11 +33,13 @@ class Material:
     everything: Prepared
     training: Source
     probe: Labelled | None
-    said: str
+    note: str
     held: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
 
-def gather(where: Any, source: Source, tokenizer: Tokenizer | Parts, given: Input, run: Run, log: Log) -> Material:
+def gather(
+    where: Any, source: Source, tokenizer: Tokenizer | PairTokenizer, given: Input, run: Run, log: Log
+) -> Material:
     """Read the samples and divide them; the same call divides them in the same way."""
     everything = read_in(source, tokenizer, given.window, log.progress("reading"))
     if everything.bad:
@@ -49,9 +51,9 @@ def gather(where: Any, source: Source, tokenizer: Tokenizer | Parts, given: Inpu
     if splits is not None:
         bank, query = splits
         probe = labelled(bank, query, np.arange(len(bank)), np.arange(len(query)), run.seed)
-        said = f"judged on the set's own test split, {len(query):,} samples"
+        note = f"judged on the set's own test split, {len(query):,} samples"
         none = "the set's own test split shares too few labels with it, so nothing is probed"
-        return Material(everything, everything, probe, none if probe is None else said)
+        return Material(everything, everything, probe, none if probe is None else note)
     if everything.kind == "pair":
         count = min(RIVALS, round(given.held * len(everything.whole)))
         held = np.sort(np.random.default_rng(run.seed).permutation(everything.whole)[:count])
@@ -61,8 +63,8 @@ def gather(where: Any, source: Source, tokenizer: Tokenizer | Parts, given: Inpu
             if len(everything.whole) < len(everything)
             else ""
         )
-        said = f"{count:,} pairs are kept out of training to judge it (data.held){partly}"
-        return Material(everything, training, None, said, held)
+        note = f"{count:,} pairs are kept out of training to judge it (data.held){partly}"
+        return Material(everything, training, None, note, held)
     if everything.labels is None:
         hint = "no labels were found, so nothing is probed; a folder for each class, or labels in the file, would do"
         return Material(everything, everything, None, hint)
@@ -71,8 +73,8 @@ def gather(where: Any, source: Source, tokenizer: Tokenizer | Parts, given: Inpu
     if probe is None:
         return Material(everything, everything, None, "too few labels to probe with, so all samples train")
     what = f"{len(everything.classes)} classes" if everything.classes else "quantities"
-    said = f"labels ({what}) only probe; {len(held):,} samples are kept out of training to judge it"
-    return Material(everything, Subset(everything, rest), probe, said + " (data.held)")
+    note = f"labels ({what}) only probe; {len(held):,} samples are kept out of training to judge it"
+    return Material(everything, Subset(everything, rest), probe, note + " (data.held)")
 
 
 def divide(
@@ -107,7 +109,7 @@ def _some(sizes: np.ndarray, count: int, seed: int) -> list[int]:
 
 
 def _splits(
-    where: Any, tokenizer: Tokenizer | Parts, given: Input, everything: Prepared
+    where: Any, tokenizer: Tokenizer | PairTokenizer, given: Input, everything: Prepared
 ) -> tuple[Source, Source] | None:
     """(bank, query) of a named set with a test split of its own."""
     if not isinstance(where, str) or where not in set_names() or Path(where).exists():
@@ -131,9 +133,9 @@ def _whole(source: Source) -> Source:
 def fingerprint(material: Material) -> str:
     """Short proof that data is the same as before: how many samples, their names, and the content of a few."""
     data = material.everything
-    said = hashlib.sha256(f"{data.kind} {len(data)} {len(material.training)}".encode())
+    note = hashlib.sha256(f"{data.kind} {len(data)} {len(material.training)}".encode())
     for i in range(len(data)):
-        said.update(data.name(i).encode())
+        note.update(data.name(i).encode())
     for i in np.unique(np.linspace(0, len(data) - 1, 16).astype(int)):
-        said.update(content(data[int(i)]))
-    return said.hexdigest()[:16]
+        note.update(content(data[int(i)]))
+    return note.hexdigest()[:16]

@@ -44,5 +44,5 @@ class classify(Term):
         self.reads, self.by_row = (view,), read is rows_of
 
     def forward(self, scene: Scene) -> Tensor:
-        said = self.head(self.read(scene.student.z[self.view]))
-        return self.loss(said, self.label(scene.views[self.view], scene)).mean()
+        prediction = self.head(self.read(scene.student.z[self.view]))
+        return self.loss(prediction, self.label(scene.views[self.view], scene)).mean()

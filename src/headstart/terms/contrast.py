@@ -41,12 +41,12 @@ class contrast(Term):
             all(parts) for parts in zip(*(_there(z.content, scene.batch.size) for z in looks.values()), strict=True)
         ]
         size, missing = scene.batch.size, not all(there)
-        chosen = torch.tensor(there).nonzero()[:, 0].to(scene.batch.keys.device)
-        said: list[Tensor] = []
+        chosen = torch.tensor(there).nonzero()[:, 0].to(scene.batch.index.device)
+        projections: list[Tensor] = []
         for name, z in looks.items():
             for crop in meeting.read(z).split(size):
-                said.append(meeting.heads[name](crop[chosen] if missing else crop))
-        return self.loss(*said)
+                projections.append(meeting.heads[name](crop[chosen] if missing else crop))
+        return self.loss(*projections)
 
 
 def _there(content: tuple[int, ...], size: int) -> list[bool]:

@@ -88,6 +88,6 @@ class diffuse(Term):
         if view.level is None or view.label is None:
             raise ValueError(f"view {view.name!r} has no noise over it: make it with noised(...)")
         share = self.left(view.level)[view.clean.layout.seg[rows], None]
-        goal = self.target(view.clean.values[rows], view.label[rows], share)
-        said = self.head(scene.student.z[self.view].values[rows])
-        return average(mse(said, goal), None if view.weight is None else view.weight[rows])
+        target = self.target(view.clean.values[rows], view.label[rows], share)
+        prediction = self.head(scene.student.z[self.view].values[rows])
+        return average(mse(prediction, target), None if view.weight is None else view.weight[rows])

@@ -37,14 +37,14 @@ class distill(Term):
     def forward(self, scene: Scene) -> Tensor:
         if scene.teacher is None:
             raise ValueError("distill needs a teacher: give the Objective teacher=Ema(...)")
-        said = self.predictor(self._say(scene.student, self.reads, scene.batch.size))
-        goal = self._say(scene.teacher, self.reads_teacher, scene.batch.size)
-        return self.loss(said, goal, scene.step)
+        prediction = self.predictor(self._project(scene.student, self.reads, scene.batch.size))
+        target = self._project(scene.teacher, self.reads_teacher, scene.batch.size)
+        return self.loss(prediction, target, scene.step)
 
-    def _say(self, side: Side, views: tuple[str, ...], size: int) -> Tensor:
+    def _project(self, side: Side, views: tuple[str, ...], size: int) -> Tensor:
         head, read = side.heads[self.name], self.read
         if read is None:
-            said = torch.cat([head(side.z[name]) for name in views])
+            projection = torch.cat([head(side.z[name]) for name in views])
         else:
-            said = head(torch.cat([read(side.z[name]) for name in views]))  # crop-major: [crops * B, D]
-        return said.unflatten(0, (-1, size))
+            projection = head(torch.cat([read(side.z[name]) for name in views]))  # crop-major: [crops * B, D]
+        return projection.unflatten(0, (-1, size))

@@ -55,7 +55,7 @@ class locate(Term):
         weight = view.placeless.float()
         if self.weigh is not None:
             weight = weight * self.weigh(view, view.kept.index, scene)
-        answers = [(rows, soft_cross_entropy(said, goal)) for rows, said, goal in self.answers(scene)]
+        answers = [(rows, soft_cross_entropy(prediction, target)) for rows, prediction, target in self.answers(scene)]
         if not answers:
             return self.places.weight.sum() * 0
         return average(torch.cat([losses for _, losses in answers]), weight[torch.cat([rows for rows, _ in answers])])
@@ -64,15 +64,15 @@ class locate(Term):
         """(rows of the seen view, what each says of the m places of its sample, what it should say), by lengths of samples."""
         view = scene.views[self.view]
         here, there = every(view.seen).index, every(view.clean).index
-        said, at_home = self.head(scene.student.z[self.view]).values[here], view.seen.coords[here]
+        prediction, at_home = self.head(scene.student.z[self.view]).values[here], view.seen.coords[here]
         coords = view.clean.coords[there]
-        codes = self.places(sincos(coords, self.width)).to(said.dtype)
+        codes = self.places(sincos(coords, self.width)).to(prediction.dtype)
         sigma = at(self.sigma, scene.step)
         for n, m, rows, columns in same_lengths(view.seen.content, view.clean.content, str(here.device)):
-            asked, code = said[rows].view(-1, n, self.width), codes[columns].view(-1, m, self.width)
+            asked, code = prediction[rows].view(-1, n, self.width), codes[columns].view(-1, m, self.width)
             scores = (asked @ code.transpose(1, 2)).float() * self.width**-0.5
-            goal = softened(at_home[rows].unflatten(0, (-1, n)), coords[columns].unflatten(0, (-1, m)), sigma)
-            yield here[rows], scores.flatten(0, 1), goal.flatten(0, 1)
+            target = softened(at_home[rows].unflatten(0, (-1, n)), coords[columns].unflatten(0, (-1, m)), sigma)
+            yield here[rows], scores.flatten(0, 1), target.flatten(0, 1)
 
 
 def softened(own: Float[Tensor, "S n C"], places: Float[Tensor, "S m C"], sigma: float) -> Float[Tensor, "S n m"]:

@@ -39,16 +39,16 @@ class masked(Term):
     def restored(self, scene: Scene) -> Tensor:
         """The payload as the head says it; of ids the likeliest."""
         view = scene.views[self.view]
-        said, there = self._say(scene).float(), view.clean.values[view.hidden.index]
+        prediction, there = self._predict(scene).float(), view.clean.values[view.hidden.index]
         if not there.is_floating_point():
-            return said.argmax(-1)
-        return unnormalised(said, there) if self.target is normalised else said
+            return prediction.argmax(-1)
+        return unnormalised(prediction, there) if self.target is normalised else prediction
 
     def forward(self, scene: Scene) -> Tensor:
         view, rows = scene.views[self.view], scene.views[self.view].hidden.index
-        losses = row_losses(self.loss, self._say(scene), self.target(view, rows, scene))
+        losses = row_losses(self.loss, self._predict(scene), self.target(view, rows, scene))
         return average(losses, None if view.weight is None else view.weight[rows])
 
-    def _say(self, scene: Scene) -> Tensor:
+    def _predict(self, scene: Scene) -> Tensor:
         z = scene.student.z
         return self.head(z[self.view], scene.views[self.view], *([] if self.context is None else [z[self.context]]))

@@ -59,9 +59,9 @@ class Term(nn.Module):
         raise TypeError(f"{type(self).__name__} is a Term without a forward: define one that returns the loss")
 
 
-def row_losses(loss: Callable[[Tensor, Tensor], Tensor], said: Tensor, target: Tensor) -> Tensor:
+def row_losses(loss: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
     """What is wrong at each row: by `loss` where the target is numbers, by cross-entropy where it is an id."""
-    return loss(said, target) if target.is_floating_point() else cross_entropy(said, target)
+    return loss(prediction, target) if target.is_floating_point() else cross_entropy(prediction, target)
 
 
 def average(losses: Tensor, weight: Tensor | None) -> Tensor:

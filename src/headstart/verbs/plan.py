@@ -33,7 +33,7 @@ def plan(where: Any, *words: str, log: Log | None = None, **named: Any) -> Plan:
     source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
     material = gather(where, source, tokenizer, given, run, log)
     title = str(where) if isinstance(where, str | Path) else "array"
-    settled = choose(title, method, material.training, tokenizer, given, groups, run, [*why, material.said])
+    settled = choose(title, method, material.training, tokenizer, given, groups, run, [*why, material.note])
     settled = dataclasses.replace(settled, found=found)
     bad = material.everything.bad
     lines = ["", "What I found", f"  {found}"]

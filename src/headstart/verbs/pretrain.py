@@ -76,7 +76,7 @@ def pretrain(where: Any, *words: str, log: Log | None = None, **named: Any) -> F
             material = gather(where, source, tokenizer, given, run, log)
             settled: Plan | None = None
             if dist.rank() == 0:  # one rank times the steps, so that all take the same number
-                settled = choose(here, method, material.training, tokenizer, given, groups, run, [*why, material.said])
+                settled = choose(here, method, material.training, tokenizer, given, groups, run, [*why, material.note])
                 settled = dataclasses.replace(settled, found=found)
                 begin(folder, settled, method, asked, fingerprint(material))
             plan = dist.agree(settled)

@@ -21,7 +21,7 @@ from .asked import behind, groups_of, labels_of
 
 
 @dataclass(frozen=True)
-class Parts:
+class PairTokenizer:
     """The tokenizers of paired data, for what reads samples: a part that cannot be read is missing, a sample without parts
     cannot be read."""
 
@@ -47,7 +47,7 @@ class Ready(Protocol):
     """A source that keeps its samples as the loader takes them."""
 
     def made_by(
-        self, tokenizer: "Tokenizer | Parts"
+        self, tokenizer: "Tokenizer | PairTokenizer"
     ) -> bool: ...  # whether the rows that it keeps are this tokenizer's
     def ready(self, index: int, cut: bool = True) -> tuple[tuple[Any, ...], Any]: ...  # as the function `ready`
 
@@ -119,7 +119,7 @@ def collate(data: Feed, indices: np.ndarray, step: Step, slots: int, device: tor
         order, samples = in_order(data.source, indices, tokenizer, cut=data.views is None)
         parts, indices = {kind: samples}, indices[order]
     else:
-        both = Parts(data.tokenizers)
+        both = PairTokenizer(data.tokenizers)
         source, at = behind(data.source, indices)
         samples = [ready(source, int(i), both)[1] for i in at]
         parts = {kind: [sample[kind] for sample in samples] for kind in data.tokenizers}
@@ -149,7 +149,7 @@ def _on(device: torch.device | str, values: np.ndarray | None) -> Tensor | None:
 
 def _without(data: Feed, kind: str, count: int, slots: int, device: torch.device | str) -> Tokens:
     """`count` samples none of which has this part: segments without rows, of the form that another sample's part gives them."""
-    both, tokenizer = Parts(data.tokenizers), data.tokenizers[kind]
+    both, tokenizer = PairTokenizer(data.tokenizers), data.tokenizers[kind]
     somewhere = np.random.default_rng(0).permutation(len(data.source))  # a part is rarely where the others are
     source, at = behind(data.source, somewhere)
     found = (ready(source, int(i), both)[1][kind] for i in at)
@@ -162,7 +162,7 @@ def _without(data: Feed, kind: str, count: int, slots: int, device: torch.device
 
 
 def in_order(
-    source: Source, indices: Sequence[int] | np.ndarray, tokenizer: Tokenizer | Parts, cut: bool = True
+    source: Source, indices: Sequence[int] | np.ndarray, tokenizer: Tokenizer | PairTokenizer, cut: bool = True
 ) -> tuple[np.ndarray, list[Any]]:
     """(order, samples): which of the indices comes first, and the samples in that order, as `rows` takes them.
 
@@ -174,7 +174,9 @@ def in_order(
     return order, [got[i][1] for i in order]
 
 
-def ready(source: Source, index: int, tokenizer: Tokenizer | Parts, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
+def ready(
+    source: Source, index: int, tokenizer: Tokenizer | PairTokenizer, cut: bool = True
+) -> tuple[tuple[Any, ...], Any]:
     """(form, sample) as `rows` takes it: an array, or its rows, which a prepared source makes once and keeps, unless a method
     cuts samples by another tokenizer than they were read with. The form does not hang on which of the two it is. cut: rows will
     do, no array is needed."""
@@ -200,9 +202,9 @@ def whole(source: Source) -> np.ndarray:
     return np.flatnonzero(there)
 
 
-def form_for(sample: Any, tokenizer: Tokenizer | Parts) -> Any:
+def form_for(sample: Any, tokenizer: Tokenizer | PairTokenizer) -> Any:
     """A fitted sample as an array where its kind is cut in stacks, else its rows; None stays."""
-    if isinstance(tokenizer, Parts):
+    if isinstance(tokenizer, PairTokenizer):
         return {name: form_for(sample[name], part) for name, part in tokenizer.parts.items()}
     return sample if sample is None or _stackable(sample, tokenizer) else tokenizer(sample)
 

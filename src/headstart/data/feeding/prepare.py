@@ -18,7 +18,7 @@ from ..source import DataError, Source, Subset
 from ..sources.array import ArraySource
 from ..sources.files import FileSource
 from ..sources.windows import nbytes
-from .loader import Parts, form, form_for
+from .loader import PairTokenizer, form, form_for
 
 CHUNK = 16  # samples per task: small ones are read faster than a task is handed over
 LOOK = 64  # samples that say how much room one takes
@@ -39,7 +39,7 @@ class Prepared:
         origin: np.ndarray,
         bad: list[Unreadable],
         samples: Source | np.ndarray | list[Any] | None,
-        tokenizer: Tokenizer | Parts,
+        tokenizer: Tokenizer | PairTokenizer,
     ):
         self.source, self.kind, self.classes = source, source.kind, source.classes
         self.origin = origin  # int64 [n]: where each sample stands in the source
@@ -50,7 +50,7 @@ class Prepared:
         self.tokenizer = tokenizer
         self._read = read
         self._made: dict[int, tuple[tuple[Any, ...], Any]] = {}
-        self._asked: tuple[Tokenizer | Parts, bool] = (tokenizer, True)
+        self._asked: tuple[Tokenizer | PairTokenizer, bool] = (tokenizer, True)
         self.keeps = not self.lazy and not isinstance(samples, np.ndarray | ArraySource | Subset)
 
     @property
@@ -69,7 +69,7 @@ class Prepared:
     def __getitem__(self, index: int) -> Any:
         return self._read(int(self.origin[index])) if self.samples is None else self.samples[index]
 
-    def made_by(self, tokenizer: Tokenizer | Parts) -> bool:
+    def made_by(self, tokenizer: Tokenizer | PairTokenizer) -> bool:
         """Whether the rows that it keeps are those of this tokenizer (the last answer is known: some are long to compare)."""
         if tokenizer is not self._asked[0]:
             self._asked = tokenizer, tokenizer == self.tokenizer
@@ -83,7 +83,7 @@ class Prepared:
         made = form_for(self[index], self.tokenizer)
         shape, array = form(made), isinstance(made, np.ndarray)
         if self.keeps and (cut or not array):
-            rows = self.tokenizer(made) if array and not isinstance(self.tokenizer, Parts) else made
+            rows = self.tokenizer(made) if array and not isinstance(self.tokenizer, PairTokenizer) else made
             self._made[index] = shape, rows
             return self._made[index]
         return shape, made
@@ -106,7 +106,7 @@ class Prepared:
 
 def prepare(
     source: Source,
-    tokenizer: Tokenizer | Parts,
+    tokenizer: Tokenizer | PairTokenizer,
     workers: int = 2,
     memory: int | None = None,
     progress: Progress | None = None,
@@ -132,7 +132,7 @@ def prepare(
     return prepared
 
 
-def fitted(source: Source, smaller: Source, tokenizer: Tokenizer | Parts, index: int) -> Any:
+def fitted(source: Source, smaller: Source, tokenizer: Tokenizer | PairTokenizer, index: int) -> Any:
     """One sample as its tokenizer has it, or Unreadable with its name."""
     try:
         return tokenizer.fitted(smaller[index])
@@ -167,7 +167,7 @@ def reduced(source: Source, area: int | None) -> Source:
     return source.reduced(area) if isinstance(source, FileSource) else source
 
 
-def _stays(source: Source, tokenizer: Tokenizer | Parts) -> bool:
+def _stays(source: Source, tokenizer: Tokenizer | PairTokenizer) -> bool:
     """An array of whole numbers whose samples are in form already: nothing to read, change or refuse."""
     if not isinstance(source, ArraySource) or source.dtype not in (np.uint8, np.uint16):
         return False
@@ -195,7 +195,7 @@ def _gathered(samples: list[Any]) -> np.ndarray | list[Any]:
     return samples
 
 
-def _bytes_each(source: Source, fit: Read, tokenizer: Tokenizer | Parts) -> tuple[float, float]:
+def _bytes_each(source: Source, fit: Read, tokenizer: Tokenizer | PairTokenizer) -> tuple[float, float]:
     """The bytes that a fitted sample takes, and that its rows take, judged by a few."""
     sizes, cut = [], []
     for index in np.unique(np.linspace(0, len(source) - 1, LOOK).astype(int)):
@@ -205,7 +205,7 @@ def _bytes_each(source: Source, fit: Read, tokenizer: Tokenizer | Parts) -> tupl
             continue
         sizes.append(nbytes(sample))
         made = form_for(sample, tokenizer)
-        if isinstance(made, np.ndarray) and not isinstance(tokenizer, Parts):
+        if isinstance(made, np.ndarray) and not isinstance(tokenizer, PairTokenizer):
             made = tokenizer(made)
         for part in made.values() if isinstance(made, dict) else [made]:
             if isinstance(part, Tokens):
