@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Iterable, Iterator
-from typing import IO
+from typing import Protocol, runtime_checkable
 
 NO_1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")  # bytes that Windows-1252 does not know
 BLOCK = 2**20
@@ -66,7 +66,12 @@ def said(encoding: str) -> str:
     return f"read as {names[encoding]}, as it is not UTF-8" if encoding in names else ""
 
 
-def blocks(file: IO[bytes]) -> Iterator[bytes]:
+@runtime_checkable
+class _Reads(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def blocks(file: _Reads) -> Iterator[bytes]:
     """A file's bytes, a mebibyte at a time."""
     while block := file.read(BLOCK):
         yield block

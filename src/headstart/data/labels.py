@@ -21,11 +21,13 @@ def _set(names: str) -> frozenset[str]:
 
 # Names that say so by themselves, the most telling first. Tables say "Class", "class_label", "TARGET", "Species", "y_true"
 SURE = ("label", "class", "target", "y", "species", "category", "outcome", "diagnosis")
-SAME = {
-    **{"labels": "label", "classes": "class", "targets": "target", "categories": "category", "outcomes": "outcome"},
-    **{"diagnoses": "diagnosis", "dx": "diagnosis", "lbl": "label", "groundtruth": "label"},
-    **{"klasse": "class", "clase": "class", "classe": "class", "etiqueta": "label", "diagnose": "diagnosis"},
-}
+SAME = dict(
+    pair.split("=")
+    for pair in _set(
+        """labels=label classes=class targets=target categories=category outcomes=outcome diagnoses=diagnosis dx=diagnosis
+        lbl=label groundtruth=label klasse=class clase=class classe=class etiqueta=label diagnose=diagnosis"""
+    )
+)
 FORMS = _set("name names id ids idx index code text str encoded no num")  # class_id
 SURELY = _set("true gold final")  # y_true, gold_label
 FORMED = _set("label class species category diagnosis")  # not target_id, which is a protein
@@ -45,8 +47,8 @@ SPLITS = _set("train training val valid validation dev test testing eval unlabel
 NO_LABEL = _set("unlabeled unlabelled unsup")  # folders whose files have none
 # folders that say what part of a sample is in them, not which class it is
 PARTS = _set(
-    """image images img imgs picture pictures photo photos jpeg jpegs jpegimages png mask masks label labels annotation annotations
-    segmentation segmentations caption captions text texts audio wav data dataset files"""
+    """image images img imgs picture pictures photo photos jpeg jpegs jpegimages png mask masks label labels annotation
+    annotations segmentation segmentations caption captions text texts audio wav data dataset files"""
 )
 BESIDE = _set("label labels metadata annotation annotations classes target targets groundtruth solution solutions")
 

@@ -29,7 +29,7 @@ def beside(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) -> tu
     near = {
         key[len(before) :]: shape
         for key, (shape, _) in shapes.items()
-        if key.rpartition("/")[0] + "/" * ("/" in key) == before
+        if key.startswith(before) and "/" not in key[len(before) :]
     }
     return beside_array(chosen[len(before) :], near, lambda name: load(before + name))
 

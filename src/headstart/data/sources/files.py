@@ -18,8 +18,8 @@ Read = Callable[[Path], Any]
 class FileSource:
     """The files of a folder, each one sample that `read` makes of its path; two or more first-level folders name the labels.
 
-    labels, classes: where they are known from elsewhere (a sidecar table); why: how they were found. smaller: what reads the files
-    no larger than an area [px] needs, where the format allows that.
+    labels, classes: where they are known from elsewhere (a sidecar table); why: how they were found. smaller: what reads the
+    files no larger than an area [px] needs, where the format allows that.
     """
 
     groups: np.ndarray | None = None

@@ -13,8 +13,9 @@ from ..source import DataError
 class ListSource:
     """Samples in a list, each as its kind has it.
 
-    labels: class names or numbers (int, -1 unknown) or quantities (float, NaN unknown); why: how they were found. groups: samples that
-    belong together (windows of one recording, pages of one book) share a number, and are never divided between training and judging.
+    labels: class names or numbers (int, -1 unknown) or quantities (float, NaN unknown); why: how they were found. groups: samples
+    that belong together (windows of one recording, pages of one book) share a number, and are never divided between training and
+    judging.
     """
 
     bad: Sequence[Unreadable] = ()
