@@ -84,7 +84,7 @@ def test_labels_of_folders_are_those_of_a_plain_list(folder):
     for name in ("train/cat/1", "train/dog/2", "test/cat/3"):
         (folder.parent / "split" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder.parent / "split" / name).touch()
-    labels, classes = folder_labels(index(folder.parent / "split"))
+    labels, classes = folder_labels(index(folder.parent / "split"))[:2]
     assert classes == ("cat", "dog") and labels is not None and labels.tolist() == [0, 0, 1]
 
 

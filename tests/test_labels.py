@@ -18,7 +18,6 @@ from headstart.data.labels import folder_labels, rank, words
 from headstart.data.open import open_source
 from headstart.data.sniff import sniff
 from headstart.data.source import DataError
-from headstart.verbs.plan import plan
 
 N = 24
 FLOATS = [f"{i * 1.37:.3f}" for i in range(N)]
@@ -284,12 +283,6 @@ def test_a_table_that_is_of_no_use_is_named(tmp_path, content, says):
     source, found = open_source(tmp_path), sniff(tmp_path)
     assert source.labels is None and "labels.csv" in source.describe() and says in source.describe()
     assert any(says in why for why in found.why)
-
-
-def test_a_plan_says_what_was_not_of_use(tmp_path):
-    pictures(tmp_path, [f"a{i}.png" for i in range(48)])
-    delimited(",")(tmp_path / "labels.csv", {"file": [f"lost{i}.png" for i in range(N)], "label": CLASSES})
-    assert "labels.csv lists none of the files" in "\n".join(plan(tmp_path, steps=2).lines())
 
 
 def test_a_form_to_be_filled_in_gives_no_labels(tmp_path):
