@@ -116,7 +116,7 @@ def test_tables_of_paths(tmp_path, suffix):
     assert source[1]["right"][0, 0, 0] == 51 and source[1]["text"] == 'a "level", 1' and source[3]["right"] is None
     assert source.classes == ("a", "b") and source.labels is not None and source.labels.tolist() == [0, 1, 0, 1]
     assert source.name(2) == "left/2.png"
-    with pytest.raises(DataError, match=r"no column nothing: choose label= among left, right, caption, label"):
+    with pytest.raises(DataError, match=r"no column 'nothing': it has left, right, caption, label"):
         open_source(path, label="nothing")
 
 

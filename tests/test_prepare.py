@@ -60,7 +60,9 @@ def test_prepare_keeps_order_labels_and_the_list_of_the_bad(mixed, tmp_path):
         side % 8 == 0 for s in prepared.samples for side in s.shape[1:]
     )
     assert [e.where for e in prepared.bad] == ["cat/05.png", "cat/11.png", "dog/00.png"]
-    assert prepared.describe().endswith("2 classes, 3 unreadable left out; kept in memory")
+    assert prepared.describe().endswith(
+        "2 classes (labels: the names of the folders), 3 unreadable left out; kept in memory"
+    )
     prepared.write_bad(tmp_path / "bad_files.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "bad_files.jsonl").read_text().splitlines()]
     assert lines[0] == {"path": "cat/05.png", "reason": "the file is empty"} and len(lines) == 3

@@ -361,7 +361,7 @@ def test_labels_in_a_table_beside(tmp_path, name, form):
     found = sniff(tmp_path)
     assert found.labels[0].where == f"sidecar {name}, column class" and "folders" in [c.where for c in found.labels]
     assert found.labels[0].known == pytest.approx(5 / 6)
-    with pytest.raises(DataError, match="has no column size: choose label= among file, class, age"):
+    with pytest.raises(DataError, match="has no column 'size': it has class, age"):
         open_source(tmp_path, label="size")
 
 

@@ -39,7 +39,8 @@ RANK = {name: rank for rank, names in enumerate(LEVELS) for name in names.split(
 
 # inside data/, a floor may name itself and what stands above it
 FLOORS = (
-    "source names cells",
+    "source names cells encoding",
+    "classes",
     "labels",
     "sources",
     "readers",

@@ -92,7 +92,12 @@ def infer(cells: Sequence[str], comma: bool = False) -> Reading:
         first, second = (max((int(m[i]) for m in backwards), default=0) for i in (5, 7))
         day_first = first > 12 or (second <= 12 and any(m[6] != "/" for m in backwards))
         return Reading("clock" if any(m[9] for m in dates.values()) else "date", day_first=day_first, missing=NO_NUMBER)
-    return Reading("text")
+    return Reading("text", missing=MISSING - {"NA"} if _codes(said) else MISSING)
+
+
+def _codes(said: Sequence[str]) -> bool:
+    """Words such as EU, AS, ZA, of which NA is one: two capitals in all of them."""
+    return all(len(c) == 2 and c.isalpha() and c.isupper() for c in said)
 
 
 def infer_values(values: Sequence[Any]) -> Reading:

@@ -1,150 +1,164 @@
-"""Labels: which column, key, file or folder holds them, and when values are classes and when quantities.
+"""Which column, array, file or folder holds the labels: the names and rules that all readers, tables and folders ask.
 
-All that looks for labels asks here: arrays, tables, tables that lie beside the files, folders, graphs.
+What they find becomes classes or quantities in `classes`, and a line that says what was taken and why.
 """
 
+import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from .cells import Column
+from .classes import Labels, different, is_one_hot, labels_of
 from .names import by_folder
-from .source import DataError, Source
+from .source import DataError
 
-# names that say so, in lower case, the most telling first
-IN_TABLE = ("label", "labels", "class", "target", "y", "species", "category", "outcome")
-BESIDE = ("label", "labels", "class", "class_name", "category", "target", "y", "species", "diagnosis")  # in a sidecar
-SIDECARS = ("labels", "label", "metadata", "annotations", "classes", "targets", "index")  # names of such tables
-IN_GRAPH = ("class", "label", "target", "y")
-IN_ARCHIVE = ("y", "labels", "label")  # keys beside the samples'
-SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})  # folders, no classes
-MANY_CLASSES = 50  # different whole numbers, stored as floats, beyond which they are quantities
-FEW = 20  # different values of a last column that may be a label
-CLASSES, NUMBERED = 1000, 50  # classes; different whole numbers that are classes rather than a quantity
+
+def _set(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+# Names that say so by themselves, the most telling first. Tables say "Class", "class_label", "TARGET", "Species", "y_true"
+SURE = ("label", "class", "target", "y", "species", "category", "outcome", "diagnosis")
+SAME = dict(
+    pair.split("=")
+    for pair in _set(
+        """labels=label classes=class targets=target categories=category outcomes=outcome diagnoses=diagnosis dx=diagnosis
+        lbl=label groundtruth=label klasse=class clase=class classe=class etiqueta=label diagnose=diagnosis"""
+    )
+)
+FORMS = _set("name names id ids idx index code text str encoded no num")  # class_id
+SURELY = _set("true gold final")  # y_true, gold_label
+FORMED = _set("label class species category diagnosis")  # not target_id, which is a protein
+# Names of what is asked about, if the column holds few values; "is_", "has_" and "was_" before them are left aside
+LIKELY = _set(
+    """survived survival churn churned exited attrition fraud fraudulent default defaulted spam stroke disease sentiment emotion
+    genre breed variety activity digit malignant malignancy mortality deceased died death hired approved transported readmitted
+    subscribed converted cancer phenotype intent"""
+) | {"heart disease", "death event", "loan status", "cell type", "benign malignant", "default payment next month"}
+# Names that inputs have as well: only in the last column, where tables put what is asked about
+LAST = _set(
+    """type result results risk grade stage response status quality group decision play purchased clicked won income"""
+)
+FEW = 20  # different values of a column that may be a label
 GRAPH_CLASSES = 100
+SPLITS = _set("train training val valid validation dev test testing eval unlabeled unlabelled unsup")
+NO_LABEL = _set("unlabeled unlabelled unsup")  # folders whose files have none
+# folders that say what part of a sample is in them, not which class it is
+PARTS = _set(
+    """image images img imgs picture pictures photo photos jpeg jpegs jpegimages png mask masks label labels annotation
+    annotations segmentation segmentations caption captions text texts audio wav data dataset files"""
+)
+BESIDE = _set("label labels metadata annotation annotations classes target targets groundtruth solution solutions")
 
 
-def said_of_labels(source: Source) -> str:
-    """What `describe` adds about labels."""
-    if source.labels is None:
-        return ""
-    return f", {len(source.classes)} classes" if source.classes else ", with a quantity for each"
+def words(name: str) -> tuple[str, ...]:
+    """A name as words in lower case: "ClassLabel", "class_label" and "Class label:" are one."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.strip())
+    return tuple(re.sub(r"[\W_]+", " ", apart).casefold().split())
 
 
-def as_labels(
-    values: np.ndarray, n: int, title: str, classes: Sequence[str] = ()
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels as int64, -1 where unknown, and their names: as given, or the strings, or "0", "1", ...
+def rank(name: str, near: Iterable[str] = ()) -> int | None:
+    """How surely a name says that labels are there, 0 the surest; None if it does not. near: the names beside it, of which
+    "x" or "z" make "y" a coordinate."""
+    said = [SAME.get(w, w) for w in words(name)]
+    core = [w for w in said if w not in FORMS and w not in SURELY]
+    if not core or not set(core) <= set(SURE) or (set(said) & FORMS and not set(core) & FORMED):
+        return None
+    if core == ["y"] and {("x",), ("z",)} & {words(other) for other in near}:
+        return None
+    return 4 * SURE.index(core[0]) + bool(set(said) & (FORMS - {"name", "names", "text"})) + (len(said) > 1)
 
-    Floats that are not whole, negative or of more than 50 values are quantities to be predicted: float32, NaN where unknown,
-    and no names.
+
+def telling(names: Sequence[str]) -> list[str]:
+    """The names that say so, the surest first."""
+    ranked = {name: r for name in names if (r := rank(name, names)) is not None}
+    return sorted(ranked, key=ranked.__getitem__)
+
+
+def choose(
+    names: Sequence[str],
+    column: Callable[[str], Column],
+    title: str,
+    asked: str | None = None,
+    of: str = "",
+    alone: bool = False,
+) -> Labels:
+    """The labels among the columns of a table: the one asked for; else the surest by its name; else none.
+
+    A column with a likely name is taken if it holds at most 20 different values, and of several the last or the first of the
+    table. of: what stands behind a column's name in the line. alone: an only column is taken, whatever its name. DataError if the
+    column asked for is not there or holds none.
     """
-    values = np.asarray(values)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.shape != (n,):
-        raise DataError(f"{title} has {n} samples but labels of shape {list(values.shape)}: give one per sample")
-    if values.dtype.kind in "US":
-        names, codes = np.unique(values.astype(str), return_inverse=True)
-        return codes.astype(np.int64), tuple(names.tolist())
-    if values.dtype.kind == "f":
-        known = values[np.isfinite(values)]
-        whole = np.array_equal(known, np.trunc(known))
-        if not whole or known.min(initial=0) < -1 or len(np.unique(known)) > MANY_CLASSES:
-            return values.astype(np.float32), ()
-        values = np.where(np.isfinite(values), values, -1)
-    if values.dtype.kind not in "iubf" or not np.array_equal(values, np.trunc(values)):
-        raise DataError(f"the labels of {title} are not whole ({values.dtype}): number or name the classes")
-    labels = values.astype(np.int64)
-    if labels.min() < -1 or labels.max() >= 100_000:
-        raise DataError(f"the labels of {title} go from {labels.min()} to {labels.max()}: number classes 0, 1, 2, ...")
-    if classes and labels.max() >= len(classes):
-        raise DataError(f"{title} has label {labels.max()} but {len(classes)} class names: name every class")
-    return labels, tuple(classes) or tuple(str(i) for i in range(int(labels.max()) + 1))
+    if asked is not None:
+        name = pick(asked, names, title)
+        values, classes = labels_of(column(name), title)
+        return Labels(values, classes, f"labels: column {name}{of}, as asked", name)
+    few = {name: held for name in names if (held := _few(names, column, name))}
+    sure = telling(names)
+    likely = [n for n in few if n not in sure and _phrase(n) in LIKELY]
+    at_end = [n for n in few if n not in sure and n == names[-1] and len(names) > 1]
+    reasons = dict.fromkeys(sure, "by its name")
+    if len(likely) > 1:  # strokes are an input where death is asked about
+        likely.sort(key=lambda n: (n != names[-1], n != names[0]))
+    if len(likely) == 1 or (likely and likely[0] in (names[-1], names[0])):
+        reasons |= {likely[0]: f"by its name and its {few[likely[0]]} different values"}
+    reasons |= {
+        n: f"the last column, by its name and its {few[n]} different values" for n in at_end if _phrase(n) in LAST
+    }
+    if alone and len(names) == 1 and names[0] not in reasons:
+        reasons[names[0]] = "the only one"
+    others, wrong = list(dict.fromkeys([*reasons, *likely, *at_end])), ""
+    for name, reason in reasons.items():
+        try:
+            values, classes = labels_of(column(name), title)
+        except DataError as error:
+            wrong += f"; not {name}: {error}"
+            others.remove(name)
+            continue
+        others.remove(name)
+        perhaps = f", though {_either(others)} may be meant (data.label=)" if others else ""
+        return Labels(values, classes, f"labels: column {name}{of}, {reason}{perhaps}{wrong}", name, tuple(others))
+    may = f"labels may be in {_either(others)}{of}: data.label= chooses" if others else ""
+    return Labels(why=(may + wrong).removeprefix("; "), others=tuple(others))
 
 
-def column_labels(values: Sequence[Any], title: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """A column as labels: numbers that are not whole are quantities, everything else names classes; "" is unknown."""
-    texts = ["" if v is None else str(v).strip() for v in values]
-    known = np.array([t != "" for t in texts])
-    try:
-        numbers = np.array([float(t) if t else np.nan for t in texts])
-    except ValueError:
-        numbers = None  # type: ignore[assignment]
-    if numbers is not None and (numbers[np.isfinite(numbers)] % 1 != 0).any():
-        return as_labels(numbers, len(texts), title)
-    names = sorted(set(texts) - {""}, key=_natural)
-    code = {name: i for i, name in enumerate(names)}
-    return np.array([code[t] if k else -1 for t, k in zip(texts, known, strict=True)], np.int64), tuple(names)
+def pick(asked: str, names: Iterable[str], title: str) -> str:
+    """The column of this name, if need be in other letters, or with other marks between its words; DataError in words."""
+    every = list(names)
+    if asked in every:
+        return asked
+    for same in (lambda n: n.casefold() == asked.casefold(), lambda n: words(n) == words(asked)):
+        if len(found := [n for n in every if same(n)]) == 1:
+            return found[0]
+    near = difflib.get_close_matches(asked, every, n=1)
+    mean = f"did you mean {near[0]!r}? It" if near else "it"
+    raise DataError(f"{title} has no column {asked!r}: {mean} has {', '.join(every[:20])}")
 
 
-def folder_labels(files: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """The first folder of each name is its label, if two such folders hold files; files in the root get -1.
-
-    Where the first folders are only splits (train, val, test), the folders below them name the classes.
+def beside_array(
+    samples: str, shapes: Mapping[str, tuple[int, ...]], load: Callable[[str], np.ndarray]
+) -> tuple[np.ndarray | None, str]:
+    """The labels of the array `samples` among arrays of these shapes, as `load` gives them, and a line about them: x_train has
+    y_train. They are of its split or of none, one per sample or one-hot. A coordinate y beside x is none.
     """
-    folders, at = by_folder(files)
-    parts = [name.split("/")[:-1] for name in folders]
-    first = {p[0].lower() for p in parts if p}
-    level = 1 if first and first <= SPLITS else 0
-    classes = sorted({p[level] for p in parts if len(p) > level})
-    if len(classes) < 2:
-        return None, ()
-    code = {name: i for i, name in enumerate(classes)}
-    codes = np.array([code[p[level]] if len(p) > level else -1 for p in parts], dtype=np.int64)
-    return codes[at], tuple(classes)
-
-
-def candidates(names: Sequence[str], column: Callable[[str], Column]) -> tuple[str, ...]:
-    """Columns of a table that may hold labels, the likeliest first. column: the column of a name."""
-    by_name = [n for n in names if says_label(n, names)]
-    by_name.sort(key=lambda n: IN_TABLE.index(n.lower()))
-    last = names[-1]
-    if last not in by_name and len(names) > 1:
-        values = column(last)
-        if values.form in ("text", "whole", "truth") and 2 <= len(_different(values)) <= FEW:
-            by_name.append(last)
-    return tuple(by_name)
-
-
-def says_label(name: str, names: Sequence[str]) -> bool:
-    """A column's name says that it is the label; "y" does not beside "x" or "z"."""
-    near = {n.lower() for n in names} & {"x", "z"}
-    return name.lower() in IN_TABLE and not (name.lower() == "y" and near)
-
-
-def beside_candidates(columns: Mapping[str, Sequence[Any]], n: int) -> list[str]:
-    """Columns of a sidecar about n files that could be labels: the one that is called so first. No column of which every value is
-    another."""
-    named = [c for c in columns if c.lower() in BESIDE]
-    rest = [c for c in columns if c not in named and 1 < len(set(map(str, columns[c]))) <= n // 2]
-    return sorted(named, key=lambda c: BESIDE.index(c.lower())) + rest
-
-
-def beside_chosen(candidates: Sequence[str], alone: bool) -> str | None:
-    """The candidate that is called a label, or the only other column of the sidecar (`alone`)."""
-    return candidates[0] if candidates and (alone or candidates[0].lower() in BESIDE) else None
-
-
-def called_label(columns: Iterable[str]) -> str | None:
-    """The first column of a table of paths that is called a label."""
-    return next((c for c in columns if c.lower() in BESIDE), None)
-
-
-def graph_attribute(values: Mapping[str, Iterable[str]], n: int) -> str | None:
-    """The attribute of n graphs or nodes with a telling name whose values repeat."""
-    for name, own in values.items():
-        if name.lower() in IN_GRAPH and 2 <= len(set(own)) <= min(GRAPH_CLASSES, n / 2):
-            return name
-    return None
-
-
-def archive_keys(samples: str) -> list[str]:
-    """Keys (lower case) under which the labels of the samples may lie, the likeliest first: x_train has y_train."""
-    pairs = [("images", "labels"), ("image", "label"), ("data", "labels"), ("x", "y")]
-    return [samples.replace(a, b, 1) for a, b in pairs if a in samples] + list(IN_ARCHIVE)
+    n, wrong = shapes[samples][:1], ""
+    own, split = _split_off(samples)
+    named = {}
+    for name in shapes:
+        rest, theirs = _split_off(name)
+        at = rank(rest, () if own == "x" else shapes)
+        if name != samples and at is not None and theirs in (split, set()):
+            named[name] = (theirs != split, at)
+    for name in sorted(named, key=named.__getitem__):
+        shape = shapes[name]
+        if shape[:1] == n and len(shape) <= 2:
+            values = load(name)
+            if shape in (n, (*n, 1)) or is_one_hot(values):
+                return values, f"labels: array {name}, by its name{wrong}"
+        wrong += f"; not {name}, whose shape {list(shape)} is not one label per sample"
+    return None, wrong.removeprefix("; ")
 
 
 def idx_name(samples: str) -> str:
@@ -152,50 +166,75 @@ def idx_name(samples: str) -> str:
     return re.sub(r"idx\d", "idx1", samples.replace("images", "labels"))
 
 
-def labels_of(column: Column, title: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Classes (int64, -1 missing) and their names; or quantities (float32, NaN missing) and no names.
+def attribute(values: Mapping[str, Collection[str]], n: int) -> str | None:
+    """The attribute of n graphs, nodes or molecules with a telling name whose values repeat."""
+    fits = [name for name in telling(list(values)) if 2 <= len(set(values[name])) <= min(GRAPH_CLASSES, n / 2)]
+    return fits[0] if fits else None
 
-    Texts and truths are classes. So are whole numbers with at most 50 different values, or at most 1,000 from 0 or 1 on
-    without a gap, twenty rows for each. Other numbers are quantities, and so are dates (days since 1970).
+
+def is_beside(stem: str) -> bool:
+    """Whether a table of this name (without its suffix) is about the data: labels, train_metadata, trainLabels, labels-val."""
+    said = words(stem)
+    begins = bool(said) and said[0] in BESIDE and set(said[1:]) <= SPLITS
+    return begins or said == ("index",) or (bool(said) and said[-1] in BESIDE)
+
+
+def is_form(stem: str) -> bool:
+    """Whether a table of this name is to be filled in by whoever takes part: its labels are no labels."""
+    return "submission" in words(stem)
+
+
+def folder_labels(files: Sequence[str]) -> Labels:
+    """The name of a folder is the label of its files: of the first folders, if two such hold files; files beside them get -1.
+
+    Folders that are splits (train, val2017), parts of a sample (images, masks) or the only one name no classes: those below
+    them do. What lies in "unlabeled" has no label.
     """
-    values, odd = column.values, column.odd
-    if column.form == "text":
-        used = np.unique(values[values >= 0])
-        words = np.array([column.words[i] for i in used])
-        if not 1 <= len(used) <= min(CLASSES, max(1, len(values) // 2)):
-            raise DataError(
-                f"column {column.name!r} of {title} has {len(used):,} different texts: these are no classes"
-            )
-        order = np.argsort(words)
-        of = np.full(len(column.words) + 1, -1)
-        of[used[order]] = np.arange(len(used))
-        return of[values].astype(np.int64), tuple(words[order].tolist())
-    there = ~np.isnan(values)
-    different = np.unique(values[there])
-    if not len(different):
-        raise DataError(f"column {column.name!r} of {title} holds no label: every cell is missing")
-    if column.form == "truth" or (column.form == "whole" and not odd and _numbered(different, len(values))):
-        labels = np.where(there, np.searchsorted(different, values), -1)
-        names = (
-            ["true" if v else "false" for v in different] if column.form == "truth" else [f"{v:.0f}" for v in different]
-        )
-        return labels.astype(np.int64), tuple(names)
-    return (values / (86_400 if column.form in ("date", "clock") else 1)).astype(np.float32), ()
+    folders, at = by_folder(files)
+    paths = [name.split("/")[:-1] for name in folders]
+    without = [any(p.casefold() in NO_LABEL for p in path) for path in paths]
+    deepest = max(map(len, paths), default=0)
+    passed: list[str] = []
+    for level in range(deepest):
+        held = sorted({p[level] for p, none in zip(paths, without, strict=True) if len(p) > level and not none})
+        classes = [name for name in held if not (passed and words(name)[:1] and words(name)[0] in PARTS)]
+        if len(classes) < 2 or all(map(_is_no_class, held)):
+            passed += held
+            continue
+        code = {name: i for i, name in enumerate(classes)}
+        codes = [
+            -1 if none or len(p) <= level else code.get(p[level], -1) for p, none in zip(paths, without, strict=True)
+        ]
+        below = f" below {', '.join(passed[:4])}" if passed else ""
+        return Labels(np.array(codes, np.int64)[at], tuple(classes), f"labels: the names of the folders{below}")
+    return Labels()
 
 
-def _numbered(different: np.ndarray, n: int) -> bool:
-    k = len(different)
-    gapless = different[0] in (0, 1) and different[-1] - different[0] == k - 1
-    return k <= NUMBERED or (gapless and k <= CLASSES and n >= 20 * k)
+def _is_no_class(name: str) -> bool:
+    """A folder called as a split or as a part of a sample: train, val2017, test_images."""
+    said = [w.rstrip("0123456789") for w in words(name)]
+    return bool(said) and all(w in SPLITS or w in PARTS or w in ("", "set") for w in said) and any(said)
 
 
-def _different(column: Column) -> np.ndarray:
-    values = column.values
-    return np.unique(values[values >= 0] if column.form == "text" else values[~np.isnan(values)])
+def _split_off(name: str) -> tuple[str, set[str]]:
+    """An array's name without the words of its split, and these: ("x", {"train"}) of "xtrain"."""
+    said = words(re.sub(r"(?i)\b([xy])(?=train|test|val)", r"\1 ", name))
+    return " ".join(w for w in said if w not in SPLITS), {w for w in said if w in SPLITS}
 
 
-def _natural(name: str) -> tuple[int, float, str]:
-    try:
-        return (0, float(name), name)
-    except ValueError:
-        return (1, 0.0, name)
+def _few(names: Sequence[str], column: Callable[[str], Column], name: str) -> int:
+    """How many different values a column holds that may be asked about, by its name or its place; 0 if it is none such."""
+    if _phrase(name) not in LIKELY and name != names[-1]:
+        return 0
+    held = column(name)
+    count = different(held) if held.form in ("text", "whole", "truth") else 0
+    return count if 2 <= count <= FEW else 0
+
+
+def _phrase(name: str) -> str:
+    said = words(name)
+    return " ".join(said[1:] if len(said) > 1 and said[0] in ("is", "has", "was") else said)
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(f"column {n}" for n in names[:3])

@@ -9,9 +9,11 @@ import numpy as np
 from ..errors import Unreadable
 from ..kinds import KINDS as SINGLE
 from . import sets
+from .classes import as_column
 from .finding import paired
 from .finding.folder import open_survey
 from .finding.survey import choose, survey
+from .labels import choose as choose_labels
 from .names import suffix_of
 from .readers import Claim, claims, of_folder, reading
 from .source import DataError, Source
@@ -117,17 +119,17 @@ def _unlabelled(source: Source, label: str | None) -> Source:
 
 
 def _open_frame(rows: Any, label: str | None) -> Source:
-    """The rows of a data frame (pandas, polars)."""
+    """The rows of a data frame (pandas, polars), without its label column."""
     every = rows() if rows.__name__ == "to_dicts" else rows("records")
-    if label is None:
+    if not every:
         return ListSource(every, "table", title="frame")
-    if not every or label not in every[0]:
-        raise DataError(
-            f"the frame has no column {label!r}: choose one of {', '.join(map(str, every[0] if every else ()))}"
-        )
-    return ListSource(
-        [{k: v for k, v in row.items() if k != label} for row in every], "table", [r[label] for r in every]
-    )
+    of = {str(name): name for name in every[0]}
+    found = choose_labels(list(of), lambda n: as_column(n, [row[of[n]] for row in every]), "the frame", label)
+    if found.name is not None:
+        every = [{k: v for k, v in row.items() if k != of[found.name]} for row in every]
+    source = ListSource(every, "table", title="frame", why=found.why)
+    source.labels, source.classes = found.values, found.classes
+    return source
 
 
 def _open_list(samples: Any, kind: str) -> Source:

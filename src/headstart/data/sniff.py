@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import Mistake, Unreadable
+from .classes import Labelled, labels_of
 from .finding import sidecar
 from .finding.folder import open_survey
 from .finding.survey import Survey, choose, survey, tables_beside
-from .labels import folder_labels, labels_of
+from .labels import folder_labels
 from .open import open_source
 from .readers import claims, of_folder
 from .source import DataError, Source
@@ -161,6 +162,8 @@ def _folder(path: Path) -> Found:
     why = [*_because(found, taken), *found.why]
     if kind == "pair":
         why.append("their names agree but for suffix or folder, so that each name is one sample of several parts")
+    if isinstance(source, Labelled) and source.why:
+        why.append(source.why)
     why += [f"{error.where} cannot be opened: {error.reason}" for error in source.bad[:3]]
     labels = _in_source(source) if kind == "pair" else _candidates(found, kind, source)
     return _of(source, str(path), sure, labels, rest, why)
@@ -182,22 +185,22 @@ def _candidates(found: Survey, kind: str, source: Source) -> list[Candidate]:
     files, out = found.names(kind), []
     if len(source) == len(files):
         beside = sidecar.find(found.folder, files, tables_beside(found, kind))
-        for column in beside.candidates() if beside else []:
-            labels, classes = beside.labels(column)  # type: ignore[union-attr]
-            out.append(_candidate(f"sidecar {beside.name}, column {column}", labels, classes))  # type: ignore[union-attr]
-        first = beside.chosen() if beside else None
-        folders, classes = folder_labels(files)
-        if folders is not None:
-            out.insert(0 if first is None else len(out), _candidate("folders", folders, classes))
+        for table in beside.tables:
+            for column in table.candidates():
+                with suppress(Mistake):
+                    told = table.labels(column)
+                    out.append(_candidate(f"sidecar {table.name}, column {column}", told.values, told.classes))
+        folders = folder_labels(files)
+        if folders.values is not None:
+            first = beside.labels().values
+            out.insert(0 if first is None else len(out), _candidate("folders", folders.values, folders.classes))
         return out
     if not isinstance(source, Joined):
         return _in_source(source)
-    folders, classes = folder_labels(source.titles)
-    if folders is not None:
-        each = np.repeat(folders, [len(s) for s in source.sources])
-        if np.array_equal(each, source.labels if source.labels is not None else ()):
-            return [_candidate("folders", each, classes)]
-        return [*_in_source(source), _candidate("folders", each, classes)]
+    folders = folder_labels(source.titles)
+    if folders.values is not None:
+        each = _candidate("folders", np.repeat(folders.values, [len(s) for s in source.sources]), folders.classes)
+        return [*([] if source.why == folders.why else _in_source(source)), each]
     return _in_source(source)
 
 
@@ -215,7 +218,9 @@ def _in_source(source: Source) -> list[Candidate]:
     return out
 
 
-def _candidate(where: str, labels: np.ndarray, classes: tuple[str, ...]) -> Candidate:
+def _candidate(where: str, labels: np.ndarray | None, classes: tuple[str, ...]) -> Candidate:
+    if labels is None:
+        return Candidate(where, 0, 0.0)
     known = np.isfinite(labels) if labels.dtype.kind == "f" else labels >= 0
     return Candidate(where, len(classes), float(known.mean()))
 

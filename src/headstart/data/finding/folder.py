@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import Unreadable
-from ..labels import folder_labels
+from ..classes import Labels
+from ..labels import folder_labels, is_form
 from ..names import Index, suffix_of
 from ..readers import Reader, by_name, claims, images, reading
 from ..source import DataError, Source
@@ -29,31 +30,45 @@ def open_survey(found: Survey, kind: str, label: str | None = None) -> Source:
     """The files of one kind as samples; several kinds with equal names as pairs."""
     folder = found.folder
     if kind == "pair":
-        return open_folder(folder, {k: list(found.names(k)) for k in partners(found) or found.kinds}, found.readers)
+        pairs = open_folder(folder, {k: list(found.names(k)) for k in partners(found) or found.kinds}, found.readers)
+        beside = sidecar.find(folder, pairs.names, tables_beside(found, kind))
+        pairs.labels, pairs.classes, pairs.why = chosen_labels(pairs.names, beside, label)[:3]
+        return pairs
     files, readers = found.names(kind), found.readers[kind]
     _no_collections(folder, files, readers)
-    beside = sidecar.find(folder, files, tables_beside(found, kind)) if found.notes or "table" in found.kinds else None
+    beside = sidecar.find(folder, files, tables_beside(found, kind))
     if any(_holds_many(reader, suffix, folder, files) for suffix, reader in _suffixed(found, files, kind)):
-        return _open_many(found, kind, files, label)
-    labels, classes = chosen_labels(files, beside, label)
+        return _open_many(found, kind, files, beside, label)
+    labels, classes, why = chosen_labels(files, beside, label)[:3]
     if kind == "image" and set(readers.values()) <= {by_name("images")}:
-        return FileSource(folder, files, images.read, kind, labels, classes, images.smaller)
-    return FileSource(folder, files, reading(readers, kind), kind, labels, classes)
+        return FileSource(folder, files, images.read, kind, labels, classes, images.smaller, why)
+    return FileSource(folder, files, reading(readers, kind), kind, labels, classes, why=why)
 
 
-def chosen_labels(
-    files: Sequence[str], beside: sidecar.Sidecar | None, label: str | None
-) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """The column that `label` names ("folders": the folders); else the table's own label column, else the folders."""
+def chosen_labels(files: Sequence[str], beside: sidecar.Beside, label: str | None) -> Labels:
+    """The column that `label` names ("folders": the folders); else the tables' own label column, else the folders."""
     if label not in (None, "folders"):
-        if beside is None:
+        if not beside.tables:
+            said = f" ({'; '.join(beside.remarks)})" if beside.remarks else ""
             raise DataError(
-                f"label={label} names a column, and no table beside the files lists them: give label=folders, "
+                f"label={label} names a column, and no table beside the files lists them{said}: give label=folders, "
                 "or a labels.csv with the columns file and label"
             )
-        return beside.labels(str(label))
-    column = beside.chosen() if beside is not None and label is None else None
-    return beside.labels(column) if beside is not None and column else folder_labels(files)
+        return _noted(beside.labels(label), beside.remarks)
+    folders = folder_labels(files)
+    if label is not None:
+        return folders
+    told = beside.labels()
+    if told.values is None:
+        return _noted(folders, (told.why, *beside.remarks))
+    also = (
+        f"the names of the folders ({len(folders.classes)}) may be meant: data.label=folders" if folders.classes else ""
+    )
+    return _noted(told, (also, *beside.remarks))
+
+
+def _noted(labels: Labels, remarks: Sequence[str]) -> Labels:
+    return labels._replace(why="; ".join(filter(None, (labels.why, *remarks))))
 
 
 def _suffixed(found: Survey, files: Index, kind: str) -> Iterator[tuple[str, Reader]]:
@@ -93,43 +108,49 @@ def _holds_many(reader: Reader, suffix: str, folder: Path, files: Index) -> bool
     return True
 
 
-def _open_many(found: Survey, kind: str, files: Index, label: str | None) -> Source:
+def _open_many(found: Survey, kind: str, files: Index, beside: sidecar.Beside, label: str | None) -> Source:
     folder, readers = found.folder, found.readers[kind]
     column = None if label == "folders" else label
     used = [reader for _, reader in _suffixed(found, files, kind)]
-    if column and not any(r.labelled for r in used):
+    inside = any(r.labelled for r in used)
+    if column and not inside and not beside.tables:
         raise DataError(
             f"label={column} names a column, and {kind} files have none: leave it out, or give label=folders"
         )
     if kind == "table" and all(r.load is not None for r in used):
-        return _tables(found, files, column)
+        return _tables(found, files, column, beside.remarks)
     sources: list[Source] = []
-    titles: list[str] = []
+    taken: list[int] = []
     bad: list[Unreadable] = []
-    for name in files:
+    for i, name in enumerate(files):
         reader = readers.get(suffix_of(name)) or _knows(folder / name, kind)
         if reader is None:
             bad.append(Unreadable(name, f"it is no {kind} file that is known here"))
             continue
         try:
             if reader.open is not None:
-                sources.append(reader.open(folder / name, label=column, kind=kind if reader.general else None))
+                own = column if inside else None
+                sources.append(reader.open(folder / name, label=own, kind=kind if reader.general else None))
             else:
                 sources.append(FileSource(folder, [name], reading(readers, kind), kind))
-            titles.append(name)
+            taken.append(i)
         except DataError as error:
             bad.append(Unreadable(name, str(error)))
     if not sources:
         raise DataError(bad[0].reason)
     if len(sources) == 1 and not bad:
         return sources[0]
+    titles = [files[i] for i in taken]
     _apart(sources, titles)
     joined = Joined(sources, titles, str(folder))
     joined.bad = bad
     if joined.labels is None or label == "folders":
-        labels, classes = folder_labels(titles)
-        if labels is not None:
-            joined.labels, joined.classes = np.repeat(labels, [len(s) for s in sources]), classes
+        of = chosen_labels(files, beside, label)
+        joined.why = of.why
+        if of.values is not None:
+            joined.labels, joined.classes = np.repeat(of.values[taken], [len(s) for s in sources]), of.classes
+    else:
+        joined.why = "; ".join(filter(None, (joined.why, *beside.remarks)))
     return joined
 
 
@@ -137,11 +158,13 @@ def _knows(path: Path, kind: str) -> Reader | None:
     return next((claim.reader for claim in claims(path, kind)), None)
 
 
-def _tables(found: Survey, files: Index, label: str | None) -> Source:
-    """The rows of tables of several schemas, in whatever formats."""
+def _tables(found: Survey, files: Index, label: str | None, remarks: Sequence[str]) -> Source:
+    """The rows of tables of several schemas, in whatever formats, without forms to be filled in (sample_submission.csv)."""
+    names = [n for n in files if not is_form(n.rpartition("/")[2].partition(".")[0])] or list(files)
+    remarks = [*remarks, *(f"{n} is a form to be filled in, and left out" for n in files if n not in names)]
     tables: list[Table] = []
     bad: list[Unreadable] = []
-    for name in files:
+    for name in names:
         reader = found.readers["table"].get(suffix_of(name)) or _knows(found.folder / name, "table")
         if reader is None or reader.load is None:
             bad.append(Unreadable(name, "it is no table that is known here"))
@@ -156,6 +179,7 @@ def _tables(found: Survey, files: Index, label: str | None) -> Source:
         TableSource(tables[0], label) if len(tables) == 1 else TablesSource(tables, label)
     )
     source.bad = bad
+    source.why = "; ".join(filter(None, (source.why, *remarks)))
     return source
 
 

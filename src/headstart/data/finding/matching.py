@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..labels import folder_labels
 from ..names import suffix_of
 from ..readers import Reader, reading
 from ..source import DataError
@@ -59,8 +58,7 @@ def open_folder(
         return lambda name: read(folder / name)
 
     keys = list(found)
-    labels, classes = folder_labels(keys)
-    return PairSource(keys, every, refs, {p: reader(k) for p, k in every.items()}, str(folder), labels, classes)
+    return PairSource(keys, every, refs, {p: reader(k) for p, k in every.items()}, str(folder))
 
 
 def _key(name: str, drop: int | None) -> str:

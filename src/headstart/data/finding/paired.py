@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import Unreadable
-from ..labels import called_label, column_labels
+from ..classes import Labels, as_column
+from ..labels import choose
 from ..readers import claims, reading
 from ..source import DataError, Source
 from ..sources.pair import PairSource
@@ -38,7 +39,7 @@ def open_file(path: Path, start: bytes, label: str | None = None, required: bool
 
 def open_table(path: Path, label: str | None = None) -> PairSource | None:
     """A row, a sample: the files that its columns name, inside the table's folder, and its text; None without such columns."""
-    columns = read_columns(path)
+    columns, remark = read_columns(path)
     root = path.parent
     told = {c: _kind_of_column(root, values) for c, values in columns.items()}
     files = {c: kind for c, kind in told.items() if kind is not None}
@@ -62,13 +63,12 @@ def open_table(path: Path, label: str | None = None) -> PairSource | None:
     kinds = {named[c]: k for c, k in every.items()}
     refs = {named[c]: [_text_or_none(v) for v in columns[c]] for c in every}
     read = {named[c]: (reader(k) if c in files else _same) for c, k in every.items()}
-    column = label or called_label(c for c in columns if c not in every)
-    if column is not None and column not in columns:
-        raise DataError(f"{path} has no column {column}: choose label= among {', '.join(columns)}")
-    labels, classes = (None, ()) if column is None else column_labels(columns[column], f"{path}, column {column}")
+    rest = [c for c in columns if c not in every or label is not None]
+    found = choose(rest, lambda c: as_column(c, columns[c]), str(path), label) if rest else Labels()
+    why = "; ".join(filter(None, (found.why, remark)))
     first = named[next(iter(files))]
     names = [r or f"{path.stem}[{i}]" for i, r in enumerate(refs[first])]
-    return PairSource(names, kinds, refs, read, str(path), labels, classes)
+    return PairSource(names, kinds, refs, read, str(path), found.values, found.classes, why)
 
 
 def _same(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..labels import SIDECARS
+from ..labels import is_beside
 from ..names import Index
 from ..readers import LAST, Claim, Reader, by_name, claims, images, suffixes
 from ..source import DataError
@@ -164,8 +164,8 @@ def _notes(files: Index) -> np.ndarray:
     for suffix, at in files.by_suffixes().items():
         if suffix in text and len(at) <= NOTED:
             for i in at.tolist():
-                stem = files[i].rpartition("/")[2].partition(".")[0].lower()
-                table = suffix in sidecar.SUFFIXES and stem in SIDECARS
+                stem = files[i].rpartition("/")[2].partition(".")[0]
+                table = suffix in sidecar.SUFFIXES and is_beside(stem)
                 notes[i] = table or NOTES.match(stem) is not None
     return notes if not notes.all() else np.zeros(len(files), bool)
 
@@ -181,6 +181,7 @@ def _only_aside(found: Survey, kind: str) -> bool:
 
 
 def tables_beside(found: Survey, kind: str) -> list[str]:
-    """Tables in the folder itself that may list the files: those with a telling name first."""
-    names = [*found.notes, *(list(found.names("table")) if kind != "table" and "table" in found.kinds else [])]
-    return [n for n in names if "/" not in n and Path(n).suffix.lower() in sidecar.SUFFIXES][:16]
+    """Tables that may list the files: those with a telling name first, then others in the folder itself."""
+    others = found.names("table") if kind != "table" and "table" in found.kinds else []
+    names = [*found.notes, *(n for n in others if "/" not in n)]
+    return [n for n in names if Path(n).suffix.lower() in sidecar.SUFFIXES][:16]

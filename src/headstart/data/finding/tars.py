@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
-from ..labels import column_labels
+from ..classes import as_column, labels_of
+from ..encoding import decoded
 from ..readers import Claim, claims, reading
 from ..source import DataError, Source
 from ..sources.pair import PairSource, Part
@@ -70,7 +71,16 @@ def open_tar(path: Path) -> Source:
         return lambda ref: _read_member(path, *ref, read)
 
     labels, classes = _classes(path, members, keys)
-    source = PairSource(keys, kinds, refs, {p: reader(k) for p, k in kinds.items()}, path.name, labels, classes)
+    source = PairSource(
+        keys,
+        kinds,
+        refs,
+        {p: reader(k) for p, k in kinds.items()},
+        path.name,
+        labels,
+        classes,
+        "labels: members .cls" if classes else "",
+    )
     return source if len(kinds) > 1 else Part(source, next(iter(kinds)))
 
 
@@ -85,8 +95,8 @@ def _classes(path: Path, members: Mapping[str, Any], keys: Sequence[str]) -> tup
                 told.append("")
             else:
                 file.seek(place[0])
-                told.append(file.read(place[1]).decode("utf-8", "replace").strip())
-    return column_labels(told, f"{path}, .cls")
+                told.append(decoded(file.read(place[1]))[0].strip())
+    return labels_of(as_column(".cls", told), str(path))
 
 
 def _claim_of_member(path: Path, members: Mapping[str, Mapping[str, tuple[int, int]]], suffix: str) -> Claim | None:

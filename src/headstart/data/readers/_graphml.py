@@ -7,7 +7,8 @@ from xml.parsers import expat
 
 import numpy as np
 
-from ..labels import as_labels, graph_attribute
+from ..classes import as_labels
+from ..labels import attribute
 from ..source import DataError
 
 NODES, EDGES = 2_000_000, 20_000_000  # of a file
@@ -27,6 +28,7 @@ class Pile:
     graphs: int
     labels: np.ndarray | None = None  # one per graph
     classes: tuple[str, ...] = ()
+    why: str = ""  # how the labels were found
     directed: bool = False
     node_labels: np.ndarray | None = None
     node_classes: tuple[str, ...] = ()
@@ -169,6 +171,8 @@ def _pile(found: _Found, label: str | None, title: str) -> Pile:
         if used:
             pile.node_labels, pile.node_classes = _labels(node_columns[used][2], n, title)
             del node_columns[used]
+    if used is not None:
+        pile.why = f"labels: attribute {used}, {'by its name' if label is None else 'as asked'}"
     if label is not None and used is None:
         known = ", ".join(sorted({*node_columns, *graph_columns})[:20]) or "none"
         raise DataError(f"{title} has no attribute {label!r}: those it has are {known}")
@@ -181,7 +185,7 @@ def _target(columns: dict[str, tuple[str, str, dict[int, str]]], n: int, label: 
     """The attribute to be predicted: the one asked for, else one with a telling name whose values repeat."""
     if label is not None:
         return label if label in columns else None
-    return graph_attribute({name: column[2].values() for name, column in columns.items()}, n)
+    return attribute({name: tuple(column[2].values()) for name, column in columns.items()}, n)
 
 
 def _labels(values: dict[int, str], n: int, title: str) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -1,12 +1,12 @@
 """numpy's own files, never unpickled: an array in a .npy, samples and labels by their keys in a .npz."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from ..labels import archive_keys
+from ..labels import beside_array
 from ..source import DataError, Source
 from ..sources.array import PICKLED, source_of
 
@@ -17,17 +17,25 @@ def open_npz(path: Path, kind: str | None) -> Source:
     # opened here because numpy leaves the file of a damaged archive open
     with path.open("rb") as file, load_array(file, path) as archive:
         shapes = headers(archive, path)
-        chosen, beside = choose(shapes, str(path))
+        chosen = choose(shapes, str(path))
         values = _load_key(archive, chosen, path)
-        labels = None if beside is None else _load_key(archive, beside, path)
-    return source_of(values, kind, labels, path.stem)
+        labels, why = beside(chosen, shapes, lambda key: _load_key(archive, key, path))
+    return source_of(values, kind, labels, path.stem, why)
 
 
-def choose(shapes: Shapes, title: str) -> tuple[str, str | None]:
-    """The keys of the samples and of their labels (None: there are none), by name and else by size; DataError in words.
+def beside(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) -> tuple[np.ndarray | None, str]:
+    """The labels of the samples under the key `chosen`, which lie in the same group, and a line about them."""
+    before = chosen[: chosen.rfind("/") + 1]
+    near = {
+        key[len(before) :]: shape
+        for key, (shape, _) in shapes.items()
+        if key.startswith(before) and "/" not in key[len(before) :]
+    }
+    return beside_array(chosen[len(before) :], near, lambda name: load(before + name))
 
-    Keys may be paths ("train/x"): their last part counts, and the labels lie beside the samples.
-    """
+
+def choose(shapes: Shapes, title: str) -> str:
+    """The key of the samples, by name and else by size; DataError in words. Of paths ("train/x") the last part counts."""
     listed = ", ".join(f"{key} {list(shape)} {dtype}" for key, (shape, dtype) in shapes.items()) or "nothing"
     size = {
         key: int(np.prod(shape, dtype=np.float64))
@@ -37,19 +45,15 @@ def choose(shapes: Shapes, title: str) -> tuple[str, str | None]:
     lower = {key.rpartition("/")[2].lower(): key for key in reversed(list(shapes))}
     best = max(size.values(), default=0)
     largest = [key for key, n in size.items() if n == best > 0]
-    chosen = next((lower[k] for k in ("x", "images", "data", "arr_0") if k in lower), None)
+    named = [lower[k] for k in ("x", "images", "data", "arr_0") if k in lower]
+    chosen = next((key for key in named if key in size), None)  # x may be a coordinate, and no array of samples
     if chosen is None and len(largest) == 1:
         chosen = largest[0]
+    if chosen is None and named:
+        chosen = named[0]
     if chosen is None:
         raise DataError(f"{title} holds {listed}: save the samples under the key x (and the labels under y)")
-    folder, _, stem = chosen.lower().rpartition("/")
-    shape = shapes[chosen][0]
-    n = shape[0] if shape else 0
-    near = {key.rpartition("/")[2].lower(): key for key in shapes if key.lower().rpartition("/")[0] == folder}
-    fits = [
-        near[k] for k in archive_keys(stem) if k in near and near[k] != chosen and shapes[near[k]][0] in ((n,), (n, 1))
-    ]
-    return chosen, fits[0] if fits else None
+    return chosen
 
 
 def headers(archive: Any, path: Path) -> Shapes:

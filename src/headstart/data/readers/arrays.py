@@ -17,7 +17,7 @@ from ...extras import need
 from ..source import DataError, Source
 from ..sources.array import ArraySource, guess_kind, source_of
 from . import _idx as idx
-from ._npz import Shapes, choose, headers, load_array, open_npz, read_header
+from ._npz import Shapes, beside, choose, headers, load_array, open_npz, read_header
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
 EXTRA = "arrays"
@@ -78,7 +78,9 @@ def open(path: Path, kind: str | None = None) -> Source:
     values, labels = idx.read_idx(path), idx.labels_beside(path)
     if values.ndim == 1:
         raise DataError(f"{path} holds labels, not samples: give the images file; its labels are found beside it")
-    return source_of(values, kind, labels, path.name)
+    return source_of(
+        values, kind, labels, path.name, "" if labels is None else "labels: the idx file beside it, by its name"
+    )
 
 
 def read(path: Path, kind: str | None = None) -> Any:
@@ -198,12 +200,12 @@ def _hdf5(path: Path) -> Any:
 def _stored(store: Any, path: Path, kind: str | None) -> Source:
     arrays = {"": store} if hasattr(store, "shape") else _arrays(store)
     shapes = _inside(store)
-    chosen, beside = choose(shapes, str(path))
+    chosen = choose(shapes, str(path))
     shape, dtype = shapes[chosen]
-    labels = None if beside is None else _whole(arrays[beside], shapes[beside][1])
+    labels, why = beside(chosen, shapes, lambda key: _whole(arrays[key], shapes[key][1]))
     title = path.stem + (f"/{chosen}" if chosen and len(arrays) > 1 else "")
     values: Any = _whole(arrays[chosen], dtype) if dtype.kind in "US" else Stored(arrays[chosen], title, shape, dtype)
-    return source_of(values, kind, labels, title)
+    return source_of(values, kind, labels, title, why)
 
 
 def _inside(store: Any) -> Shapes:
@@ -262,7 +264,7 @@ def _npz_shapes(path: Path) -> Shapes:
 
 def _many(shapes: Shapes, path: Path) -> str | None:
     """The kind of the samples along the first axis of the chosen array."""
-    shape, dtype = shapes[choose(shapes, str(path))[0]]
+    shape, dtype = shapes[choose(shapes, str(path))]
     return guess_kind(np.broadcast_to(np.zeros((), dtype), shape), path.name)
 
 

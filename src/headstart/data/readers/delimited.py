@@ -1,17 +1,18 @@
 """Tables as text: CSV and its relatives. Separator, names, encoding and types are found out from the content."""
 
-import codecs
 import csv
 import gzip
 import itertools
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from ..cells import NO_NUMBER, Column, Growing, infer
+from ..encoding import beginning, blocks, encoding_of, said
 from ..source import DataError, Source
 from ..sources.events import event_columns, opened
 from ..sources.table import CELLS, COLUMNS, Columns, unique
@@ -67,66 +68,88 @@ def load(path: Path) -> Columns:
     and only counts the rows is left out. 1.234,5 is understood where the separator is a semicolon or tab.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > FILE:
-            raise DataError(f"{path} is larger than {FILE >> 30} GiB: divide it, or save it as Parquet")
+    with _in_words(path):
         encoding = _encoding(path)
         separator, names, skip = _form(path, encoding)
         return _fill(path, encoding, separator, names, skip)
+
+
+def texts(path: Path) -> tuple[dict[str, list[object]], str]:
+    """The same table by columns with every cell as it is written, and a remark about its encoding."""
+    with _in_words(path):
+        encoding = _encoding(path)
+        separator, names, skip = _form(path, encoding)
+        rows = list(_Rows(path, encoding, separator, len(names), skip))
+    if not rows:
+        raise DataError(f"{path} holds no rows: give a table with a line of names and at least one row")
+    cells = zip(*rows, strict=True)
+    return {name: [cell.strip() for cell in c] for name, c in zip(unique(names), cells, strict=True)}, said(encoding)
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        if path.stat().st_size > FILE:
+            raise DataError(f"{path} is larger than {FILE >> 30} GiB: divide it, or save it as Parquet")
+        yield
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}): check the file"
-        ) from error
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise DataError(f"{path} cannot be read ({reason or error}): check the file") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no table ({error}): save it again as UTF-8 with commas") from error
 
 
 def _fill(path: Path, encoding: str, separator: str, names: list[str], skip: int) -> Columns:
-    width, bad_lines = len(names), 0
-    bad: list[tuple[int, str]] = []
+    rows = _Rows(path, encoding, separator, len(names), skip)
     comma = separator in ";\t"
     growing: list[Growing] = []
-    chunk: list[list[str]] = []
-    total = 0
-
-    def flush() -> None:
-        cells = list(zip(*chunk, strict=True)) if chunk else [()] * width
+    chunks = iter(rows)
+    while chunk := list(itertools.islice(chunks, CHUNK)):
+        cells = list(zip(*chunk, strict=True))
         if not growing:
             growing.extend(Growing(n, infer(c[:LOOK], comma)) for n, c in zip(names, cells, strict=True))
         for column, some in zip(growing, cells, strict=True):
             column.add(some)
-        chunk.clear()
+    growing = growing or [Growing(name, infer(())) for name in names]
+    return Columns(_title(path), _named([g.done() for g in growing]), rows.bad, rows.bad_lines, remark=said(encoding))
 
-    with _text(path, encoding) as file:
-        reader = csv.reader(_lines(file, path), delimiter=separator, skipinitialspace=True)
-        for number in itertools.count():
-            try:
-                row = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                row, reason = [], str(error)
-            else:
-                reason = f"{len(row)} cells, not {width}"
-                if number < skip or not row:
-                    continue
-            if len(row) != width:
-                if len(row) > width and not any(row[width:]):
-                    row = row[:width]  # separators at the end of the line
+
+class _Rows:
+    """The rows of a table that have as many cells as most; what was wrong with the others, once it has been read."""
+
+    def __init__(self, path: Path, encoding: str, separator: str, width: int, skip: int):
+        self.path, self.encoding, self.separator, self.width, self.skip = path, encoding, separator, width, skip
+        self.bad: list[tuple[int, str]] = []  # (line, reason), the first thousand
+        self.bad_lines = 0
+
+    def __iter__(self) -> Iterator[list[str]]:
+        path, width, total = self.path, self.width, 0
+        with _text(path, self.encoding) as file:
+            reader = csv.reader(_lines(file, path), delimiter=self.separator, skipinitialspace=True)
+            for number in itertools.count():
+                try:
+                    row = next(reader)
+                except StopIteration:
+                    break
+                except csv.Error as error:
+                    row, reason = [], str(error)
                 else:
-                    bad_lines += 1
-                    bad += [(reader.line_num, reason)] * (len(bad) < BAD)
-                    continue
-            chunk.append(row)
-            total += 1
-            if total * width > CELLS:
-                raise DataError(f"{path} holds more than {CELLS:,} cells: divide it, or save it as Parquet")
-            if len(chunk) == CHUNK:
-                flush()
-    flush()
-    if bad_lines > total:
-        raise DataError(f"{path}: {bad_lines:,} lines do not have {width} cells, {total:,} do: it is no table")
-    return Columns(_title(path), _named([g.done() for g in growing]), bad, bad_lines)
+                    reason = f"{len(row)} cells, not {width}"
+                    if number < self.skip or not row:
+                        continue
+                if len(row) != width:
+                    if len(row) > width and not any(row[width:]):
+                        row = row[:width]  # separators at the end of the line
+                    else:
+                        self.bad_lines += 1
+                        self.bad += [(reader.line_num, reason)] * (len(self.bad) < BAD)
+                        continue
+                total += 1
+                if total * width > CELLS:
+                    raise DataError(f"{path} holds more than {CELLS:,} cells: divide it, or save it as Parquet")
+                yield row
+        if self.bad_lines > total:
+            raise DataError(f"{path}: {self.bad_lines:,} lines do not have {width} cells, {total:,} do: it is no table")
 
 
 def _title(path: Path) -> str:
@@ -216,23 +239,17 @@ def _header(rows: list[list[str]]) -> tuple[list[str], int]:
 
 
 def _encoding(path: Path) -> str:
-    """UTF-8 if all of the file is, UTF-16 if it begins so, else Latin-1."""
     with _bytes(path) as file:
-        start = file.read(2)
-        if start in (b"\xff\xfe", b"\xfe\xff"):
-            return "utf-16"
-        decoder, total = codecs.getincrementaldecoder("utf-8")(), 0
-        block = start
-        while block:
-            total += len(block)
-            if total > INFLATED and path.suffix.lower() == ".gz":
-                raise DataError(f"{path} unpacks to more than {INFLATED >> 30} GiB: divide it")
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError:
-                return "latin-1"
-            block = file.read(1 << 20)
-    return "utf-8-sig"
+        return encoding_of(_bounded(blocks(file), path))
+
+
+def _bounded(parts: Iterable[bytes], path: Path) -> Iterator[bytes]:
+    total = 0
+    for block in parts:
+        total += len(block)
+        if total > INFLATED and path.suffix.lower() == ".gz":
+            raise DataError(f"{path} unpacks to more than {INFLATED >> 30} GiB: divide it")
+        yield block
 
 
 def _bytes(path: Path) -> IO[Any]:
@@ -259,16 +276,5 @@ def _lines(file: IO[Any], path: Path) -> Iterator[str]:
 
 
 def _start(start: bytes) -> str:
-    """The beginning of the file as text, which may end in half a character."""
-    if start[:2] == b"\x1f\x8b":
-        start = zlib.decompressobj(31).decompress(start, 4096)
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return start[: len(start) // 2 * 2].decode("utf-16")
-    try:
-        return start.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if error.start >= len(start) - 4:
-            return start[: error.start].decode("utf-8-sig")
-        if any(byte < 9 or 13 < byte < 32 for byte in start):
-            raise
-        return start.decode("latin-1")
+    """The beginning of the file as text."""
+    return beginning(zlib.decompressobj(31).decompress(start, 4096) if start[:2] == b"\x1f\x8b" else start)

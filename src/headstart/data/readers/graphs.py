@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int
 
 from ...errors import Unreadable
-from ..labels import as_labels, said_of_labels
+from ..classes import as_labels, said_of_labels
 from ..source import DataError, Source
 from ._graphml import Pile, parse
 
@@ -124,7 +124,7 @@ class Graphs:
         self.first_edge = np.searchsorted(owner[by], np.arange(count + 1))
         if not self.nodes.shape[1]:
             self.nodes = _degrees(n, self.edges)
-        self.labels, self.classes = pile.labels, pile.classes
+        self.labels, self.classes, self.why = pile.labels, pile.classes, pile.why
 
     def __len__(self) -> int:
         return len(self.first) - 1
@@ -151,7 +151,16 @@ class Neighbourhoods:
     groups: np.ndarray | None = None
     bad: Sequence[Unreadable] = ()
 
-    def __init__(self, graph: dict[str, Any], hops: int, size: int, labels: Any, classes: Sequence[str], title: str):
+    def __init__(
+        self,
+        graph: dict[str, Any],
+        hops: int,
+        size: int,
+        labels: Any,
+        classes: Sequence[str],
+        title: str,
+        why: str = "",
+    ):
         if hops < 1 or not 2 <= size <= NODES:
             raise DataError(f"a neighbourhood has at least 1 hop and 2 to {NODES} nodes, not {hops} and {size}")
         self.nodes = np.asarray(graph["nodes"], np.float32)
@@ -166,7 +175,7 @@ class Neighbourhoods:
         self.first = np.searchsorted(ends[order], np.arange(n + 1))
         self.near = np.concatenate([self.edges[:, 1], self.edges[:, 0]])[order]
         self.edge = order % max(1, m)
-        self.hops, self.size, self.title = hops, size, title
+        self.hops, self.size, self.title, self.why = hops, size, title, why
         self.labels: np.ndarray | None = None
         self.classes: tuple[str, ...] = ()
         if labels is not None:
@@ -222,13 +231,14 @@ def neighbourhoods(
     labels: Any = None,
     classes: Sequence[str] = (),
     title: str = "graph",
+    why: str = "",
 ) -> Source:
     """A sample for each node of a graph {"nodes": [n, F], "edges": [m, 2], "weights": [m, E] or absent}.
 
     It is the graph between the node and at most `size` - 1 others within `hops` steps, either way along the edges. The node
     itself comes first, and a last feature that is 1 for it alone says so. labels: one per node.
     """
-    return Neighbourhoods(graph, hops, size, labels, classes, title)
+    return Neighbourhoods(graph, hops, size, labels, classes, title, why)
 
 
 def _degrees(n: int, edges: np.ndarray) -> np.ndarray:
@@ -310,6 +320,7 @@ def _tu(folder: Path, name: str | None = None) -> Source:
                 raise DataError(f"{name}_{part}_{what}.txt has {len(table)} lines, but there are {rows} {part}s")
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    why = f"labels: {name}_graph_labels.txt"
     if (table := tables["graph_labels"]) is not None:
         if _whole(table):
             values, codes = np.unique(table[:, 0].astype(np.int64), return_inverse=True)
@@ -317,9 +328,9 @@ def _tu(folder: Path, name: str | None = None) -> Source:
         else:
             labels = table[:, 0].astype(np.float32)
     elif (table := tables["graph_attributes"]) is not None:
-        labels = table[:, 0].astype(np.float32)
+        labels, why = table[:, 0].astype(np.float32), f"labels: the first column of {name}_graph_attributes.txt"
     nodes, weights = (_described(tables, part, rows) for part, rows in (("node", n), ("edge", m)))
-    return Graphs(Pile(nodes, graph, edges, weights, count, labels, classes), name)
+    return Graphs(Pile(nodes, graph, edges, weights, count, labels, classes, "" if labels is None else why), name)
 
 
 def _described(tables: dict[str, np.ndarray | None], part: str, rows: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..cells import Growing, infer_values
+from ..encoding import beginning, blocks, encoding_of, said
 from ..source import DataError, Source
 from ..sources.events import event_columns, opened
 from ..sources.table import CELLS, COLUMNS, Columns
@@ -20,8 +21,8 @@ PROSE = ("text", "content", "document", "body", "code")  # a long text under suc
 
 def kind(start: bytes, path: Path) -> str | None:
     """ "events" or "table" for lines of objects; None for other JSON, and for texts with a few words about them."""
-    text = start.decode("utf-8-sig", "ignore").lstrip()
     try:
+        text = beginning(start).lstrip()
         if text.startswith("[") and path.suffix.lower() == ".json":
             first, _ = json.JSONDecoder().raw_decode(text[1:].lstrip())
         else:
@@ -59,7 +60,9 @@ def load(path: Path) -> Columns:
     bad: list[tuple[int, str]] = []
     bad_lines = 0
     try:
-        items = _items(path)
+        with path.open("rb") as file:
+            encoding = encoding_of(blocks(file))
+        items = _items(path, encoding)
         while some := list(itertools.islice(items, CHUNK)):
             good = []
             for number, item in some:
@@ -82,15 +85,15 @@ def load(path: Path) -> Columns:
         raise DataError(f"{path} cannot be read ({error}): give UTF-8 with one JSON object per line") from error
     if bad_lines > rows:
         raise DataError(f"{path}: {bad_lines:,} lines are no JSON object, {rows:,} are: it is no table ({bad[0][1]})")
-    return Columns(path.stem, [g.done() for g in growing.values()], bad, bad_lines)
+    return Columns(path.stem, [g.done() for g in growing.values()], bad, bad_lines, remark=said(encoding))
 
 
-def _items(path: Path) -> Iterator[tuple[int, Any]]:
+def _items(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
     """(line, object), or (line, what is wrong with it)."""
     size = path.stat().st_size
     if size > FILE:
         raise DataError(f"{path} is larger than {FILE >> 30} GiB: divide it, or save it as Parquet")
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open(encoding=encoding) as file:
         if path.suffix.lower() == ".json" and _is_list(path):
             if size > WHOLE:
                 raise DataError(f"{path} is larger than {WHOLE >> 20} MiB: write one object per line (.jsonl)")

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...errors import Unreadable
 from ...extras import need
-from ..labels import as_labels, said_of_labels
+from ..classes import as_labels, said_of_labels
+from ..labels import attribute, pick
 from ..source import DataError, Source
 
 SUFFIXES = (".sdf", ".sd", ".mol", ".mdl")
@@ -69,15 +70,15 @@ class Structures:
         self.properties = {tag: c for tag, c in columns.items() if 2 * np.isfinite(c).sum() >= n}
         self.labels: np.ndarray | None = None
         self.classes: tuple[str, ...] = ()
-        if label is not None:
-            self.labels, self.classes = self._labels(label, tags, n)
+        self.why = ""
+        named = attribute({tag: tuple(values.values()) for tag, values in tags.items()}, n) if label is None else label
+        if named is not None:
+            self.labels, self.classes = self._labels(named := pick(named, sorted(tags), path.name), tags, n)
+            self.why = f"labels: property {named}, {'by its name' if label is None else 'as asked'}"
 
     def _labels(self, label: str, tags: dict[str, dict[int, str]], n: int) -> tuple[np.ndarray, tuple[str, ...]]:
         if label in self.properties:
             return self.properties[label], ()
-        if label not in tags:
-            known = ", ".join(sorted(tags)[:20]) or "no tags"
-            raise DataError(f"{self.path.name} has no property {label!r}, but {known}: choose one of these")
         words = np.array([tags[label].get(i, "") for i in range(n)])
         codes, classes = as_labels(words[words != ""], int((words != "").sum()), self.path.name)
         labels = np.full(n, -1, np.int64)

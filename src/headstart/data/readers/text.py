@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ...errors import Unreadable
+from ..encoding import decoded
 
 TEXT = (".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".adoc", ".org")
 CODE = (
@@ -116,10 +117,7 @@ def _decoded(data: bytes, whole: bool = True) -> str | None:
     high = sum(b >= 128 for b in data)
     if high > 0.3 * len(data):
         return None
-    try:
-        return data.decode("cp1252")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+    return decoded(data)[0]
 
 
 def _other_ts(start: bytes) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..encoding import decoded
+from ..encoding import said as said_of
 from ..source import DataError, Source
 from ..sources.listed import ListSource
 
@@ -48,7 +50,7 @@ def open(path: Path) -> Source:
         size = path.stat().st_size
         if size > LARGEST:
             raise DataError(f"{path} has {size / 2**30:.1f} GiB, and 1 GiB is read at most: split it")
-        text = path.read_bytes().decode("utf-8", errors="replace")
+        text, encoding = decoded(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path} cannot be opened ({error.strerror}): check its permissions") from error
     lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and line.strip()[0] not in "#%"]
@@ -72,7 +74,9 @@ def open(path: Path) -> Source:
     classes = list(dict.fromkeys([*tags["classlabel"].split()[1:], *sorted(set(said) - UNKNOWN, key=_order)]))
     code = {name: i for i, name in enumerate(classes)} | dict.fromkeys(UNKNOWN, -1)
     labels = [code[label] for label in said]
-    return ListSource(samples, "series", labels, classes, title=path.stem)
+    where = "the first value of each line" if tabs else "@classLabel of the header"
+    why = "; ".join(filter(None, (f"labels: {where}", said_of(encoding))))
+    return ListSource(samples, "series", labels, classes, title=path.stem, why=why)
 
 
 def _first_tag(start: bytes) -> str | None:
@@ -167,6 +171,6 @@ def _with_quantities(samples: list[Any], said: list[str], path: Path) -> Source:
         raise DataError(
             f"{path} promises quantities (@targetLabel), but one is none ({error}): mend its labels"
         ) from error
-    source = ListSource(samples, "series", title=path.stem)
+    source = ListSource(samples, "series", title=path.stem, why="labels: @targetLabel of the header")
     source.labels = quantities  # set afterwards: whole quantities would be taken for classes
     return source

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
-from ..labels import as_labels
+from ..classes import as_labels, said_of_labels
 from ..source import DataError, Source
 from .listed import ListSource
 
@@ -34,6 +34,7 @@ class ArraySource:
         labels: np.ndarray | None = None,
         classes: Sequence[str] = (),
         title: str = "array",
+        why: str = "",
     ):
         if kind not in KINDS:
             raise DataError(f"kind is {kind!r} but must be one of {', '.join(KINDS)}")
@@ -49,6 +50,7 @@ class ArraySource:
             raise DataError(f"{title} has shape {list(values.shape)}: every sample is empty")
         self.values, self.kind, self.title = values, kind, title
         self.labels: np.ndarray | None = None
+        self.why = why
         self.classes: tuple[str, ...] = ()
         if labels is not None:
             self.labels, self.classes = as_labels(labels, len(values), title, classes)
@@ -84,8 +86,7 @@ class ArraySource:
     def describe(self) -> str:
         what = {"image": "images", "series": "series", "text": "texts"}[self.kind]
         form = "" if self.kind == "text" else f" of {'x'.join(map(str, self.shape))} ({self.dtype})"
-        labelled = f", {len(self.classes)} classes" if self.classes else ""
-        return f"{self.title}: {len(self):,} {what}{form}{labelled}"
+        return f"{self.title}: {len(self):,} {what}{form}{said_of_labels(self)}"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -96,14 +97,16 @@ class ArraySource:
         return (1, *shape) if len(shape) == (2 if self.kind == "image" else 1) else shape
 
 
-def source_of(values: Any, kind: str | None, labels: np.ndarray | None = None, title: str = "array") -> Source:
+def source_of(
+    values: Any, kind: str | None, labels: np.ndarray | None = None, title: str = "array", why: str = ""
+) -> Source:
     """The samples along the first axis of an array, of any kind; without a kind, the one that its shape suggests."""
     kind = kind or guess_kind(values, title)
     if kind in KINDS:
-        return ArraySource(values, kind, labels, title=title)
+        return ArraySource(values, kind, labels, title=title, why=why)
     if len(values.shape) == 0 or values.dtype.kind not in "biufUS":
         raise DataError(f"{title} of {values.dtype}, shape {list(values.shape)}, holds no {kind} samples: give a list")
-    return ListSource(_Rows(values), kind, labels, title=title)
+    return ListSource(_Rows(values), kind, labels, title=title, why=why)
 
 
 class _Rows:

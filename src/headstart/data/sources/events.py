@@ -7,10 +7,11 @@ import numpy as np
 
 from ...errors import Unreadable
 from ..cells import Column
-from ..labels import labels_of, said_of_labels
+from ..classes import labels_of, said_of_labels
+from ..labels import pick, telling
 from ..source import DataError, Source
 from .listed import ListSource
-from .table import Table, TableSource, named
+from .table import Table, TableSource
 
 SUBJECT = (
     "subject_id",
@@ -71,7 +72,8 @@ class EventsSource:
     """One record {"code", "value", "time" in days} per subject of a long table, in the order of the subjects' names.
 
     What happened without a time is put at the record's beginning. A value that is text becomes part of the code ("smoker=yes").
-    label: a column whose first value for a subject is the subject's label.
+    label: a column whose first value for a subject is the subject's label; by default one beside those of the events whose name
+    says so, if it is the same in all lines of a subject.
     """
 
     kind = "events"
@@ -101,14 +103,35 @@ class EventsSource:
         self.value = table.column(columns.value) if columns.value else None
         self.labels: np.ndarray | None = None
         self.classes: tuple[str, ...] = ()
-        if label is not None:
-            labels, self.classes = labels_of(table.column(named(table, label)), self.title)
-            self.labels = np.array([self._first(labels, i) for i in range(len(self))], labels.dtype)
+        self.why = ""
+        beside = [name for name in table.names if name not in columns]
+        for name in telling(beside) if label is None else [pick(label, table.names, self.title)]:
+            try:
+                labels, classes = labels_of(table.column(name), self.title)
+            except DataError as error:
+                if label is not None:
+                    raise
+                self.why = self.why or f"no labels in column {name}: {error}"
+                continue
+            first, same = self._first(labels)
+            if label is None and not same:
+                self.why = (
+                    self.why or f"labels may be in column {name}, which changes within subjects: data.label= takes it"
+                )
+                continue
+            self.labels, self.classes = first, classes
+            self.why = f"labels: column {name}, {'by its name' if label is None else 'as asked, its first value'}"
+            break
 
-    def _first(self, labels: np.ndarray, index: int) -> Any:
-        some = labels[self.rows[self.starts[index] : self.starts[index + 1]]]
-        known = some[some >= 0] if self.classes else some[~np.isnan(some)]
-        return known[0] if len(known) else some[0]
+    def _first(self, labels: np.ndarray) -> tuple[np.ndarray, bool]:
+        """The first label of each subject that is known, and whether all of its lines have the same."""
+        first, same = np.array([labels[self.rows[at]] for at in self.starts[:-1]], labels.dtype), True
+        for i in range(len(self)):
+            some = labels[self.rows[self.starts[i] : self.starts[i + 1]]]
+            known = some[some >= 0] if labels.dtype.kind == "i" else some[~np.isnan(some)]
+            if len(known):
+                first[i], same = known[0], same and bool((known == known[0]).all())
+        return first, same
 
     def __len__(self) -> int:
         return len(self.names)

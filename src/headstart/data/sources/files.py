@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
-from ..labels import folder_labels, said_of_labels
+from ..classes import Labels, said_of_labels
+from ..labels import folder_labels
 from ..names import formats
 
 Read = Callable[[Path], Any]
@@ -17,8 +18,8 @@ Read = Callable[[Path], Any]
 class FileSource:
     """The files of a folder, each one sample that `read` makes of its path; two or more first-level folders name the labels.
 
-    labels, classes: where they are known from elsewhere (a sidecar table). smaller: what reads the files no larger than an area
-    [px] needs, where the format allows that.
+    labels, classes: where they are known from elsewhere (a sidecar table); why: how they were found. smaller: what reads the
+    files no larger than an area [px] needs, where the format allows that.
     """
 
     groups: np.ndarray | None = None
@@ -33,9 +34,11 @@ class FileSource:
         labels: np.ndarray | None = None,
         classes: tuple[str, ...] = (),
         smaller: Callable[[int], Read] | None = None,
+        why: str = "",
     ):
         self.folder, self.files, self.read, self.kind = Path(folder), files, read, kind
-        self.labels, self.classes = folder_labels(files) if labels is None else (labels, classes)
+        found = folder_labels(files) if labels is None else Labels(labels, classes)
+        self.labels, self.classes, self.why = found.values, found.classes, why or found.why
         self.smaller = smaller
 
     def reduced(self, area: int) -> "FileSource":

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
-from ..labels import said_of_labels
+from ..classes import Labelled, said_of_labels
 from ..source import DataError, Source
 
 
@@ -24,6 +24,7 @@ class Joined:
         self.titles = list(titles) if titles is not None else [""] * len(self.sources)
         self.starts = np.concatenate([[0], np.cumsum([len(s) for s in sources])]).astype(np.int64)
         self.labels, self.classes = _merged(self.sources)
+        self.why = next((s.why for s in self.sources if isinstance(s, Labelled) and s.labels is not None), "")
         self.groups = _groups(self.sources)
         self.bad: list[Unreadable] = []  # files that could not be opened, and why
 

@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
-from ..labels import as_labels, said_of_labels
+from ..classes import as_labels, said_of_labels
 from ..source import DataError
 
 
 class ListSource:
     """Samples in a list, each as its kind has it.
 
-    labels: class names or numbers (int, -1 unknown) or quantities (float, NaN unknown). groups: samples that belong together
-    (windows of one recording, pages of one book) share a number, and are never divided between training and judging.
+    labels: class names or numbers (int, -1 unknown) or quantities (float, NaN unknown); why: how they were found. groups: samples
+    that belong together (windows of one recording, pages of one book) share a number, and are never divided between training and
+    judging.
     """
 
     bad: Sequence[Unreadable] = ()
@@ -28,11 +29,13 @@ class ListSource:
         names: Sequence[str] | None = None,
         title: str = "list",
         groups: Sequence[int] | np.ndarray | None = None,
+        why: str = "",
     ):
         if not len(samples):
             raise DataError(f"{title} holds no samples")
         self.samples, self.kind, self.title, self.names = samples, kind, title, names
         self.labels: np.ndarray | None = None
+        self.why = why
         self.classes: tuple[str, ...] = ()
         if labels is not None:
             self.labels, self.classes = as_labels(np.asarray(labels), len(samples), title, classes)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
-from ..labels import said_of_labels
+from ..classes import said_of_labels
 
 Refs = Mapping[str, Sequence[Any]]
 
@@ -31,9 +31,10 @@ class PairSource:
         title: str,
         labels: np.ndarray | None = None,
         classes: tuple[str, ...] = (),
+        why: str = "",
     ):
         self.names, self.kinds, self.refs, self.read, self.title = names, kinds, refs, read, title
-        self.labels, self.classes = labels, classes
+        self.labels, self.classes, self.why = labels, classes, why
 
     def __len__(self) -> int:
         return len(self.names)
@@ -75,7 +76,8 @@ class Part:
 
     def __init__(self, pairs: PairSource, part: str):
         self.pairs, self.part, self.kind = pairs, part, pairs.kinds[part]
-        self.labels, self.classes, self.groups, self.bad = pairs.labels, pairs.classes, pairs.groups, pairs.bad
+        self.labels, self.classes, self.why = pairs.labels, pairs.classes, pairs.why
+        self.groups, self.bad = pairs.groups, pairs.bad
 
     def __len__(self) -> int:
         return len(self.pairs)

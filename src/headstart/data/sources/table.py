@@ -1,6 +1,5 @@
 """Tables as samples: a row is a sample, and one column may be the label."""
 
-import difflib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,8 @@ import numpy as np
 
 from ...errors import Unreadable
 from ..cells import Column
-from ..labels import candidates, labels_of, said_of_labels, says_label
+from ..classes import Labels, labels_of, said_of_labels
+from ..labels import choose, pick
 from ..source import DataError
 
 CELLS = 200_000_000  # cells of a table that is kept in memory: 8 bytes each
@@ -40,6 +40,7 @@ class Columns:
     bad: list[tuple[int, str]] = field(default_factory=list)
     bad_lines: int = 0
     left_out: tuple[str, ...] = ()
+    remark: str = ""  # about its encoding
 
     def __post_init__(self) -> None:
         if not self.columns or not len(self):
@@ -60,14 +61,14 @@ class Columns:
 
     def remarks(self) -> str:
         lines = f", {self.bad_lines:,} bad lines left out (line {self.bad[0][0]}: {self.bad[0][1]})" if self.bad else ""
-        return lines + (f", without {', '.join(self.left_out[:5])}" if self.left_out else "")
+        without = f", without {', '.join(self.left_out[:5])}" if self.left_out else ""
+        return lines + without + (f", {self.remark}" if self.remark else "")
 
 
 class TableSource:
     """The rows of one table as {column: cell}, without the label column.
 
-    label: a column's name. By default the first column whose name says so ("label", "class", "target", "species", ...).
-    candidates: columns that may be meant, those named so first, then a last column of few different values.
+    label: a column's name; by default the one that `labels.choose` takes. candidates: columns that may be meant, that one first.
     """
 
     kind = "table"
@@ -76,27 +77,13 @@ class TableSource:
 
     def __init__(self, table: Table, label: str | None = None):
         self.table, self.title = table, table.title
-        self.candidates = candidates(table.names, table.column)
-        self.labels: np.ndarray | None = None
-        self.classes: tuple[str, ...] = ()
-        self.label = self._choose(label)
+        found = choose(table.names, table.column, self.title, label)
+        self.labels, self.classes, self.why, self.label, others = found
+        self.candidates = (*([found.name] if found.name else []), *others)
         if self.label is not None and len(table.names) == 1:
             raise DataError(
                 f"{self.title} has one column, {self.label!r}, and nothing to learn from: give another table"
             )
-
-    def _choose(self, label: str | None) -> str | None:
-        if label is not None:
-            self.labels, self.classes = labels_of(self.table.column(named(self.table, label)), self.title)
-            return named(self.table, label)
-        for name in self.candidates:
-            if says_label(name, self.table.names):
-                try:
-                    self.labels, self.classes = labels_of(self.table.column(name), self.title)
-                    return name
-                except DataError:
-                    continue  # it is called a class, and holds none
-        return None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -114,18 +101,15 @@ class TableSource:
 
     def describe(self) -> str:
         columns = len(self.table.names) - (self.label is not None)
-        by = f" by {self.label!r}" if self.label else ""
-        if self.label is None and self.candidates:
-            by = f" (labels may be in {' or '.join(map(repr, self.candidates[:3]))})"
-        return f"{self.title}: {len(self):,} rows of {columns} columns{said_of_labels(self)}{by}{self.table.remarks()}"
+        return f"{self.title}: {len(self):,} rows of {columns} columns{said_of_labels(self)}{self.table.remarks()}"
 
 
 class TablesSource:
     """The rows of several tables, of whatever columns; each row says under the key "" which table it is from.
 
-    groups: the number of the table, None where all have the same columns. label: a column that every table has; its classes
-    are those of all. Without it, a column
-    whose name says that it is the label is taken out where all tables have the same columns (parts of one table).
+    groups: the number of the table, None where all have the same columns, but for the label, which some of them may lack
+    (train.csv and test.csv). Of these the label is chosen as of one table. label: a column that every table has; its classes
+    are those of all.
     """
 
     kind = "table"
@@ -138,39 +122,47 @@ class TablesSource:
         self.titles = unique([t.title for t in tables])
         self.starts = np.cumsum([0, *map(len, tables)])
         self.groups: np.ndarray | None = np.repeat(np.arange(len(tables)), np.diff(self.starts))
-        self.labels: np.ndarray | None = None
-        self.classes: tuple[str, ...] = ()
-        self.candidates = tuple(
-            n for n in candidates(tables[0].names, tables[0].column) if all(n in t.names for t in tables)
-        )
-        self.label = label
-        alike = len({frozenset(t.names) for t in tables}) == 1
+        widest = max(tables, key=lambda t: len(t.names))
+        lacking = set(widest.names).difference(*(t.names for t in tables)) | {
+            n for n in widest.names if not all(n in t.names for t in tables)
+        }
+        alike = all(set(t.names) <= set(widest.names) for t in tables) and len(lacking) <= 1
+        found = choose(widest.names, widest.column, widest.title, label) if label is not None or alike else Labels()
+        alike = alike and lacking <= {found.name}
         if alike:
             self.groups = None  # parts of one table, such as train.csv and test.csv
-        if label is None and alike:
-            self.label = next((n for n in self.candidates if says_label(n, tables[0].names)), None)
-        self.hidden = [named(t, self.label) if self.label is not None else None for t in tables]
-        try:
-            self.labels, self.classes = self._labels()
-        except DataError:
-            if label is not None:
-                raise
-            self.label, self.hidden = None, [None] * len(tables)  # it is called a class, and holds none
+        elif label is None:
+            found = Labels()
+        self.label, self.why, self.candidates = found.name, found.why, found.others
+        hides = [pick(label, t.names, t.title) if label is not None else found.name for t in tables]
+        self.hidden = [name if name in t.names else None for name, t in zip(hides, tables, strict=True)]
+        self.labels, self.classes = self._labels()
 
     def _labels(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """The labels of all tables, the classes of all under one list of names; unknown in a table that has none."""
         if self.label is None:
             return None, ()
-        each = [labels_of(t.column(str(n)), t.title) for t, n in zip(self.tables, self.hidden, strict=True)]
-        if len({bool(classes) for _, classes in each}) > 1:
+        each: list[tuple[np.ndarray, tuple[str, ...]] | None] = []
+        for table, name in zip(self.tables, self.hidden, strict=True):
+            try:
+                each.append(None if name is None else labels_of(table.column(name), table.title))
+            except DataError as error:
+                each.append(None)
+                self.why += f"; not in {table.title}: {error}"
+        known = [found for found in each if found is not None]
+        if len({bool(classes) for _, classes in known}) > 1:
             raise DataError(
                 f"column {self.label!r} holds classes in some tables and quantities in others: choose another"
             )
-        together = tuple(sorted({c for _, classes in each for c in classes}))
-        if not together:
-            return np.concatenate([labels for labels, _ in each]), ()
+        together = tuple(sorted({c for _, classes in known for c in classes}))
         number = {c: i for i, c in enumerate(together)}
-        at = [np.array([*(number[c] for c in classes), -1]) for _, classes in each]
-        return np.concatenate([a[labels] for a, (labels, _) in zip(at, each, strict=True)]), together
+        out: list[np.ndarray] = []
+        for table, found in zip(self.tables, each, strict=True):
+            if found is None:
+                out.append(np.full(len(table), -1, np.int64) if together else np.full(len(table), np.nan, np.float32))
+            else:
+                out.append(np.array([*(number[c] for c in found[1]), -1])[found[0]] if together else found[0])
+        return np.concatenate(out), together
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -209,14 +201,3 @@ def unique(names: Sequence[str]) -> list[str]:
         taken.add(new)
         out.append(new)
     return out
-
-
-def named(table: Table, name: str) -> str:
-    """A column of this name, if need be in other letter case."""
-    if name in table.names:
-        return name
-    same = [n for n in table.names if n.lower() == name.lower()]
-    if len(same) == 1:
-        return same[0]
-    near = difflib.get_close_matches(name, table.names, n=1) or list(table.names[:5])
-    raise DataError(f"{table.title} has no column {name!r}: did you mean {' or '.join(map(repr, near))}?")

@@ -1,0 +1,144 @@
+"""Values as labels: when they are classes and when quantities, whatever they were found in."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from .cells import Column, Growing, infer, infer_values
+from .source import DataError
+
+MANY_CLASSES = 50  # different whole numbers, stored as floats, beyond which they are quantities
+CLASSES, NUMBERED = 1000, 50  # classes; different whole numbers that are classes rather than a quantity
+
+
+class Labels(NamedTuple):
+    """Labels of n samples, or none. why: how they were found, or where they may be, in a line for people.
+
+    values: int64 [n], -1 where unknown, with the names of the classes; or float32 [n], NaN where unknown, without.
+    name: the column that holds them. others: columns that may be meant instead.
+    """
+
+    values: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    why: str = ""
+    name: str | None = None
+    others: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """What can say how its labels were found."""
+
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+    why: str
+
+
+def said_of_labels(source: Labelled) -> str:
+    """What `describe` adds about labels."""
+    what = f", {len(source.classes)} classes" if source.classes else ", with a quantity for each"
+    return ("" if source.labels is None else what) + (f" ({source.why})" if source.why else "")
+
+
+def as_labels(
+    values: np.ndarray, n: int, title: str, classes: Sequence[str] = ()
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels as int64, -1 where unknown, and their names: as given, or the strings, or "0", "1", ...
+
+    Floats that are not whole, negative or of more than 50 values are quantities to be predicted: float32, NaN where unknown,
+    and no names. [n, classes] with a single one in each row is the class where that one stands.
+    """
+    values = np.asarray(values)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if is_one_hot(values):
+        values = values.argmax(1)
+    if values.shape != (n,):
+        raise DataError(f"{title} has {n} samples but labels of shape {list(values.shape)}: give one per sample")
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    if values.dtype.kind == "U":
+        names, codes = np.unique(values, return_inverse=True)
+        return codes.astype(np.int64), tuple(names.tolist())
+    if values.dtype.kind == "f":
+        known = values[np.isfinite(values)]
+        whole = np.array_equal(known, np.trunc(known))
+        if not whole or known.min(initial=0) < -1 or len(np.unique(known)) > MANY_CLASSES:
+            return values.astype(np.float32), ()
+        values = np.where(np.isfinite(values), values, -1)
+    if values.dtype.kind not in "iubf" or not np.array_equal(values, np.trunc(values)):
+        raise DataError(f"the labels of {title} are not whole ({values.dtype}): number or name the classes")
+    labels = values.astype(np.int64)
+    if labels.min() < -1 or labels.max() >= 100_000:
+        raise DataError(f"the labels of {title} go from {labels.min()} to {labels.max()}: number classes 0, 1, 2, ...")
+    if classes and labels.max() >= len(classes):
+        raise DataError(f"{title} has label {labels.max()} but {len(classes)} class names: name every class")
+    return labels, tuple(classes) or tuple(str(i) for i in range(int(labels.max()) + 1))
+
+
+def is_one_hot(values: np.ndarray) -> bool:
+    """[n, k] of zeros with one 1 in each row."""
+    if values.ndim != 2 or values.shape[1] < 2 or values.dtype.kind not in "biuf":
+        return False
+    return bool(((values == 0) | (values == 1)).all() and (values.sum(1) == 1).all())
+
+
+def as_column(name: str, values: Sequence[object]) -> Column:
+    """Cells (texts as in a file, or values that know what they are) as a column."""
+    if all(v is None or isinstance(v, str) for v in values):
+        cells: Sequence[object] = ["" if v is None else v for v in values]
+        growing = Growing(name, infer([str(c) for c in cells]))
+    else:
+        cells = [v if v is None or isinstance(v, bool | int | float | str) else _plain(v) for v in values]
+        cells = [None if isinstance(v, float) and v != v else v for v in cells]
+        growing = Growing(name, infer_values(cells))
+    growing.add(cells)
+    return growing.done()
+
+
+def labels_of(column: Column, title: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Classes (int64, -1 missing) and their names; or quantities (float32, NaN missing) and no names.
+
+    Texts and truths are classes. So are whole numbers with at most 50 different values, or at most 1,000 from 0 or 1 on
+    without a gap, twenty rows for each. Other numbers are quantities, and so are dates (days since 1970).
+    """
+    values, odd = column.values, column.odd
+    if column.form == "text":
+        used = np.unique(values[values >= 0])
+        words = np.array([column.words[i] for i in used])
+        if not 1 <= len(used) <= min(CLASSES, max(3, len(values) // 2)):
+            raise DataError(
+                f"column {column.name!r} of {title} has {len(used):,} different texts: these are no classes"
+            )
+        order = np.argsort(words)
+        of = np.full(len(column.words) + 1, -1)
+        of[used[order]] = np.arange(len(used))
+        return of[values].astype(np.int64), tuple(words[order].tolist())
+    there = ~np.isnan(values)
+    different = np.unique(values[there])
+    if not len(different):
+        raise DataError(f"column {column.name!r} of {title} holds no label: every cell is missing")
+    if column.form == "truth" or (column.form == "whole" and not odd and _numbered(different, len(values))):
+        labels = np.where(there, np.searchsorted(different, values), -1)
+        names = (
+            ["true" if v else "false" for v in different] if column.form == "truth" else [f"{v:.0f}" for v in different]
+        )
+        return labels.astype(np.int64), tuple(names)
+    return (values / (86_400 if column.form in ("date", "clock") else 1)).astype(np.float32), ()
+
+
+def different(column: Column) -> int:
+    """How many different values are there."""
+    values = column.values
+    return len(np.unique(values[values >= 0] if column.form == "text" else values[~np.isnan(values)]))
+
+
+def _numbered(values: np.ndarray, n: int) -> bool:
+    k = len(values)
+    gapless = values[0] in (0, 1) and values[-1] - values[0] == k - 1
+    return k <= NUMBERED or (gapless and k <= CLASSES and n >= 20 * k)
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else str(value)
