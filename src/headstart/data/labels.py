@@ -77,7 +77,7 @@ def telling(names: Sequence[str]) -> list[str]:
     return sorted(ranked, key=ranked.__getitem__)
 
 
-def choose(
+def decide(
     names: Sequence[str],
     column: Callable[[str], Column],
     title: str,

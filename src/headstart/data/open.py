@@ -12,8 +12,8 @@ from . import sets
 from .classes import as_column
 from .finding import paired
 from .finding.folder import open_survey
-from .finding.survey import choose, survey
-from .labels import choose as choose_labels
+from .finding.survey import one_kind, survey
+from .labels import decide as decide_labels
 from .names import suffix_of
 from .readers import Claim, claims, of_folder, reading
 from .source import DataError, Source
@@ -63,7 +63,7 @@ def open_source(where: Any, kind: str | None = None, label: str | None = None) -
         found = survey(path)
         if kind not in (None, "pair", *found.kinds):
             found = survey(path, kind)  # what is taken for something else may be that, too
-        return open_survey(found, choose(found, kind), label)
+        return open_survey(found, one_kind(found, kind), label)
     if not path.exists():
         if isinstance(where, str) and where.partition(":")[0] in sets.names():
             return _unlabelled(_as_kind(sets.load(where), kind), label)
@@ -124,7 +124,7 @@ def _open_frame(rows: Any, label: str | None) -> Source:
     if not every:
         return ListSource(every, "table", title="frame")
     of = {str(name): name for name in every[0]}
-    found = choose_labels(list(of), lambda n: as_column(n, [row[of[n]] for row in every]), "the frame", label)
+    found = decide_labels(list(of), lambda n: as_column(n, [row[of[n]] for row in every]), "the frame", label)
     if found.name is not None:
         every = [{k: v for k, v in row.items() if k != of[found.name]} for row in every]
     source = ListSource(every, "table", title="frame", why=found.why)

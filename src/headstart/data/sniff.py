@@ -13,7 +13,7 @@ from ..errors import Mistake, Unreadable
 from .classes import Labelled, labels_of
 from .finding import sidecar
 from .finding.folder import open_survey
-from .finding.survey import Survey, choose, survey, tables_beside
+from .finding.survey import Survey, one_kind, survey, tables_beside
 from .labels import folder_labels
 from .open import open_source
 from .readers import claims, of_folder
@@ -149,7 +149,7 @@ def _folder(path: Path) -> Found:
     parts = {k: len(rows) for k, rows in found.kinds.items()}
     beside = {"notes and tables about the files": len(found.notes), "files of no known kind": found.unknown}
     try:
-        kind = choose(found, None)
+        kind = one_kind(found, None)
     except DataError as error:
         if len(found.kinds) < 2:
             raise

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import Unreadable
 from ..classes import Labels, as_column
-from ..labels import choose
+from ..labels import decide
 from ..readers import claims, reading
 from ..source import DataError, Source
 from ..sources.pair import PairSource
@@ -64,7 +64,7 @@ def open_table(path: Path, label: str | None = None) -> PairSource | None:
     refs = {named[c]: [_text_or_none(v) for v in columns[c]] for c in every}
     read = {named[c]: (reader(k) if c in files else _same) for c, k in every.items()}
     rest = [c for c in columns if c not in every or label is not None]
-    found = choose(rest, lambda c: as_column(c, columns[c]), str(path), label) if rest else Labels()
+    found = decide(rest, lambda c: as_column(c, columns[c]), str(path), label) if rest else Labels()
     why = "; ".join(filter(None, (found.why, remark)))
     first = named[next(iter(files))]
     names = [r or f"{path.stem}[{i}]" for i, r in enumerate(refs[first])]

@@ -31,7 +31,7 @@ class Sidecar:
     def labels(self, asked: str | None = None) -> Labels:
         """Classes int64 (-1 where a file is not listed), or quantities float32 (NaN likewise), in the order of the files."""
         names = [c for c in self.columns if c != self.files]
-        found = labels.choose(
+        found = labels.decide(
             names, lambda c: as_column(c, self.columns[c]), self.name, asked, of=f" of {self.name}", alone=True
         )
         if found.values is None:

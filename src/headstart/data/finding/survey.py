@@ -88,7 +88,7 @@ def survey(folder: Path, kind: str | None = None) -> Survey:
     return found
 
 
-def choose(found: Survey, kind: str | None) -> str:
+def one_kind(found: Survey, kind: str | None) -> str:
     """The kind that the folder is opened as; DataError that lists what there is where the user has to choose."""
     folder, n, kinds = found.folder, len(found.files), found.kinds
     if kind == "pair":

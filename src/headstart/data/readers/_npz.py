@@ -17,7 +17,7 @@ def open_npz(path: Path, kind: str | None) -> Source:
     # opened here because numpy leaves the file of a damaged archive open
     with path.open("rb") as file, load_array(file, path) as archive:
         shapes = headers(archive, path)
-        chosen = choose(shapes, str(path))
+        chosen = main_array(shapes, str(path))
         values = _load_key(archive, chosen, path)
         labels, why = beside(chosen, shapes, lambda key: _load_key(archive, key, path))
     return source_of(values, kind, labels, path.stem, why)
@@ -34,7 +34,7 @@ def beside(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) -> tu
     return beside_array(chosen[len(before) :], near, lambda name: load(before + name))
 
 
-def choose(shapes: Shapes, title: str) -> str:
+def main_array(shapes: Shapes, title: str) -> str:
     """The key of the samples, by name and else by size; DataError in words. Of paths ("train/x") the last part counts."""
     listed = ", ".join(f"{key} {list(shape)} {dtype}" for key, (shape, dtype) in shapes.items()) or "nothing"
     size = {

@@ -1,6 +1,6 @@
 """Arrays in files: .npy, .npz and idx; HDF5 and Zarr, which stay on disk. Nothing is unpickled.
 
-`open` takes the first axis as the samples, and chooses keys as `_npz.choose` does. `read` takes the whole file as one sample.
+`open` takes the first axis as the samples, and chooses keys as `_npz.main_array` does. `read` takes the whole file as one sample.
 """
 
 import io
@@ -17,7 +17,7 @@ from ...extras import need
 from ..source import DataError, Source
 from ..sources.array import ArraySource, guess_kind, source_of
 from . import _idx as idx
-from ._npz import Shapes, beside, choose, headers, load_array, open_npz, read_header
+from ._npz import Shapes, beside, headers, load_array, main_array, open_npz, read_header
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
 EXTRA = "arrays"
@@ -200,7 +200,7 @@ def _hdf5(path: Path) -> Any:
 def _stored(store: Any, path: Path, kind: str | None) -> Source:
     arrays = {"": store} if hasattr(store, "shape") else _arrays(store)
     shapes = _inside(store)
-    chosen = choose(shapes, str(path))
+    chosen = main_array(shapes, str(path))
     shape, dtype = shapes[chosen]
     labels, why = beside(chosen, shapes, lambda key: _whole(arrays[key], shapes[key][1]))
     title = path.stem + (f"/{chosen}" if chosen and len(arrays) > 1 else "")
@@ -264,7 +264,7 @@ def _npz_shapes(path: Path) -> Shapes:
 
 def _many(shapes: Shapes, path: Path) -> str | None:
     """The kind of the samples along the first axis of the chosen array."""
-    shape, dtype = shapes[choose(shapes, str(path))]
+    shape, dtype = shapes[main_array(shapes, str(path))]
     return guess_kind(np.broadcast_to(np.zeros((), dtype), shape), path.name)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import Unreadable
 from ..cells import Column
 from ..classes import Labels, labels_of, said_of_labels
-from ..labels import choose, pick
+from ..labels import decide, pick
 from ..source import DataError
 
 CELLS = 200_000_000  # cells of a table that is kept in memory: 8 bytes each
@@ -68,7 +68,7 @@ class Columns:
 class TableSource:
     """The rows of one table as {column: cell}, without the label column.
 
-    label: a column's name; by default the one that `labels.choose` takes. candidates: columns that may be meant, that one first.
+    label: a column's name; by default the one that `labels.decide` takes. candidates: columns that may be meant, that one first.
     """
 
     kind = "table"
@@ -77,7 +77,7 @@ class TableSource:
 
     def __init__(self, table: Table, label: str | None = None):
         self.table, self.title = table, table.title
-        found = choose(table.names, table.column, self.title, label)
+        found = decide(table.names, table.column, self.title, label)
         self.labels, self.classes, self.why, self.label, others = found
         self.candidates = (*([found.name] if found.name else []), *others)
         if self.label is not None and len(table.names) == 1:
@@ -127,7 +127,7 @@ class TablesSource:
             n for n in widest.names if not all(n in t.names for t in tables)
         }
         alike = all(set(t.names) <= set(widest.names) for t in tables) and len(lacking) <= 1
-        found = choose(widest.names, widest.column, widest.title, label) if label is not None or alike else Labels()
+        found = decide(widest.names, widest.column, widest.title, label) if label is not None or alike else Labels()
         alike = alike and lacking <= {found.name}
         if alike:
             self.groups = None  # parts of one table, such as train.csv and test.csv
