@@ -22,7 +22,7 @@ import torch
 import headstart
 from headstart.log import Log
 from headstart.probes import Marks
-from headstart.scoring.table import Table
+from headstart.scoring.results import Table
 
 HERE = Path(__file__).resolve().parent
 SETS = {  # set -> what is probed
@@ -74,7 +74,7 @@ def measure(name: str, minutes: float, **words: object) -> Row:
         plan = json.loads((folder / "run" / "run.json").read_text())["plan"]
         speed = plan["rows"] * run.outcome.step / max(run.outcome.seconds, 1e-9)
         kind = plan["tokenizer"]["kind"]
-        return Row(name, kind, plan["recipe"], plan["steps"], plan["samples"], speed, run.table, took)
+        return Row(name, kind, plan["recipe"], plan["steps"], plan["samples"], speed, run.results, took)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -401,7 +401,7 @@ def test_three_parts_the_whole_way(tmp_path):
     words = {"recipe": "astrom3", "steps": 2, "size": "XS", "data.batch": 8, "data.held": 0.34, "run.device": "cpu"}
     with untimed():
         run = hs.pretrain(str(place), log=Log(quiet=True), **words, **{"run.out": str(tmp_path / "out")})
-    assert set(run.table) == {"random encoder", "pre-trained"} and set(run.table["pre-trained"]) == {
+    assert set(run.results) == {"random encoder", "pre-trained"} and set(run.results["pre-trained"]) == {
         "recall-1",
         "recall-5",
     }

@@ -206,9 +206,9 @@ def test_pretrain_finds_out_and_does_it(kind, tmp_path):
         run = hs.pretrain(str(place), log=Log(quiet=True), **words)
     plan = json.loads((out / "run.json").read_text())["plan"]
     assert plan["tokenizer"]["kind"] == kind and plan["recipe"] == default_recipe(kind)
-    assert bool(run.table) == (kind not in UNLABELLED)
+    assert bool(run.results) == (kind not in UNLABELLED)
     if kind == "table":
-        assert list(run.table) == ["raw input", "boosted trees", "random encoder", "pre-trained"]
+        assert list(run.results) == ["raw input", "boosted trees", "random encoder", "pre-trained"]
     bad = (out / "bad_files.jsonl").read_text()
     assert not bad, bad
     assert (out / "restored.png").exists() == (kind in PICTURED)
@@ -235,7 +235,7 @@ def test_pairs_meet_and_each_part_is_handed_back(tmp_path):
     out = tmp_path.parent / "pairs"
     with untimed():
         run = hs.pretrain(str(tmp_path), log=Log(quiet=True), **{**SMALL, "run.out": str(out)})
-    assert list(run.table) == ["random encoder", "pre-trained"] and set(run.table["pre-trained"]) == {
+    assert list(run.results) == ["random encoder", "pre-trained"] and set(run.results["pre-trained"]) == {
         "recall-1",
         "recall-5",
     }
@@ -243,7 +243,7 @@ def test_pairs_meet_and_each_part_is_handed_back(tmp_path):
     assert hs.load(out / "image").embed([np.zeros((24, 24, 3), np.uint8)]).shape == (1, 128)
     with pytest.raises(DataError, match="an encoder for each part"):
         hs.load(out)
-    assert hs.pretrain(str(tmp_path), log=Log(quiet=True), **{**SMALL, "run.out": str(out)}).table == run.table
+    assert hs.pretrain(str(tmp_path), log=Log(quiet=True), **{**SMALL, "run.out": str(out)}).table == run.results
 
 
 def test_plan_says_what_it_found_and_every_word(tmp_path, capsys):
@@ -289,7 +289,7 @@ def test_quantities_are_probed_written_and_not_needed_later(tmp_path):
     (tmp_path / "t.csv").write_text("size,colour,price\n" + "\n".join(rows) + "\n")
     (tmp_path / "new.csv").write_text("size,colour\n1.0,a\n2.0,b\n")
     run = quick(str(tmp_path / "t.csv"), **{"data.label": "price", "run.out": str(tmp_path / "r")})
-    assert all(name.startswith(("knn-R2", "linear-")) and "R2" in name for name in run.table["pre-trained"])
+    assert all(name.startswith(("knn-R2", "linear-")) and "R2" in name for name in run.results["pre-trained"])
     hs.embed(tmp_path / "r", str(tmp_path / "t.csv"), out=tmp_path / "z.csv", log=Log(quiet=True))
     lines = (tmp_path / "z.csv").read_text().splitlines()
     assert lines[0].startswith("name,label,z0") and float(lines[1].split(",")[1]) == pytest.approx(
@@ -312,11 +312,11 @@ def test_frames_and_lists_of_pairs(tmp_path):
             return "a frame describes its numbers"
 
     run = quick(Frame(), **{"data.label": "kind", "run.out": str(tmp_path / "frame")})
-    assert set(run.table) == {"raw input", "boosted trees", "random encoder", "pre-trained"}
+    assert set(run.results) == {"raw input", "boosted trees", "random encoder", "pre-trained"}
     pairs = [{"image": R.integers(0, 255, (3, 16, 16), dtype=np.uint8), "text": f"picture {i}"} for i in range(COUNT)]
     pairs[3]["text"] = None
     run = quick(pairs, **{"data.kind": "pair", "run.out": str(tmp_path / "pairs")})
-    assert set(run.table) == {"random encoder", "pre-trained"}
+    assert set(run.results) == {"random encoder", "pre-trained"}
     assert "pairs/image" in (tmp_path / "pairs" / "README.md").read_text()
 
 

@@ -22,8 +22,8 @@ from headstart.probes import Figure, Split, every, judge, named, probe
 from headstart.probes.linear import draws
 from headstart.scoring.features import encode_rows, raw_rows
 from headstart.scoring.labelled import Labelled, counts, labelled
+from headstart.scoring.results import Judged, best, cell, columns, figures, kept_results, lines, summary, written
 from headstart.scoring.score import score_encoder, score_raw, watcher
-from headstart.scoring.table import Judged, best, cell, columns, figures, kept_table, lines, summary, written
 
 ROOT = Path(__file__).parents[1]
 
@@ -104,9 +104,9 @@ def test_a_new_file_is_seen_everywhere(shelf, tmp_path, capsys):
     words = {"steps": 4, "size": "XS", "data.batch": 8, "data.held": 0.4, "run.device": "cpu", "run.out": str(out)}
     with untimed():
         run = hs.pretrain(str(place), log=Log(pause=0.0), **words)
-    assert list(run.table["pre-trained"]) == ["centroid", "knn", "linear-36", "mistaken"]
-    assert run.table["raw input"]["centroid"].value > 0.95
-    assert not run.table["raw input"]["mistaken"].higher
+    assert list(run.results["pre-trained"]) == ["centroid", "knn", "linear-36", "mistaken"]
+    assert run.results["raw input"]["centroid"].value > 0.95
+    assert not run.results["raw input"]["mistaken"].higher
     live = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step 4/4")]
     assert live and all(f"  {name} " in live[0] for name in ("centroid", "knn", "mistaken", "rank"))
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
@@ -115,7 +115,7 @@ def test_a_new_file_is_seen_everywhere(shelf, tmp_path, capsys):
     page, card = (out / "report.html").read_text(), (out / "README.md").read_text()
     for name in ("centroid", "knn", "mistaken"):
         assert f"<th>{name}</th>" in page and f"{name} by step" in page and f" {name} |" in card
-    assert kept_table(out / "probe.json") == run.table
+    assert kept_results(out / "probe.json") == run.results
     assert hs.probe(out, str(place), log=Log(quiet=True))["pre-trained"].keys() == {
         "centroid", "knn", "linear-40", "mistaken"}  # fmt: skip
 
@@ -210,11 +210,11 @@ def test_tables_of_any_figures():
     text = "\n".join(lines(table))
     assert "0.900 ± 0.020" in text and re.search(r"chance +0\.250 *$", text, re.M)
     kept = json.loads(json.dumps(Judged(table, "mean", 5, 6).kept()))
-    assert {row: figures(marks) for row, marks in kept["table"].items()} == table
+    assert {row: figures(marks) for row, marks in kept["results"].items()} == table
     assert figures(written({"rank": 3.0, "a": figure(0.5)})) == {"a": figure(0.5)}
 
 
 def test_tables_of_an_older_version_are_refused(tmp_path):
     (tmp_path / "baselines.json").write_text(json.dumps({"table": {"raw input": {"knn": 0.8}}}))
     with pytest.raises(Mistake, match="another version of headstart: delete it"):
-        kept_table(tmp_path / "baselines.json")
+        kept_results(tmp_path / "baselines.json")

@@ -61,7 +61,7 @@ def test_every_recipe_goes_the_whole_way(name, tmp_path):
         z = encoder.embed(str(place))
         assert z.shape == (len(z), encoder.width) and len(z) >= COUNT and np.isfinite(z).all()
     if "base" in more:
-        assert list(run.table) == ["raw input", "random encoder", "base encoder", "pre-trained"]
+        assert list(run.results) == ["raw input", "random encoder", "base encoder", "pre-trained"]
     again = hs.again(out, log=Log(quiet=True))
     assert again and all(then == now for then, now in again)
 

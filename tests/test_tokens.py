@@ -27,7 +27,7 @@ UNIFORM = (4, 4, 4)
 
 def same(a: Tokens, b: Tokens) -> None:
     assert torch.equal(a.values, b.values) and torch.equal(a.coords, b.coords)
-    assert (a.layout.lengths, a.layout.slots, a.kind) == (b.layout.lengths, b.layout.slots, b.kind)
+    assert (a.layout.lengths, a.layout.slots, a.name) == (b.layout.lengths, b.layout.slots, b.name)
 
 
 @pytest.mark.parametrize("lengths", [LENGTHS, UNIFORM, (1,), (0, 3, 0), ()])
@@ -141,13 +141,13 @@ def test_tree_maps_moves_and_rebuilds():
     view = View(rows((2, 3)), rows((2, 3)), choose(torch.zeros(5, dtype=torch.bool), (0, 0)))
     double = tree.map(lambda x: x * 2 if x.is_floating_point() else x, view)
     assert torch.equal(double.seen.values, 2 * view.seen.values) and double.hidden.counts == (0, 0)
-    assert double.seen.layout.lengths == (2, 3) and double.placeless is None and double.seen.kind == "x"
+    assert double.seen.layout.lengths == (2, 3) and double.placeless is None and double.seen.name == "x"
     moved = tree.to(view, "meta")
     assert moved.clean.values.device.type == moved.clean.layout.seg.device.type == "meta"
     other = tree.replace(view.seen, kind="audio")
-    assert (other.kind, view.seen.kind) == ("audio", "x")
+    assert (other.name, view.seen.name) == ("audio", "x")
     with pytest.raises(dataclasses.FrozenInstanceError):
-        view.seen.kind = "other"
+        view.seen.name = "other"
     leaves, spec = torch.utils._pytree.tree_flatten(view)
     back = torch.utils._pytree.tree_unflatten(leaves, spec)
     same(back.seen, view.seen)

@@ -68,7 +68,7 @@ def test_a_run_leaves_everything_behind(finished: tuple[Path, Path]) -> None:
     assert {p.name for p in out.iterdir()} == wanted
     bad = [json.loads(line)["path"] for line in (out / "bad_files.jsonl").read_text().splitlines()]
     assert sorted(Path(b).name for b in bad) == ["cut.png", "empty.png", "text.jpg"]
-    table = json.loads((out / "probe.json").read_text())["table"]
+    table = json.loads((out / "probe.json").read_text())["results"]
     assert list(table) == ["raw input", "random encoder", "pre-trained"]
     assert len({tuple(row) for row in table.values()}) == 1  # the same measures for all three
     page = (out / "report.html").read_text()
@@ -274,8 +274,8 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
 def test_the_demo_ends_with_a_table_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = hs.demo("steps=4", f"run.out={tmp_path / 'demo'}")
     said = capsys.readouterr().out
-    assert list(done.table) == ["raw input", "random encoder", "pre-trained"]
-    assert {"knn", "linear-100", "linear-600"} <= set(done.table["pre-trained"])
+    assert list(done.results) == ["raw input", "random encoder", "pre-trained"]
+    assert {"knn", "linear-100", "linear-600"} <= set(done.results["pre-trained"])
     assert "worth     pre-training" in said and "restored.png" in said and "chance" in said
     assert picture_width(tmp_path / "demo" / "restored.png") > 500
 

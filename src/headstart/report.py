@@ -15,7 +15,7 @@ from .data.source import Source
 from .log import Log
 from .picture import restored, sheet
 from .recipe import Recipe
-from .scoring.table import Judged, best, cell, chances, columns, figures, summary
+from .scoring.results import Judged, best, cell, chances, columns, figures, summary
 
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.3rem .9rem;border-bottom:1px solid #d8dee4;text-align:right}
@@ -55,7 +55,7 @@ def page(story: Story) -> str:
     """The page, its pictures inside."""
     plan, title = story.plan, escape(story.folder.name)
     parts = [f"<h1>{title}</h1><p>{escape(plan['found'])}</p><p><b>{escape(story.verdict)}</b></p>"]
-    if story.judged.table:
+    if story.judged.results:
         parts.append(f"<h2>What it is worth</h2>{_table(story.judged)}")
     parts.append("<h2>How it went</h2>" + curve([(s["step"], s["loss"]) for s in story.steps], "loss by step"))
     seen = [(row["step"], figures(row)) for row in story.probes]
@@ -81,18 +81,18 @@ def page(story: Story) -> str:
 
 
 def _table(judged: Judged) -> str:
-    table, chance = judged.table, chances(judged.table)
-    names = columns(table)
-    first = {name: best(table, name) for name in names}
+    results, chance = judged.results, chances(judged.results)
+    names = columns(results)
+    first = {name: best(results, name) for name in names}
     rows = [f"<tr><th></th>{''.join(f'<th>{escape(name)}</th>' for name in names)}</tr>"]
-    for row, marks in table.items():
+    for row, marks in results.items():
         top = {n for n in names if n in marks and marks[n] == first[n]}
         cells = (f"<td{' class=best' if n in top else ''}>{cell(marks, n)}</td>" for n in names)
         rows.append(f"<tr><td>{row}</td>{''.join(cells)}</tr>")
     if chance:
         guessed = (f"<td>{chance.get(n, '')}</td>" for n in names)
         rows.append(f"<tr><td>chance</td>{''.join(guessed)}</tr>")
-    note = f"<p>{summary(table)}.</p><p class=note>{judged.said()}; read by {judged.read}.</p>"
+    note = f"<p>{summary(results)}.</p><p class=note>{judged.said()}; read by {judged.read}.</p>"
     return f"<table>{''.join(rows)}</table>{note}"
 
 
@@ -114,7 +114,7 @@ def curve(points: Sequence[tuple[float, float]], label: str) -> str:
 
 def card(story: Story) -> str:
     """The model card."""
-    plan, table = story.plan, story.judged.table
+    plan, results = story.plan, story.judged.results
     left_out = f" ({story.bad} unreadable files left out)" if story.bad else ""
     lines = [f"# {story.folder.name}", ""]
     lines += [
@@ -124,12 +124,12 @@ def card(story: Story) -> str:
     lines += [f"Verdict: {story.verdict}.", "", "```python", "import headstart as hs"]
     parts = list(plan["tokenizer"].get("parts", [""]))  # an encoder for each part of pairs
     lines += [f"encoder = hs.load({str(story.folder / parts[0])!r})", "z = encoder.embed(your_data)", "```", ""]
-    if table:
-        names = columns(table)
+    if results:
+        names = columns(results)
         lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-        lines += [f"| {row} | " + " | ".join(cell(marks, n) for n in names) + " |" for row, marks in table.items()]
-        chance = ", ".join(f"{name} {value}" for name, value in chances(table).items())
-        lines += ["", f"{summary(table).capitalize()}. {story.judged.said()}. By chance: {chance or 'unknown'}."]
+        lines += [f"| {row} | " + " | ".join(cell(marks, n) for n in names) + " |" for row, marks in results.items()]
+        chance = ", ".join(f"{name} {value}" for name, value in chances(results).items())
+        lines += ["", f"{summary(results).capitalize()}. {story.judged.said()}. By chance: {chance or 'unknown'}."]
     else:
         lines.append("No labels were at hand, so nothing is known about its worth beyond the verdict.")
     return "\n".join([*lines, "", "Trained with:", "", *(f"- {reason}" for reason in plan["why"]), ""])

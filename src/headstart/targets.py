@@ -23,7 +23,7 @@ def normalised(view: View, rows: Int[Tensor, "K"], scene: Scene) -> Float[Tensor
     """The payload with each row brought to mean 0 and variance 1 (MAE, section 4.1: "normalized pixels")."""
     x = view.clean.values[rows]
     if not x.is_floating_point():
-        raise Mistake(f"rows of kind '{view.clean.kind}' are ids and cannot be normalised: use the target raw")
+        raise Mistake(f"rows of {view.clean.name!r} are ids and cannot be normalised: use the target raw")
     return (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + 1e-6).sqrt()
 
 

@@ -100,7 +100,7 @@ class Tokens:
     """Rows with coordinates.
 
     values: [T, ...] patches, ids, frames; [T, D] after a network.  coords: [T, C], where a row sits, in the units of
-    its tokenizer's axes; C may be 0.  kind: the name of the tokenizer that made the rows.  special: which of its learned
+    its tokenizer's axes; C may be 0.  name: of the tokenizer that made the rows.  special: which of its learned
     vectors an encoder puts in place of a row's content (a mask, a mode); -1: none, the content itself.  pairs: inside an
     encoder whose trunk asks for them, rows that have to do with each other.  asides: what a trunk wants added to the loss
     (the load balance of its experts), by name.
@@ -109,7 +109,7 @@ class Tokens:
     values: Tensor
     coords: Float[Tensor, "T C"]
     layout: Layout
-    kind: str = static(default="x")
+    name: str = static(default="x")
     special: Int[Tensor, "T"] | None = None
     pairs: Pairs | None = None
     asides: dict[str, Tensor] = field(default_factory=dict)
@@ -259,7 +259,7 @@ def pack(items: list[Tokens], slots: int = 0) -> Tokens:
     """
     if len(items) == 1 and not slots:
         return items[0]
-    kinds = {t.kind for t in items}
+    kinds = {t.name for t in items}
     if len(kinds) != 1:
         raise ValueError(
             f"rows of different kinds ({', '.join(sorted(kinds))}) cannot share one tensor: embed them first"
@@ -270,10 +270,10 @@ def pack(items: list[Tokens], slots: int = 0) -> Tokens:
     lengths = tuple(n for t in items for n in t.layout.lengths)
     first = items[0]
     if not slots:
-        return Tokens(values, coords, layout(lengths, had, _name(first.device)), first.kind)
+        return Tokens(values, coords, layout(lengths, had, _name(first.device)), first.name)
     if had:
         raise ValueError("these rows have reserved slots already")
-    return reserve(Tokens(values, coords, layout(lengths, 0, _name(first.device)), first.kind), slots)
+    return reserve(Tokens(values, coords, layout(lengths, 0, _name(first.device)), first.name), slots)
 
 
 def reserve(tokens: Tokens, slots: int) -> Tokens:
@@ -291,7 +291,7 @@ def reserve(tokens: Tokens, slots: int) -> Tokens:
         values, coords = (
             x.new_zeros((new.rows, *x.shape[1:])).index_copy_(0, at, x) for x in (tokens.values, tokens.coords)
         )
-    return Tokens(values, coords, new, tokens.kind)
+    return Tokens(values, coords, new, tokens.name)
 
 
 def split(tokens: Tokens, counts: list[int]) -> list[Tokens]:
@@ -302,7 +302,7 @@ def split(tokens: Tokens, counts: list[int]) -> list[Tokens]:
         rows = sum(lengths)
         piece = layout(lengths, tokens.layout.slots, _name(tokens.device))
         values, coords = tokens.values[row : row + rows], tokens.coords[row : row + rows]
-        pieces.append(Tokens(values, coords, piece, tokens.kind))
+        pieces.append(Tokens(values, coords, piece, tokens.name))
         segment, row = segment + count, row + rows
     return pieces
 
@@ -311,13 +311,13 @@ def select(tokens: Tokens, rows: Rows) -> Tokens:
     """Only these rows, in their order. Slots must be among them."""
     kept = layout(rows.counts, tokens.layout.slots, _name(tokens.device))
     special = None if tokens.special is None else tokens.special[rows.index]
-    return Tokens(tokens.values[rows.index], tokens.coords[rows.index], kept, tokens.kind, special)
+    return Tokens(tokens.values[rows.index], tokens.coords[rows.index], kept, tokens.name, special)
 
 
 def content(tokens: Tokens) -> Tokens:
     """The rows with data alone, in segments without slots."""
     at = every(tokens).index
-    return Tokens(tokens.values[at], tokens.coords[at], layout(tokens.content, 0, _name(tokens.device)), tokens.kind)
+    return Tokens(tokens.values[at], tokens.coords[at], layout(tokens.content, 0, _name(tokens.device)), tokens.name)
 
 
 def every(tokens: Tokens) -> Rows:
@@ -335,7 +335,7 @@ def join(parts: list[Tokens]) -> Tokens:
     together = end_to_end(parts)
     pairs = together.pairs and together.pairs.moved(order.argsort())
     spans = layout(lengths, 0, device)
-    return Tokens(together.values[order], together.coords[order], spans, parts[0].kind, pairs=pairs)
+    return Tokens(together.values[order], together.coords[order], spans, parts[0].name, pairs=pairs)
 
 
 def end_to_end(parts: list[Tokens]) -> Tokens:
@@ -348,7 +348,7 @@ def end_to_end(parts: list[Tokens]) -> Tokens:
     axes = max(p.coords.shape[1] for p in parts)
     coords = torch.cat([nn.functional.pad(p.coords, (0, axes - p.coords.shape[1])) for p in parts])
     spans = layout(tuple(n for p in parts for n in p.layout.lengths), parts[0].layout.slots, _name(coords.device))
-    return Tokens(torch.cat([p.values for p in parts]), coords, spans, parts[0].kind, pairs=_all_pairs(parts))
+    return Tokens(torch.cat([p.values for p in parts]), coords, spans, parts[0].name, pairs=_all_pairs(parts))
 
 
 def _all_pairs(parts: list[Tokens]) -> Pairs | None:

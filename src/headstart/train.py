@@ -19,7 +19,7 @@ from .log import Log, span
 from .nn.linear import fastest_dtype
 from .probes import Figure
 from .recipe import Recipe, Run
-from .scoring.table import written
+from .scoring.results import written
 from .step import Step
 from .training import Training
 

@@ -19,4 +19,4 @@ def crop_rows(tokens: Tokens, rng: Rng, scale: tuple[float, float], shrink: floa
     page[:, ORDER:] = 0
     numbered = replace(tokens, values=torch.arange(len(tokens), device=tokens.device), coords=page)
     chosen = part(numbered, rng, scale)
-    return Tokens(tokens.values[chosen.values], tokens.coords[chosen.values], chosen.layout, tokens.kind)
+    return Tokens(tokens.values[chosen.values], tokens.coords[chosen.values], chosen.layout, tokens.name)

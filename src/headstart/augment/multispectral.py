@@ -35,7 +35,7 @@ def coarser(tokens: Tokens, factor: int) -> Tokens:
     seg, values, coords = (torch.cat(parts) for parts in zip(*made, strict=True))
     order = seg.argsort(stable=True)  # sizes were done one after another; the bands of a scene are of one
     lengths = torch.bincount(seg, minlength=tokens.layout.segments).tolist()
-    return Tokens(values[order], coords[order], layout(tuple(lengths), 0, str(seg.device)), tokens.kind)
+    return Tokens(values[order], coords[order], layout(tuple(lengths), 0, str(seg.device)), tokens.name)
 
 
 def crop_rows(tokens: Tokens, rng: Rng, scale: tuple[float, float], shrink: float) -> Tokens:
@@ -50,7 +50,7 @@ def crop_rows(tokens: Tokens, rng: Rng, scale: tuple[float, float], shrink: floa
     flat = tokens.coords + 0.2 * rng.fold("rim").rows(tokens.layout.seg, cell)  # bands agree on which patch is nearer
     flat[:, 0] = 0  # near in the picture, whatever the band
     chosen = rows.part(replace(tokens, values=number, coords=flat), rng.fold("part"), scale)
-    part = Tokens(tokens.values[chosen.values], tokens.coords[chosen.values], chosen.layout, tokens.kind)
+    part = Tokens(tokens.values[chosen.values], tokens.coords[chosen.values], chosen.layout, tokens.name)
     part = _fewer_bands(part, rng)
     u = 2 * rng.fold("light").segments(2)[part.layout.seg] - 1
     blue = (5 / part.coords[:, :1].clamp(min=5)).square()  # 1 at 500 nm and below, 0.06 at 2 micrometres

@@ -17,11 +17,11 @@ def passage(tokens: Tokens, rng: Rng, scale: tuple[float, float]) -> Tokens:
         torch.arange(len(tokens), device=tokens.device),
         spans.place.to(torch.float32)[:, None],
         spans,
-        tokens.kind,
+        tokens.name,
     )
     chosen = part(numbered, rng, scale)
     coords, at = tokens.coords[chosen.values], chosen.layout
     first = (at.cu[:-1].long() + at.slots).clamp(max=max(0, len(chosen) - 1))
     start = coords[first, 0][at.seg].masked_fill(chosen.slot, 0.0)
     coords = torch.cat([coords[:, :1] - start[:, None], coords[:, 1:]], 1)
-    return Tokens(tokens.values[chosen.values], coords, at, tokens.kind)
+    return Tokens(tokens.values[chosen.values], coords, at, tokens.name)

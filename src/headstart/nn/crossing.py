@@ -60,7 +60,7 @@ class CrossBlock(nn.Module):
 
 def alone(x: Tokens, rows: Rows, values: Float[Tensor, "K D"]) -> Tokens:
     """These rows of x, without slots, saying something else."""
-    return Tokens(values, x.coords[rows.index], layout(rows.counts, 0, str(x.device)), x.kind)
+    return Tokens(values, x.coords[rows.index], layout(rows.counts, 0, str(x.device)), x.name)
 
 
 class cross_decoder(nn.Module):

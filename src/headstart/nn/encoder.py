@@ -154,7 +154,7 @@ class Encoder(nn.Module):
         how noisy their segment is (0, as if nothing was said: not at all). Rows whose position is withheld lie at 0."""
         if tokens.values.is_floating_point():
             tokens = tokens.with_values(tokens.values.to(self.dtype))
-        payload = self.embeds[tokens.kind](tokens)
+        payload = self.embeds[tokens.name](tokens)
         if tokens.special is not None:
             if self.specials is None:
                 raise ValueError(
@@ -177,13 +177,13 @@ class Encoder(nn.Module):
                 own = own + noisy.repeat_interleave(spans.slots, 0).to(x.dtype)
             x = x.index_copy(0, heads, own)
         coords = tokens.coords if placeless is None else tokens.coords.masked_fill(placeless[:, None], 0)
-        pairs = pairs_of(self.tokenizers[tokens.kind], tokens, placeless) if self.trunk.paired else None
-        return Tokens(x, coords, spans, tokens.kind, pairs=pairs)
+        pairs = pairs_of(self.tokenizers[tokens.name], tokens, placeless) if self.trunk.paired else None
+        return Tokens(x, coords, spans, tokens.name, pairs=pairs)
 
 
 def returned(seen: Tokens, z: Tokens) -> Tokens:
     """What a trunk made of these rows: they themselves with other values, or, where it gives fewer, its own."""
-    return seen.with_values(z.values) if z.layout is seen.layout else replace(z, kind=seen.kind)
+    return seen.with_values(z.values) if z.layout is seen.layout else replace(z, name=seen.name)
 
 
 def encoder(

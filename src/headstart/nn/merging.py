@@ -63,7 +63,7 @@ def merged(x: Tokens) -> Tokens:
         for each in (x.values, x.coords)
     )
     pairs = None if x.pairs is None else x.pairs.moved(where)
-    return Tokens(values, coords, new, x.kind, pairs=pairs, asides=x.asides)
+    return Tokens(values, coords, new, x.name, pairs=pairs, asides=x.asides)
 
 
 def _after(like: Float[Tensor, "S n D"], slots: int) -> Int[Tensor, "S n"]:

@@ -13,8 +13,8 @@ from ..recipe import RANDOM, Recipe
 from ..report import write_report
 from ..scoring.features import encode
 from ..scoring.labelled import Labelled
+from ..scoring.results import MINE, Judged, Results, bar, kept_results, lines, summary, written
 from ..scoring.score import choose_read, score_encoder, score_raw
-from ..scoring.table import MINE, Judged, Table, bar, kept_table, lines, summary, written
 from .folder import ARRAY
 from .material import Material
 
@@ -24,7 +24,7 @@ encoder = hs.load({folder!r})
 z = encoder.embed({where})  # numpy, [samples, {width}]"""
 
 
-def baselines(recipe: Recipe, probe: Labelled | None, folder: Path, log: Log) -> Table:
+def baselines(recipe: Recipe, probe: Labelled | None, folder: Path, log: Log) -> Results:
     """What pre-training must beat, scored before it begins and kept: the encoder of the first step is soon gone."""
     encoder, tokenizer = recipe.objective.encoder, recipe.data.only
     path = folder / "baselines.json"
@@ -37,11 +37,11 @@ def baselines(recipe: Recipe, probe: Labelled | None, folder: Path, log: Log) ->
         for name, start in starts.items():
             read, _ = choose_read(start, tokenizer, probe)
             rows[name] = score_encoder(start, tokenizer, probe, read)
-        checkpoint.write_json(path, {"read": read, "table": {row: written(marks) for row, marks in rows.items()}})
-    table = kept_table(path)
-    for line in bar(table):
+        checkpoint.write_json(path, {"read": read, "results": {row: written(marks) for row, marks in rows.items()}})
+    results = kept_results(path)
+    for line in bar(results):
         log.say(f"probe     {line}")
-    return table
+    return results
 
 
 def fresh(like: Encoder) -> Encoder:
@@ -50,7 +50,9 @@ def fresh(like: Encoder) -> Encoder:
     return like.like().to(like.slots.device)
 
 
-def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: Table, verdict: str, log: Log) -> None:
+def finish(
+    plan: Plan, recipe: Recipe, material: Material, folder: Path, results: Results, verdict: str, log: Log
+) -> None:
     """Everything that a finished run leaves behind, `probe.json` last."""
     encoder, tokenizer, probe = recipe.objective.encoder, recipe.data.only, material.probe
     read, marks = (READ, {}) if probe is None else choose_read(encoder, tokenizer, probe)
@@ -59,11 +61,11 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
     checkpoint.save_encoder(
         folder, encoder.folded(), {**facts, "steps": plan.steps, "data": plan.found, "headstart": __version__}
     )
-    judged = Judged(table, read)
+    judged = Judged(results, read)
     if probe is not None:
-        table[MINE] = score_encoder(encoder, tokenizer, probe, read)
-        judged = Judged(table, read, len(probe.bank_at), len(probe.query_at))
-        log.say("\n" + "\n".join(lines(table)) + f"\n\nworth     {summary(table)}")
+        results[MINE] = score_encoder(encoder, tokenizer, probe, read)
+        judged = Judged(results, read, len(probe.bank_at), len(probe.query_at))
+        log.say("\n" + "\n".join(lines(results)) + f"\n\nworth     {summary(results)}")
     log.say(f"health    {verdict}")
     write_report(folder, recipe, material.training, judged, log)
     checkpoint.write_json(folder / "probe.json", judged.kept())

@@ -20,7 +20,7 @@ from ..recipe import RANDOM, Data, Recipe
 from ..report import write_report
 from ..scoring.features import encode
 from ..scoring.pairs import found, meet, meetings
-from ..scoring.table import MINE, Judged, Table, bar, kept_table, lines, summary, written
+from ..scoring.results import MINE, Judged, Results, bar, kept_results, lines, summary, written
 from .material import Material
 
 SNIPPET = """import headstart as hs
@@ -28,18 +28,18 @@ encoder = hs.load({folder!r})
 z = encoder.embed(your_data)  # {part}; likewise {others}"""
 
 
-def baseline(objective: Objective, data: Data, held: np.ndarray, folder: Path, log: Log) -> Table:
+def baseline(objective: Objective, data: Data, held: np.ndarray, folder: Path, log: Log) -> Results:
     """Retrieval by the untrained encoders, scored before training and kept."""
     path = folder / "baselines.json"
     if not meetings(objective) or not len(held):
         return {}
     if not path.exists():
         log.say("probe     how often the untrained encoders find a sample's other part: the bar to beat")
-        checkpoint.write_json(path, {"table": {RANDOM: written(found(objective, data, held))}})
-    table = kept_table(path)
-    for line in bar(table):
+        checkpoint.write_json(path, {"results": {RANDOM: written(found(objective, data, held))}})
+    results = kept_results(path)
+    for line in bar(results):
         log.say(f"probe     {line}")
-    return table
+    return results
 
 
 def watcher(
@@ -62,7 +62,9 @@ def watcher(
     return watch
 
 
-def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: Table, verdict: str, log: Log) -> None:
+def finish(
+    plan: Plan, recipe: Recipe, material: Material, folder: Path, results: Results, verdict: str, log: Log
+) -> None:
     """An encoder in a folder for each part; `probe.json` last."""
     objective, held = recipe.objective, material.held
     parts = list(recipe.data.tokenizers)
@@ -73,15 +75,15 @@ def finish(plan: Plan, recipe: Recipe, material: Material, folder: Path, table: 
         facts: dict[str, Any] = {"read": read, "width": encoder.width, "input": {}, "recipe": plan.recipe, "part": part}
         facts |= {"steps": plan.steps, "data": plan.found, "headstart": __version__}
         checkpoint.save_encoder(folder / part, encoder, facts)
-    if table:
-        table[MINE] = found(objective, recipe.data, held)
-        log.say("\n" + "\n".join(lines(table)) + f"\n\nworth     {summary(table)}")
+    if results:
+        results[MINE] = found(objective, recipe.data, held)
+        log.say("\n" + "\n".join(lines(results)) + f"\n\nworth     {summary(results)}")
     terms = list(dict.fromkeys(pair.term for pair in met))
     heads = {f"{t.name}.{k}" if len(terms) > 1 else k: x.clone() for t in terms for k, x in t.head.state_dict().items()}
     if heads:
         checkpoint.write_tensors(folder / "heads.safetensors", heads)
     log.say(f"health    {verdict}")
-    judged = Judged(table, read, 0, len(held))
+    judged = Judged(results, read, 0, len(held))
     write_report(folder, recipe, material.training, judged, log)
     checkpoint.write_json(folder / "probe.json", judged.kept())
     log.say(f"\ndone      an encoder for each part: {', '.join(str(folder / part) for part in parts)}. To use them:\n")

@@ -14,7 +14,7 @@ from ..probes.linear import draws
 from ..tokens import Tokenizer
 from .features import Indices, encode, encode_rows, raw, raw_rows
 from .labelled import QUICK, Labelled, RowVectors, Vectors, counts, labelled
-from .table import Table
+from .results import Results
 
 
 def score(data: Labelled, kind: str, vectors: Vectors, rows: RowVectors, quick: bool = False) -> Marks:
@@ -26,16 +26,16 @@ def score(data: Labelled, kind: str, vectors: Vectors, rows: RowVectors, quick: 
     return marks if split is None else marks | judge(of_rows, split)
 
 
-def score_raw(tokenizer: Tokenizer, data: Labelled) -> Table:
+def score_raw(tokenizer: Tokenizer, data: Labelled) -> Results:
     """The rows of a table that know no encoder: the raw input, and the rivals of a kind of data."""
     vectors = partial(raw, tokenizer)
-    table = {"raw input": score(data, tokenizer.kind, vectors, partial(raw_rows, tokenizer))}
+    results = {"raw input": score(data, tokenizer.kind, vectors, partial(raw_rows, tokenizer))}
     rivals = [p for p in every("segments", tokenizer.kind) if p.rival]
     split = data.split(vectors) if rivals else None
     for rival in rivals:
         assert split is not None
-        table[rival.rival] = table.get(rival.rival, {}) | judge([rival], split)
-    return table
+        results[rival.rival] = results.get(rival.rival, {}) | judge([rival], split)
+    return results
 
 
 def score_encoder(encoder: Encoder, tokenizer: Tokenizer, data: Labelled, read: str, quick: bool = False) -> Marks:

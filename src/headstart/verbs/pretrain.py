@@ -20,8 +20,8 @@ from ..running import paired
 from ..running.finish import READ, baselines, finish, snippet
 from ..running.folder import begin, begun, method_of, title
 from ..running.material import Material, fingerprint, gather
+from ..scoring.results import Results, figures, kept_results, lines
 from ..scoring.score import watcher
-from ..scoring.table import Table, figures, kept_table, lines
 from ..shelf.find import default_recipe, find, spelled
 from ..train import Outcome, device_of, dtype_of, train
 from ..words import WordError, changed, parse
@@ -32,7 +32,7 @@ class Finished:
     """What `pretrain` returns. table: figures by row (raw input, random encoder, pre-trained), empty without labels."""
 
     folder: Path
-    table: Table
+    results: Results
     verdict: str
     outcome: Outcome
 
@@ -100,21 +100,21 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
     recipe = build(plan, method, material.training)
     objective, pairs = recipe.objective.to(device), len(recipe.data.tokenizers) > 1
     set_dtype(objective, dtype_of(run, device))  # what is compared is computed alike
-    table: Table = {}
+    results: Results = {}
     watch = None
     noted: list[health.Health] = []
     if first:
         material.everything.write_bad(folder / "bad_files.jsonl")
         if pairs:
             whole = dataclasses.replace(recipe.data, source=material.everything)
-            table = paired.baseline(objective, whole, material.held, folder, log)
+            results = paired.baseline(objective, whole, material.held, folder, log)
             watch = paired.watcher(objective, whole, material.held, noted.append)
         else:
-            table = baselines(recipe, material.probe, folder, log)
+            results = baselines(recipe, material.probe, folder, log)
             watch = watcher(objective.encoder, recipe.data.only, material.training, material.probe, READ, noted.append)
     outcome = train(recipe, run, folder, log, watch)
     if not first:
-        return Finished(folder, table, "", outcome)
+        return Finished(folder, results, "", outcome)
     if watch is not None and not noted:
         watch(outcome.step)
     rows, quick = log.latest("step"), [marks for row in log.latest("probe") if (marks := figures(row))]
@@ -132,19 +132,19 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
         )
     elif pairs:
         judged = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, source=material.everything))
-        paired.finish(plan, judged, material, folder, table, verdict, log)
+        paired.finish(plan, judged, material, folder, results, verdict, log)
     else:
-        finish(plan, recipe, material, folder, table, verdict, log)
-    return Finished(folder, table, verdict, outcome)
+        finish(plan, recipe, material, folder, results, verdict, log)
+    return Finished(folder, results, verdict, outcome)
 
 
 def _already(folder: Path, plan: Plan, log: Log) -> Finished:
     """The run is finished: say what it was."""
-    table = kept_table(folder / "probe.json")
+    results = kept_results(folder / "probe.json")
     log.say(f"finished  already; delete {folder} to begin anew, or give another run its own folder with run.out=\n")
-    if table:
-        log.say("\n".join(lines(table)) + "\n")
+    if results:
+        log.say("\n".join(lines(results)) + "\n")
     parts = list(plan.tokenizer.get("parts", ()))
     log.say(paired.snippet(folder, parts) if parts else snippet(folder, plan.where))
     verdict = json.loads((folder / "health.json").read_text())["verdict"]
-    return Finished(folder, table, verdict, Outcome(plan.steps, plan.steps))
+    return Finished(folder, results, verdict, Outcome(plan.steps, plan.steps))

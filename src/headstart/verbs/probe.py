@@ -16,14 +16,14 @@ from ..running.finish import fresh
 from ..running.folder import facts, method_of
 from ..running.material import divide
 from ..scoring.labelled import labelled
+from ..scoring.results import MINE, Results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
-from ..scoring.table import MINE, Table, lines, summary
 from ..train import device_of
 
 TEST = 0.3  # share of the labelled samples that judges
 
 
-def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
+def probe(run: str | Path, where: Any, log: Log | None = None) -> Results:
     """Scores by row on the labelled data `where`; 30 % of its samples judge, the others are learnt from.
 
     Samples that the encoder saw in pre-training, without their labels, may be among both.
@@ -49,13 +49,13 @@ def probe(run: str | Path, where: Any, log: Log | None = None) -> Table:
     log.say(
         f"probe     {sides}, {len(source.classes) or 'no'} classes; pre-training may have seen them, without labels"
     )
-    table = {
+    results = {
         **score_raw(tokenizer, data),
         "random encoder": score_encoder(fresh, tokenizer, data, choose_read(fresh, tokenizer, data)[0]),
         MINE: score_encoder(encoder.module, tokenizer, data, encoder.read),
     }
-    log.say("\n" + "\n".join(lines(table)) + f"\n\nworth     {summary(table)}")
-    return table
+    log.say("\n" + "\n".join(lines(results)) + f"\n\nworth     {summary(results)}")
+    return results
 
 
 def untrained(folder: Path, trained: Encoder, log: Log) -> Encoder:

@@ -65,7 +65,7 @@ def rows(samples: list[Any], tokenizer: Tokenizer, kind: str, slots: int, device
         )
     empty = replace(there, values=there.values[:0], coords=there.coords[:0], layout=layout((0,)))
     together = pack([empty if tokens is None else tokens for tokens in made])
-    return replace(reserve(to(together, device), slots), kind=kind)
+    return replace(reserve(to(together, device), slots), name=kind)
 
 
 def _made(sample: Any, tokenizer: Tokenizer) -> Tokens | None:
@@ -80,7 +80,7 @@ def groups(samples: list[Any]) -> list[Tensor]:
 def packed(parts: list[Tensor], tokenizer: Tokenizer, kind: str, slots: int) -> Tokens:
     """Packed tokens of stacked samples; neighbouring stacks of one shape are joined first."""
     joined = [torch.cat(list(same)) for _, same in groupby(parts, key=lambda part: part.shape[1:])]
-    return replace(reserve(pack([tokenizer.many(part) for part in joined]), slots), kind=kind)
+    return replace(reserve(pack([tokenizer.many(part) for part in joined]), slots), name=kind)
 
 
 def only(tokenizers: dict[str, Tokenizer]) -> Tokenizer:
@@ -223,7 +223,7 @@ def _views(
     if not isinstance(samples[0], np.ndarray):
         batch = rows(samples, tokenizer, kind, 0, keys.device)
         looks = views(Look(way, batch, 1), step.rng("views", keys))
-        return {view: replace(reserve(pack(crops), slots), kind=kind) for view, crops in looks.items()}
+        return {view: replace(reserve(pack(crops), slots), name=kind) for view, crops in looks.items()}
     stacks = [group.to(keys.device) for group in groups(samples)]
     chances = [step.rng("views", key) for key in keys.split([len(stack) for stack in stacks])]
     crops = [views(Look(way, stack, tokenizer.patch), rng) for stack, rng in zip(stacks, chances, strict=True)]

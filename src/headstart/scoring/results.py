@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import Mistake
 from ..probes import VERSION, Figure, Marks
 
-Table = dict[str, Marks]  # row ("raw input", "random encoder", "pre-trained") -> name -> figure
+Results = dict[str, Marks]  # row ("raw input", "random encoder", "pre-trained") -> name -> figure
 MINE = "pre-trained"
 
 
@@ -18,15 +18,15 @@ class Judged:
     """What a run is worth. read: how its vectors were read off. bank, query: labelled samples that were learnt from and that
     judged; pairs have no bank."""
 
-    table: Table
+    results: Results
     read: str
     bank: int = 0
     query: int = 0
 
     def kept(self) -> dict[str, Any]:
         """As JSON has it."""
-        table = {row: written(marks) for row, marks in self.table.items()}
-        return {"protocol": VERSION, "read": self.read, "bank": self.bank, "query": self.query, "table": table}
+        results = {row: written(marks) for row, marks in self.results.items()}
+        return {"protocol": VERSION, "read": self.read, "bank": self.bank, "query": self.query, "results": results}
 
     def said(self) -> str:
         """How it was judged, in a sentence without its full stop."""
@@ -41,9 +41,9 @@ class Judged:
         )
 
 
-def columns(table: Table) -> list[str]:
+def columns(results: Results) -> list[str]:
     """The figures of a table."""
-    return list(dict.fromkeys(name for marks in table.values() for name in marks))
+    return list(dict.fromkeys(name for marks in results.values() for name in marks))
 
 
 def cell(marks: Marks, name: str) -> str:
@@ -54,41 +54,43 @@ def cell(marks: Marks, name: str) -> str:
     return f"{figure.value:.3f}" + ("" if figure.spread is None else f" ± {figure.spread:.3f}")
 
 
-def chances(table: Table) -> dict[str, str]:
+def chances(results: Results) -> dict[str, str]:
     """What each figure is by chance, as text, of those of which that can be said."""
-    known = {name: f.chance for marks in table.values() for name, f in marks.items() if f.chance is not None}
+    known = {name: f.chance for marks in results.values() for name, f in marks.items() if f.chance is not None}
     return {name: f"{value:.3f}" for name, value in known.items()}
 
 
-def best(table: Table, name: str) -> Figure | None:
+def best(results: Results, name: str) -> Figure | None:
     """The best figure of this name."""
-    found = [marks[name] for marks in table.values() if name in marks]
+    found = [marks[name] for marks in results.values() if name in marks]
     return max(found, key=lambda figure: figure.value if figure.higher else -figure.value, default=None)
 
 
-def lines(table: Table, indent: str = " " * 10) -> list[str]:
+def lines(results: Results, indent: str = " " * 10) -> list[str]:
     """The table as text."""
-    names, chance = columns(table), chances(table)
-    rows = {row: [cell(marks, name) for name in names] for row, marks in table.items()}
+    names, chance = columns(results), chances(results)
+    rows = {row: [cell(marks, name) for name in names] for row, marks in results.items()}
     rows |= {"chance": [chance.get(name, "") for name in names]} if chance else {}
     out = [indent + " " * 16 + "".join(f"{name:>18s}" for name in names)]
     return [*out, *(indent + f"{row:16s}" + "".join(f"{text:>18s}" for text in cells) for row, cells in rows.items())]
 
 
-def bar(table: Table) -> list[str]:
+def bar(results: Results) -> list[str]:
     """Each row on a line of its own, as what is to be beaten."""
-    return [f"{row:15s} " + "  ".join(f"{name} {cell(marks, name)}" for name in marks) for row, marks in table.items()]
+    return [
+        f"{row:15s} " + "  ".join(f"{name} {cell(marks, name)}" for name in marks) for row, marks in results.items()
+    ]
 
 
-def summary(table: Table) -> str:
+def summary(results: Results) -> str:
     """Whether pre-training helped, figure by figure. A difference counts from two standard errors of the best baseline on."""
-    others = {row: marks for row, marks in table.items() if row != MINE}
+    others = {row: marks for row, marks in results.items() if row != MINE}
     said: dict[str, list[str]] = {"beats every baseline": [], "is not clearly better": [], "LOSES": []}
-    compared = [name for name in columns(table) if name in table[MINE] and best(others, name) is not None]
+    compared = [name for name in columns(results) if name in results[MINE] and best(others, name) is not None]
     for name in compared:
         rival = best(others, name)
         assert rival is not None
-        gain, clear = table[MINE][name].over(rival), 2 * rival.error
+        gain, clear = results[MINE][name].over(rival), 2 * rival.error
         said["beats every baseline" if gain > clear else "LOSES" if gain < -clear else "is not clearly better"].append(
             name
         )
@@ -112,12 +114,12 @@ def figures(kept: Mapping[str, Any]) -> Marks:
     return {name: Figure(**x) for name, x in kept.items() if isinstance(x, dict)}
 
 
-def kept_table(path: Path) -> Table:
+def kept_results(path: Path) -> Results:
     """The table that a run left in a file."""
-    table = {row: figures(marks) for row, marks in json.loads(path.read_text())["table"].items()}
-    if any(not marks for marks in table.values()):
+    results = {row: figures(marks) for row, marks in json.loads(path.read_text())["results"].items()}
+    if any(not marks for marks in results.values()):
         raise Mistake(f"{path} was written by another version of headstart: delete it and start the run again")
-    return table
+    return results
 
 
 def _listed(names: list[str]) -> str:
