@@ -27,16 +27,16 @@ HEAD = ("| kind | set | method | steps | seconds | measure | score |", "|---|---
 
 def block(rows: list[Row]) -> list[str]:
     """The lines of one set: its two baselines, then the methods, the best one bold."""
-    first, table = rows[0], rows[0].table
-    measure_ = " / ".join(shown(table["raw input"]))
+    first, results = rows[0], rows[0].results
+    measure_ = " / ".join(shown(results["raw input"]))
     lines = [
-        f"| {first.kind} | {first.name} | {who} | | | {measure_} | {marks(table.get(who))} |"
+        f"| {first.kind} | {first.name} | {who} | | | {measure_} | {marks(results.get(who))} |"
         for who in ("raw input", "boosted trees", "random encoder")
-        if who in table
+        if who in results
     ]
     best = max(rows, key=lambda row: worth(row))
     for row in rows:
-        score = marks(row.table["pre-trained"])
+        score = marks(row.results["pre-trained"])
         chosen = " (default)" if row.recipe == default_recipe(row.kind) else ""
         score = f"**{score}**" if row is best else score
         lines.append(f"| | | {row.recipe}{chosen} | {row.steps:,} | {row.seconds:.0f} | {measure_} | {score} |")
@@ -45,7 +45,7 @@ def block(rows: list[Row]) -> list[str]:
 
 def worth(row: Row) -> float:
     """The mean of kNN and of the linear probe at the larger label count."""
-    mine = row.table["pre-trained"]
+    mine = row.results["pre-trained"]
     knn, linear = (mine[name].value for name in shown(mine))
     return (knn + linear) / 2
 
@@ -65,7 +65,7 @@ def main() -> None:
                 rows.append(measure(name, given.minutes, recipe=recipe))
             except Exception as error:  # a method that refuses a kind is a finding, too
                 print(f"{name} {recipe}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        if rows and rows[0].table:
+        if rows and rows[0].results:
             done += block(rows)
             kept[name] = {row.recipe: worth(row) for row in rows}
             print(*block(rows), sep="\n", flush=True)

@@ -22,7 +22,7 @@ import torch
 import headstart
 from headstart.log import Log
 from headstart.probes import Marks
-from headstart.scoring.results import Table
+from headstart.scoring.results import Results
 
 HERE = Path(__file__).resolve().parent
 SETS = {  # set -> what is probed
@@ -58,7 +58,7 @@ class Row:
     steps: int
     samples: int
     rows_per_second: float
-    table: Table
+    results: Results
     seconds: float
 
 
@@ -96,11 +96,11 @@ HEAD = (
 
 
 def line(row: Row) -> str:
-    table = row.table
-    names = shown(next(iter(table.values()))) if table else ["none"]
-    cells = [marks(table.get(who)) for who in ("raw input", "random encoder", "pre-trained", "boosted trees")]
-    best = max(("raw input", "random encoder"), key=lambda who: table[who][names[-1]].value) if table else ""
-    if table and table["pre-trained"][names[-1]].over(table[best][names[-1]]) > 0:
+    results = row.results
+    names = shown(next(iter(results.values()))) if results else ["none"]
+    cells = [marks(results.get(who)) for who in ("raw input", "random encoder", "pre-trained", "boosted trees")]
+    best = max(("raw input", "random encoder"), key=lambda who: results[who][names[-1]].value) if results else ""
+    if results and results["pre-trained"][names[-1]].over(results[best][names[-1]]) > 0:
         cells[2] = f"**{cells[2]}**"
     facts = [row.name, row.kind, SETS.get(row.name, ""), f"{row.samples:,}", f"{row.rows_per_second:,.0f}"]
     return "| " + " | ".join([*facts, f"{names[0]} / {names[-1]}", *cells, f"{row.seconds:.0f}"]) + " |"

@@ -243,7 +243,7 @@ def test_pairs_meet_and_each_part_is_handed_back(tmp_path):
     assert hs.load(out / "image").embed([np.zeros((24, 24, 3), np.uint8)]).shape == (1, 128)
     with pytest.raises(DataError, match="an encoder for each part"):
         hs.load(out)
-    assert hs.pretrain(str(tmp_path), log=Log(quiet=True), **{**SMALL, "run.out": str(out)}).table == run.results
+    assert hs.pretrain(str(tmp_path), log=Log(quiet=True), **{**SMALL, "run.out": str(out)}).results == run.results
 
 
 def test_plan_says_what_it_found_and_every_word(tmp_path, capsys):
