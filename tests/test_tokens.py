@@ -13,10 +13,10 @@ from headstart.tokens import (
     Rows,
     Tokens,
     View,
-    choose,
     layout,
     pack,
     reserve,
+    rows_where,
     segment_mean,
     select,
     split,
@@ -94,7 +94,7 @@ def test_select(lengths):
     mask = torch.rand(len(tokens), generator=torch.Generator().manual_seed(2)) < 0.5
     mask |= tokens.slot
     counts = tuple(int(mask[tokens.layout.seg == s].sum()) for s in range(len(lengths)))
-    kept = select(tokens, choose(mask, counts))
+    kept = select(tokens, rows_where(mask, counts))
     assert torch.equal(kept.values, tokens.values[mask]) and torch.equal(kept.coords, tokens.coords[mask])
     assert kept.layout.lengths == counts and kept.slot.sum() == len(lengths)
     assert torch.equal(kept.layout.seg, tokens.layout.seg[mask])
@@ -102,9 +102,9 @@ def test_select(lengths):
 
 def test_rows():
     mask = torch.tensor([True, False, True, True])
-    some = choose(mask, (2, 1))
+    some = rows_where(mask, (2, 1))
     assert isinstance(some, Rows) and len(some) == 3 and some.index.tolist() == [0, 2, 3] and some.counts == (2, 1)
-    none = choose(torch.zeros(4, dtype=torch.bool), (0, 0))
+    none = rows_where(torch.zeros(4, dtype=torch.bool), (0, 0))
     assert len(none) == 0
 
 
@@ -122,7 +122,7 @@ def test_segment_mean(lengths, slots):
 def test_view_says_what_was_kept():
     tokens = rows((4, 2), slots=1)
     mask = torch.tensor([False, True, True, False, False, False, True, False])
-    view = View(tokens, tokens, choose(mask, (2, 1)))
+    view = View(tokens, tokens, rows_where(mask, (2, 1)))
     assert not view.dropped and view.kept.index.tolist() == [0, 3, 4, 5, 7] and view.kept.counts == (3, 2)
     assert View(select(tokens, view.kept), tokens, view.hidden).dropped
 
@@ -138,7 +138,7 @@ def test_segment_keys_tell_crops_apart():
 
 
 def test_tree_maps_moves_and_rebuilds():
-    view = View(rows((2, 3)), rows((2, 3)), choose(torch.zeros(5, dtype=torch.bool), (0, 0)))
+    view = View(rows((2, 3)), rows((2, 3)), rows_where(torch.zeros(5, dtype=torch.bool), (0, 0)))
     double = tree.map(lambda x: x * 2 if x.is_floating_point() else x, view)
     assert torch.equal(double.seen.values, 2 * view.seen.values) and double.hidden.counts == (0, 0)
     assert double.seen.layout.lengths == (2, 3) and double.placeless is None and double.seen.name == "x"

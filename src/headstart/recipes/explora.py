@@ -20,6 +20,7 @@ from importlib import import_module
 
 import torch
 
+from ..errors import Mistake
 from ..nn.encoder import Model
 from ..nn.lora import adapt
 from ..nn.released import Released, released
@@ -43,6 +44,8 @@ def explora(data: Data, size: str | Model = "S", base: str = "", rank: int = 64,
 def _method(name: str) -> Callable[..., Recipe]:
     """The recipe of the base run: one of the package, or `pkg.module:function`."""
     module, _, function = name.partition(":") if ":" in name else (f"{__package__}.{name}", "", name)
+    if module.endswith(".py"):
+        raise Mistake(f"the base was trained by a method in a file, {name}: put it into a module that can be imported")
     found: Callable[..., Recipe] = getattr(import_module(module), function)
     return found
 
