@@ -270,7 +270,7 @@ def test_crops(crop, x, patch):
     for shrink in (1.0, 0.5):
         a = crop(x, rng(6), (0.2, 0.6), shrink, patch)
         assert torch.equal(a, crop(x, rng(6), (0.2, 0.6), shrink, patch))
-        b = crop(x[order], Rng(rng(6).key, rng(6).keys[order]), (0.2, 0.6), shrink, patch)
+        b = crop(x[order], Rng(rng(6).key, rng(6).words[order]), (0.2, 0.6), shrink, patch)
         assert torch.allclose(a[order], b, atol=1e-6) and a.isfinite().all()
         assert all(n % patch == 0 for n in a.shape[-2:])
         assert a.shape[-1] == x.shape[-1] * shrink

@@ -26,6 +26,7 @@ from headstart.recipes.graphmae import content, graphmae, nodes, spoiled
 from headstart.recipes.point_cmae import point_cmae
 from headstart.recipes.t_jepa import CONTEXT, TARGET, apart, t_jepa
 from headstart.recipes.videomae import by_channel, tubes, videomae
+from headstart.scene import Scene, Side
 from headstart.step import Step
 from headstart.tiny import tiny_data
 from headstart.tokenizers import VideoTokenizer
@@ -82,7 +83,8 @@ def test_tubes_of_uneven_samples():
 def test_channels_are_normalised_one_by_one():
     tokens = Tokens(torch.randn(6, 24) * 3 + 1, torch.zeros(6, 1), layout((6,)))
     view = View(tokens, tokens, rows_where(torch.ones(6, dtype=torch.bool), (6,)))
-    said = by_channel(3)(view, torch.arange(6), None)
+    scene = Scene({}, Side({}, {}, {}), None, Batch({}, torch.arange(1), 1), Step(0, 1))
+    said = by_channel(3)(view, torch.arange(6), scene)
     for channel in range(3):  # number i of a row is of channel i % 3
         mine = said[:, channel::3].double()
         assert_close(mine.mean(1), torch.zeros(6, dtype=torch.float64), atol=1e-5, rtol=0)

@@ -215,6 +215,7 @@ def test_tables_of_any_figures():
 
 
 def test_tables_of_an_older_version_are_refused(tmp_path):
-    (tmp_path / "baselines.json").write_text(json.dumps({"table": {"raw input": {"knn": 0.8}}}))
-    with pytest.raises(Mistake, match="another version of headstart: delete it"):
-        kept_results(tmp_path / "baselines.json")
+    for old in ({"table": {"raw input": {"knn": 0.8}}}, {"results": {"raw input": {"knn": 0.8}}}):
+        (tmp_path / "baselines.json").write_text(json.dumps(old))
+        with pytest.raises(Mistake, match="another version of headstart: delete it"):
+            kept_results(tmp_path / "baselines.json")

@@ -50,14 +50,11 @@ def mugs(data: Data, size: str | Model = "S", codes: int = 65_536, local: int = 
     data = data.with_views(multicrop(big=2, small=local, big_scale=(0.25, 1.0), small_scale=(0.05, 0.25)))
     enc, seen, led = encoder(data.tokenizers, size), ("big", "small") if local else ("big",), ("big",)
     out, hidden = min(256, 4 * enc.width), min(2048, 16 * enc.width)  # the paper's from width 128 on
-    one, neighbours = (
-        maps(enc.width, hidden, hidden, out),
-        joined(enc.shape, maps(enc.width, hidden, hidden, out), queue),
-    )
+    one, around = maps(enc.width, hidden, hidden, out), joined(enc.shape, maps(enc.width, hidden, hidden, out), queue)
     group = CenteredCE(codes, student_temp=0.1, teacher_temp=ramp(0.04, 0.07, over=0.3))
     terms: dict[str, Term] = {
         "instance": distill(seen, led, one, halves(QueueNCE(out, queue)), first, predictor(out, 2 * hidden)),
-        "local": flock(seen, led, neighbours, halves(QueueNCE(out, queue)), predictor(out, 2 * hidden)),
+        "local": flock(seen, led, around, halves(QueueNCE(out, queue)), predictor(out, 2 * hidden)),
         "group": distill(seen, led, prototypes(enc.width, codes), halves(group), first),
     }
     views, share = dict.fromkeys(seen, clean), dict.fromkeys(terms, 1 / 3)

@@ -115,8 +115,8 @@ def figures(kept: Mapping[str, Any]) -> Marks:
 
 
 def kept_results(path: Path) -> Results:
-    """The table that a run left in a file."""
-    results = {row: figures(marks) for row, marks in json.loads(path.read_text())["results"].items()}
+    """What a run left in a file; a Mistake if that was another version of headstart."""
+    results = {row: figures(marks) for row, marks in json.loads(path.read_text()).get("results", {"": {}}).items()}
     if any(not marks for marks in results.values()):
         raise Mistake(f"{path} was written by another version of headstart: delete it and start the run again")
     return results
