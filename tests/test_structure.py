@@ -16,7 +16,7 @@ RECIPES = sorted(p for p in (ROOT / "recipes").glob("*.py") if p.stem != "__init
 
 # DESIGN.md, section 2: a line may import itself and what stands above it; recipes are apart, see below
 LEVELS = (
-    "tree step dist errors extras kinds memory",
+    "tree step dist errors extras forms kinds memory",
     "tokens",
     "scene",
     "nn tokenizers augment corrupt targets losses",

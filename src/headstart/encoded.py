@@ -15,6 +15,7 @@ from .data.source import DataError, Source
 from .data.sources.array import ArraySource
 from .data.sources.listed import ListSource
 from .data.sources.windows import Windows
+from .forms import Json, Sample
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
 from .nn.released import load_encoder
@@ -40,7 +41,7 @@ class Pretrained:
     `module` is the torch.nn.Module (Tokens -> Tokens); `embed` takes anything `pretrain` takes, or a list of arrays.
     """
 
-    def __init__(self, encoder: Encoder, card: dict[str, Any]) -> None:
+    def __init__(self, encoder: Encoder, card: Json) -> None:
         self.module, self.card, self.read = encoder, card, str(card["read"])
         self.tokenizer = next(iter(encoder.tokenizers.values()))
 
@@ -96,7 +97,7 @@ class Pretrained:
         return Encoded(z, names, labels, source.classes, bad)
 
 
-def _plain(sample: Any, kind: str) -> Any:
+def _plain(sample: Sample, kind: str) -> Any:
     """A sample of the user's as readers give it: pictures and series in any of the forms an array of them may have."""
     return (
         ArraySource(np.asarray(sample)[None], kind)[0]

@@ -17,6 +17,7 @@ from .data.source import Source
 from .data.sources.listed import ListSource
 from .data.sources.pair import PairSource
 from .errors import Mistake
+from .forms import Sample
 from .kinds import KINDS
 from .recipe import Data
 from .tokenizers import named
@@ -104,7 +105,7 @@ def tiny_data(kind: str, n: int = 12, batch: int = 6, ragged: bool = False) -> D
     return Data(prepare(pairs, PairTokenizer(fitted), workers=1), fitted, batch)
 
 
-def _fit(kind: str, samples: list[Any], ragged: bool) -> Any:
+def _fit(kind: str, samples: list[Sample], ragged: bool) -> Any:
     if kind in ("points", "splats"):  # of all, and the larger clouds would be thinned to the smallest
         largest = max(map(len, samples))
         samples = [x for x in samples if len(x) == largest]
@@ -137,7 +138,7 @@ def _make(kind: str, latent: Latent) -> Any:
     return _MAKERS[kind](latent)
 
 
-def _same(sample: Any) -> Any:
+def _same(sample: Sample) -> Any:
     return sample
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .payload import Numbers
 from .text import readable
@@ -45,7 +46,7 @@ class DocumentTokenizer(Tokenizer):
     signal: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "DocumentTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "DocumentTokenizer":
         """All words of the longest page, up to eight times `want.rows`; pictures at want.side, else in about `want.rows` rows."""
         any_page = any(isinstance(s, dict) and s.get("page") is not None for s in samples)
         side = PATCH * max(1, round((want.side / PATCH) if want.side else want.rows**0.5))
@@ -62,7 +63,7 @@ class DocumentTokenizer(Tokenizer):
             (float(pixels.mean()), float(pixels.std() or 1.0)) if len(pixels) else (0.5, 0.25),
         )
 
-    def fitted(self, sample: Any) -> dict[str, Any]:
+    def fitted(self, sample: Sample) -> dict[str, Any]:
         """words: without control characters, empty ones left out, the first `longest`. boxes: [n, 4] float32 within 0..1.
         page: grey, [1, side, side] uint8, or None. A page without words and picture is Unreadable."""
         if not isinstance(sample, dict) or not {"words", "boxes"} <= set(sample):
@@ -130,7 +131,7 @@ class DocumentTokenizer(Tokenizer):
         counts = byte_counts(" ".join(sample["words"]).encode())
         return np.concatenate([counts, where.ravel(), picture.ravel()]).astype(np.float32)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ..errors import Mistake, Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .names import code
 from .number import LIMIT, WIDTH, Scale, back, forward, gather, measure, said, spread
@@ -47,7 +48,7 @@ class EventsTokenizer(Tokenizer):
     signal = False
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "EventsTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "EventsTokenizer":
         """The codes of these records, the scale of each code's values, and the median time from an event to the next.
 
         want.longest: events of a record that are read.
@@ -78,7 +79,7 @@ class EventsTokenizer(Tokenizer):
         scales = {name: measure(np.array(some)) for name, some in values.items() if len(some) >= 3}
         return cls(tuple((name, scales.get(name, default)) for name in common), default, unit, longest)
 
-    def fitted(self, sample: Any) -> dict[str, Any]:
+    def fitted(self, sample: Sample) -> dict[str, Any]:
         """By time, which is counted from the first event that is kept; what day that was is lost."""
         record = _clean(sample)
         time = record["time"]
@@ -141,7 +142,7 @@ class EventsTokenizer(Tokenizer):
         whole = np.log1p([len(sample["code"]), float(sample["time"][-1]) / self.unit])
         return np.concatenate([np.log1p(counts), last.T.flatten(), whole]).astype(np.float32)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
     @cached_property
@@ -153,7 +154,7 @@ class EventsTokenizer(Tokenizer):
         return self.default if i is None else self.codes[i][1]
 
 
-def _clean(sample: Any) -> dict[str, Any]:
+def _clean(sample: Sample) -> dict[str, Any]:
     """A record by time, in plain types; `value` may be left out."""
     if not isinstance(sample, dict) or not {"code", "time"} <= set(sample):
         raise Unreadable("", 'a record is {"code": [...], "value": [...], "time": [...] in days}')

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import Mistake, Unreadable
+from ..forms import Sample
 from ..tokens import Tokens, every, layout
 from .want import Want
 
@@ -58,7 +59,7 @@ def finite(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def usable(samples: Iterable[Any], check: Callable[[Any], T], kind: str) -> list[T]:
+def usable(samples: Iterable[Sample], check: Callable[[Any], T], kind: str) -> list[T]:
     """What `check` makes of the samples it does not refuse; a Mistake where it refuses all."""
     good, reason = [], "there are none"
     for sample in samples:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .payload import Ids
 from .text import readable
@@ -36,7 +37,7 @@ class PacketsTokenizer(Tokenizer):
     signal: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "PacketsTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "PacketsTokenizer":
         """As many packets as most flows have (at most 16), and about eight times `want.rows` rows, since each says little.
 
         want.longest: bytes of a packet.
@@ -47,7 +48,7 @@ class PacketsTokenizer(Tokenizer):
         longest = max(len(b) for f in readable(samples, cls(packets, most)) for b in f["bytes"])
         return cls(packets, max(1, min(most, want.longest or min(longest, 8 * want.rows // packets))))
 
-    def fitted(self, sample: Any) -> dict[str, Any]:
+    def fitted(self, sample: Sample) -> dict[str, Any]:
         """The flow's first packets in the order of their times, which start at 0, and of each its first bytes.
 
         Keys: time (seconds, [n] float64), direction (0 or 1, [n]), bytes (n times bytes). Without a packet, Unreadable.
@@ -118,7 +119,7 @@ class PacketsTokenizer(Tokenizer):
         shares = np.bincount(every, minlength=256).astype(np.float32) / max(1, len(every))
         return np.concatenate([each.ravel(), shares, table.ravel()])
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Unreadable
+from ..forms import Sample
 
 CHANNELS = 1024  # of one sample
 _WHAT = re.compile(r"^(eeg|ecg|ekg|emg|eog|meg|lead|channel|ch)[\s_:.-]+|[\s_:.-]+(ref|le|avg|av)$")
@@ -26,7 +27,7 @@ class Recording:
     time: np.ndarray | None = None
 
 
-def recording(sample: Any) -> Recording:
+def recording(sample: Sample) -> Recording:
     """An array [C, L] or [L], or {"values", "channels", "rate", "time"} of which all but the values may be left out.
 
     Raises Unreadable for anything else. Times in disorder are sorted; where they are even (each nearest to its own place on
