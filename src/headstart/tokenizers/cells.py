@@ -3,7 +3,7 @@
 import datetime
 import decimal
 import math
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ LONGEST_NAME, LONGEST_TEXT = 256, 1000  # characters
 WHOLE = 2**40  # whole numbers beyond are read as floats
 
 
-def plain(name: str, cell: Any) -> Cell:
+def plain(name: str, cell: object) -> Cell:
     """A cell of the column `name` in plain Python; Unreadable where it is no cell. NaN and NaT are None."""
     if isinstance(cell, np.datetime64):
         cell = None if np.isnat(cell) else cell.astype("datetime64[s]").item()

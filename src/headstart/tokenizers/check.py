@@ -5,7 +5,6 @@ Run it over your own tokenizer with a few samples of different lengths, one of w
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +69,7 @@ def _check_decoded(tokenizer: Tokenizer, sample: Sample, tokens: Tokens) -> None
         assert picture.ndim == 3 and picture.is_floating_point(), f"drawn gives {list(picture.shape)}, not [C, H, W]"
 
 
-def _check_same(back: Any, there: Any, what: str) -> None:
+def _check_same(back: Sample, there: Sample, what: str) -> None:
     """Samples are arrays, strings, numbers, None, and lists or dicts of these; floats may be 1e-5 off."""
     if isinstance(there, dict):
         assert isinstance(back, dict) and set(back) == set(there), f"{what}: {list(back)}, not {list(there)}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +49,7 @@ class GraphTokenizer(Tokenizer):
     @classmethod
     def fit(cls, samples: Sequence[Sample], want: Want = Want()) -> "GraphTokenizer":
         """The features and weights that most graphs have, and mean and spread of each. `want` asks for nothing here."""
-        shapes: dict[tuple[int, int], list[dict[str, Any]]] = {}
+        shapes: dict[tuple[int, int], list[Sample]] = {}
         for sample in samples:
             try:
                 graph = plain(sample, _directed(sample))
@@ -233,7 +232,7 @@ def _directed(sample: Sample) -> bool:
     return isinstance(sample, dict) and isinstance(sample.get("directed"), bool | np.bool_) and bool(sample["directed"])
 
 
-def _numbers(value: Any, what: str) -> np.ndarray:
+def _numbers(value: object, what: str) -> np.ndarray:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:

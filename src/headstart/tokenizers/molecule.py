@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -313,7 +314,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _chem() -> Any:
+def _chem() -> ModuleType:
     return need("rdkit.Chem", "molecules", "reading molecules")
 
 

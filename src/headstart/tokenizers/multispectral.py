@@ -6,7 +6,6 @@ channel groups, Cong et al. 2022, with the wavelength instead of a learnt group 
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -163,7 +162,7 @@ def _bands(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     return bands, wavelength.astype(np.float32)
 
 
-def _wavelengths(given: Any, n: int) -> np.ndarray:
+def _wavelengths(given: object, n: int) -> np.ndarray:
     try:
         wavelength = np.full(n, np.nan) if given is None else np.array(given, np.float64)
     except (TypeError, ValueError) as error:

@@ -1,7 +1,7 @@
 """Text as rows of bytes (no vocabulary to train, no character that cannot be said), or of pieces of a trained vocabulary."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -84,7 +84,7 @@ class TextTokenizer(Tokenizer):
         return asdict(self)
 
 
-def readable(samples: list[Sample], tokenizer: Any) -> list[Any]:
+def readable(samples: list[Sample], tokenizer: Tokenizer) -> list[Sample]:
     """The samples in the tokenizer's own form, less those that it refuses; none at all is a Mistake."""
     out, reason = [], "there are none"
     for sample in samples:

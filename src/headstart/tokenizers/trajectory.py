@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -184,7 +183,7 @@ def _parts(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     return state, action
 
 
-def _table(given: Any, what: str) -> np.ndarray:
+def _table(given: object, what: str) -> np.ndarray:
     try:
         x = np.asarray(given)
     except Exception as error:  # whatever a foreign object or a ragged list does

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -138,7 +137,7 @@ class VolumeTokenizer(Tokenizer):
 
 def _scan(sample: Sample) -> tuple[np.ndarray, tuple[float, ...]]:
     """Values [C, D, H, W] float32 and their spacing in mm, 1 where it is unknown."""
-    spacing: Any = None
+    spacing: object = None
     if isinstance(sample, dict):
         if "values" not in sample:
             raise Unreadable("", f"it has {', '.join(map(str, sample)) or 'nothing'}, but no values")
