@@ -16,11 +16,10 @@ from .data.source import Source
 from .data.sources.listed import ListSource
 from .data.sources.pair import PairSource
 from .errors import Mistake
-from .forms import Sample
+from .forms import Cell, Sample
 from .kinds import KINDS
 from .recipe import Data
 from .tokenizers import named
-from .tokenizers.cells import Cell
 from .tokenizers.document import Page
 from .tokenizers.events import Record
 from .tokenizers.packets import Flow

@@ -3,15 +3,13 @@
 import datetime
 import decimal
 import math
-from typing import TypeAlias
 
 import numpy as np
 import torch
 
 from ..errors import Unreadable
+from ..forms import Cell
 from .number import LIMIT
-
-Cell: TypeAlias = float | int | bool | str | datetime.date | None
 
 EPOCH = datetime.date(1970, 1, 1)
 FIRST, LAST = (datetime.date.min - EPOCH).days, (datetime.date.max - EPOCH).days

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from ..errors import Mistake, Unreadable
-from ..forms import Json, Sample
+from ..forms import Cell, Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
-from .cells import LONGEST_NAME, PERIODS, Cell, at_day, bits, day, letters_of, periodic, plain, shortened
+from .cells import LONGEST_NAME, PERIODS, at_day, bits, day, letters_of, periodic, plain, shortened
 from .names import code, place
 from .number import WIDTH, Scale, back, forward, gather, measure, said, spread
 from .payload import Numbers

@@ -70,7 +70,7 @@ def load_array(file: IO[bytes] | Path, path: Path, **how: Any) -> Any:
         raise DataError(f"{path} is damaged ({error}): save or copy it again") from error
 
 
-def read_header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and dtype of the .npy that begins here."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
