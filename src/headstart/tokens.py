@@ -358,7 +358,8 @@ def _all_pairs(parts: list[Tokens]) -> Pairs | None:
     there = [(start, p.pairs) for start, p in zip(starts, parts, strict=False) if p.pairs is not None]
     if not there:
         return None
-    first, second = (torch.cat([getattr(pairs, end) + start for start, pairs in there]) for end in ("first", "second"))
+    first = torch.cat([pairs.first + start for start, pairs in there])
+    second = torch.cat([pairs.second + start for start, pairs in there])
     sort = torch.cat([pairs.sort for _, pairs in there])
     return Pairs(first, second, sort, max(pairs.sorts for _, pairs in there))
 

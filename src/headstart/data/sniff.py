@@ -1,7 +1,7 @@
 """What is at a path, in words: the kind of data, how much, of which shapes, and where its labels may be."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
