@@ -5,13 +5,13 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .errors import Mistake
+from .forms import Json
 from .nn.encoder import Encoder
 from .nn.parts import load_once, once
 from .nn.released import card_of, load_encoder
@@ -32,7 +32,7 @@ __all__ = [
 KEEP = 2  # checkpoints left on disk
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write to a temporary name, flush to disk, rename: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -107,7 +107,7 @@ def complete(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("step-*") if (p / "state.json").exists())
 
 
-def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) -> Json:
     """Put a checkpoint back, bit for bit; returns its facts."""
     facts = json.loads((path / "state.json").read_text())
     wrote = facts.get("optimizer", "AdamW")  # what all had before there were others
@@ -129,7 +129,7 @@ def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) 
     return facts
 
 
-def save_encoder(folder: Path, encoder: Encoder, facts: dict[str, Any]) -> None:
+def save_encoder(folder: Path, encoder: Encoder, facts: Json) -> None:
     """`encoder.safetensors` and `encoder.json`: the one thing to share. Weights first, so that the JSON implies them."""
     write_tensors(folder / "encoder.safetensors", once(encoder.state_dict()))
     write_json(folder / "encoder.json", card_of(encoder) | facts)

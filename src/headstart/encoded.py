@@ -4,7 +4,6 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from .data.source import DataError, Source
 from .data.sources.array import ArraySource
 from .data.sources.listed import ListSource
 from .data.sources.windows import Windows
+from .forms import Json, Sample
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
 from .nn.released import load_encoder
@@ -40,7 +40,7 @@ class Pretrained:
     `module` is the torch.nn.Module (Tokens -> Tokens); `embed` takes anything `pretrain` takes, or a list of arrays.
     """
 
-    def __init__(self, encoder: Encoder, card: dict[str, Any]) -> None:
+    def __init__(self, encoder: Encoder, card: Json) -> None:
         self.module, self.card, self.read = encoder, card, str(card["read"])
         self.tokenizer = next(iter(encoder.tokenizers.values()))
 
@@ -54,33 +54,34 @@ class Pretrained:
         set_dtype(self.module, fastest_dtype(device))
         return self
 
-    def prepare(self, data: Any, progress: Progress | None = None) -> Prepared:
+    def prepare(self, data: object, progress: Progress | None = None) -> Prepared:
         """Samples read and sized as they were in training. data: a path, the name of a set, an array, a list of arrays."""
         kind, card = self.tokenizer.kind, self.card["input"]
-        listed = isinstance(data, list | tuple)
-        source = ListSource([_plain(x, kind) for x in data], kind) if listed else self._open(data, card.get("label"))
+        items = data if isinstance(data, list | tuple) else None
+        label = card.get("label")
+        source = self._open(data, label) if items is None else ListSource([_plain(x, kind) for x in items], kind)
         if source.kind != kind:
             raise DataError(f"this encoder reads {kind} data, and this is {source.kind}: {source.describe()}")
         read = read_in(source, self.tokenizer, card.get("window"), progress)
-        if listed and read.bad:  # one vector per item, or none at all
+        if items is not None and read.bad:  # one vector per item, or none at all
             whole = read.source
             there = whole.recording[read.origin] if isinstance(whole, Windows) else read.origin
-            if len(np.unique(there)) < len(data):
+            if len(np.unique(there)) < len(items):
                 raise DataError(f"{read.bad[0]}: leave it out of the list")
         return read
 
-    def _open(self, data: Any, label: str | None) -> Source:
+    def _open(self, data: object, label: str | None) -> Source:
         """New data need not have the label that the training data had."""
         if label is not None:
             with suppress(DataError):
                 return open_source(data, self.tokenizer.kind, label)
         return open_source(data, self.tokenizer.kind)
 
-    def embed(self, data: Any, progress: Progress | None = None) -> np.ndarray:
+    def embed(self, data: object, progress: Progress | None = None) -> np.ndarray:
         """[n, D] float32: one vector per readable sample. Unreadable files are left out: `embed_named` says which."""
         return self.embed_named(data, progress).z
 
-    def embed_named(self, data: Any, progress: Progress | None = None, reading: Progress | None = None) -> Encoded:
+    def embed_named(self, data: object, progress: Progress | None = None, reading: Progress | None = None) -> Encoded:
         """Vectors with the samples' names and labels, and the list of what could not be read."""
         source = self.prepare(data, reading)
         every = range(len(source))
@@ -96,7 +97,7 @@ class Pretrained:
         return Encoded(z, names, labels, source.classes, bad)
 
 
-def _plain(sample: Any, kind: str) -> Any:
+def _plain(sample: Sample, kind: str) -> Sample:
     """A sample of the user's as readers give it: pictures and series in any of the forms an array of them may have."""
     return (
         ArraySource(np.asarray(sample)[None], kind)[0]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from .forms import Json
+
 
 class Log:
     """`log.jsonl` and the terminal. Rows are appended whole.
@@ -74,7 +76,7 @@ class Log:
 
         return note
 
-    def rows(self, event: str) -> Iterator[dict[str, Any]]:
+    def rows(self, event: str) -> Iterator[Json]:
         """Earlier rows of one kind."""
         if self.path is not None and self.path.exists():
             for line in self.path.read_text().splitlines():
@@ -82,7 +84,7 @@ class Log:
                 if row["event"] == event:
                     yield row
 
-    def latest(self, event: str) -> list[dict[str, Any]]:
+    def latest(self, event: str) -> list[Json]:
         """Earlier rows of one kind by step; of a step that was taken again after a crash, the last."""
         by_step = {row["step"]: row for row in self.rows(event)}
         return [by_step[step] for step in sorted(by_step)]

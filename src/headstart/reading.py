@@ -1,7 +1,6 @@
 """What data becomes: the tokenizer that fits it, its samples as a run reads them, and both as JSON."""
 
 import dataclasses
-from typing import Any
 
 import torch
 
@@ -10,6 +9,7 @@ from .data.feeding.prepare import Prepared, Progress, few, prepare
 from .data.source import Source
 from .data.sources.windows import WINDOW, Windows, windowed
 from .errors import Unreadable
+from .forms import Json, Sample
 from .recipe import Input
 from .tokenizers import named, tokenizer_of
 from .tokens import Tokenizer
@@ -58,7 +58,7 @@ def look(
     return source, tokenizer, given, [*reasons, described(tokenizer, some)]
 
 
-def described(tokenizer: Tokenizer, some: list[Any]) -> str:
+def described(tokenizer: Tokenizer, some: list[Sample]) -> str:
     """What a sample becomes, in words."""
     made = []
     for sample in some[:16]:
@@ -87,20 +87,20 @@ def read_in(
     return prepare(source, tokenizer, progress=progress)
 
 
-def state_of(tokenizer: Tokenizer | PairTokenizer) -> dict[str, Any]:
+def state_of(tokenizer: Tokenizer | PairTokenizer) -> Json:
     """A tokenizer, or the parts of a paired one, as JSON."""
     if isinstance(tokenizer, PairTokenizer):
         return {"kind": "pair", "parts": {name: state_of(part) for name, part in tokenizer.parts.items()}}
     return {"kind": tokenizer.kind, **tokenizer.state()}
 
 
-def tokenizers_of(state: dict[str, Any]) -> dict[str, Tokenizer]:
+def tokenizers_of(state: Json) -> dict[str, Tokenizer]:
     """Data.tokenizers as `state_of` wrote them down."""
     if state["kind"] == "pair":
         return {name: tokenizer_of(part) for name, part in state["parts"].items()}
     return {"x": tokenizer_of(state)}
 
 
-def reader_of(state: dict[str, Any]) -> Tokenizer | PairTokenizer:
+def reader_of(state: Json) -> Tokenizer | PairTokenizer:
     """What `prepare` reads with, as `state_of` wrote it down."""
     return PairTokenizer(tokenizers_of(state)) if state["kind"] == "pair" else tokenizer_of(state)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from .checkpoint import write_text
 from .data.source import Source
+from .forms import Json
 from .log import Log
 from .picture import restored, sheet
 from .recipe import Recipe
@@ -29,11 +29,11 @@ class Story:
     """What a run's files say."""
 
     folder: Path
-    plan: dict[str, Any]
+    plan: Json
     judged: Judged
     verdict: str
-    steps: list[dict[str, Any]]
-    probes: list[dict[str, Any]]
+    steps: list[Json]
+    probes: list[Json]
     bad: int
 
 

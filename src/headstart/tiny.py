@@ -7,7 +7,6 @@ All kinds are told by one latent, a class and a phase, so parts of a pair tell o
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -17,10 +16,15 @@ from .data.source import Source
 from .data.sources.listed import ListSource
 from .data.sources.pair import PairSource
 from .errors import Mistake
+from .forms import Cell, Sample
 from .kinds import KINDS
 from .recipe import Data
 from .tokenizers import named
+from .tokenizers.document import Page
+from .tokenizers.events import Record
+from .tokenizers.packets import Flow
 from .tokenizers.want import Want
+from .tokens import Tokenizer
 
 PAIRS = {"pair": ("image", "text"), "pair3": ("image", "text", "table")}  # of the three, one part in six is missing
 EVERY = (*KINDS, *PAIRS)  # what `tiny_data` takes, besides "a+b" for a pair of any two kinds
@@ -104,7 +108,7 @@ def tiny_data(kind: str, n: int = 12, batch: int = 6, ragged: bool = False) -> D
     return Data(prepare(pairs, PairTokenizer(fitted), workers=1), fitted, batch)
 
 
-def _fit(kind: str, samples: list[Any], ragged: bool) -> Any:
+def _fit(kind: str, samples: list[Sample], ragged: bool) -> Tokenizer:
     if kind in ("points", "splats"):  # of all, and the larger clouds would be thinned to the smallest
         largest = max(map(len, samples))
         samples = [x for x in samples if len(x) == largest]
@@ -131,13 +135,13 @@ def _gaps(n: int, parts: int, missing: float) -> np.ndarray:
     return gone
 
 
-def _make(kind: str, latent: Latent) -> Any:
+def _make(kind: str, latent: Latent) -> Sample:
     if kind not in _MAKERS:
         raise Mistake(f"there is no kind of data called {kind!r}; the kinds are {', '.join(KINDS)}")
     return _MAKERS[kind](latent)
 
 
-def _same(sample: Any) -> Any:
+def _same(sample: Sample) -> Sample:
     return sample
 
 
@@ -154,16 +158,16 @@ def _multispectral(t: Latent) -> dict[str, np.ndarray]:
     return {"bands": np.stack([t.grid(8, 8) + 0.1 * b for b in bands]), "wavelength": 450.0 + 100 * bands}
 
 
-def _video(t: Latent) -> dict[str, Any]:
+def _video(t: Latent) -> dict[str, np.ndarray | float]:
     frames = [_image(replace(t, phase=t.phase + i / 8, size=1.0)) for i in range(t.many(8))]
     return {"frames": np.stack(frames), "fps": 8.0}
 
 
-def _volume(t: Latent) -> dict[str, Any]:
+def _volume(t: Latent) -> dict[str, np.ndarray | tuple[float, ...]]:
     return {"values": t.grid(16, 8, 8)[None], "spacing": (1.0, 1.0, 1.0)}
 
 
-def _audio(t: Latent) -> dict[str, Any]:
+def _audio(t: Latent) -> dict[str, np.ndarray | int]:
     n = t.many(640)
     loud = 0.5 + 0.4 * np.sin(2 * np.pi * (np.arange(n) / n + t.phase))
     tone = np.sin(2 * np.pi * 200 * 2**t.label * np.arange(n) / 4_000) + 0.02 * t.rng.standard_normal(n)
@@ -184,13 +188,13 @@ def _code(t: Latent) -> str:
     return f"if {t.word}:" + f"\n    {t.hour}({10 + int(90 * t.phase)})" * t.many(2)
 
 
-def _table(t: Latent) -> dict[str, Any]:
+def _table(t: Latent) -> dict[str, Cell]:
     waves = {f"wave {i}": float(x) for i, x in enumerate(t.wave(t.many(8)))}
     day = datetime.date(2024, 1, 1) + datetime.timedelta(days=int(28 * t.phase))
     return {"hour": t.hour, "day": day, "even": t.label % 2 == 0, "note": t.word if t.phase < 0.5 else None, **waves}
 
 
-def _events(t: Latent) -> dict[str, Any]:
+def _events(t: Latent) -> Record:
     n = t.many(12)
     codes = (("A1", "B2", "B3"), ("A1", "C2", "B3"), ("B3", "C2", "C4"))[t.label]
     value = np.where(np.arange(n) % 3 == 0, np.nan, t.wave(n))
@@ -254,7 +258,7 @@ def _trajectory(t: Latent) -> dict[str, np.ndarray]:
     return {"state": state.astype(np.float32), "action": t.wave(n)[:, None].astype(np.float32)}
 
 
-def _packets(t: Latent) -> dict[str, Any]:
+def _packets(t: Latent) -> Flow:
     n = t.many(3)
     content = [bytes((t.label, i, int(256 * t.phase))) + t.word.encode() for i in range(n)]
     return {"time": np.arange(n) * 0.01 * (1 + t.phase), "direction": np.arange(n) % 2, "bytes": content}
@@ -269,7 +273,7 @@ def _music(t: Latent) -> dict[str, np.ndarray]:
     return {"onset": beat * i, "duration": 0 * i + beat, "pitch": pitch, "velocity": velocity, "program": 8 * (i % 2)}
 
 
-def _document(t: Latent) -> dict[str, Any]:
+def _document(t: Latent) -> Page:
     i = np.arange(t.many(8))
     left, top = 0.1 + 0.2 * (i % 4), 0.1 + 0.2 * t.label + 0.08 * (i // 4)
     page = np.rint(255 * t.grid(1, 32, 32)).astype(np.uint8)
@@ -277,7 +281,7 @@ def _document(t: Latent) -> dict[str, Any]:
     return {"words": [(t.word, t.hour)[k % 2] for k in i], "boxes": boxes, "page": page}
 
 
-_MAKERS: dict[str, Callable[[Latent], Any]] = {
+_MAKERS: dict[str, Callable[[Latent], Sample]] = {
     maker.__name__[1:]: maker
     for maker in (
         *(_image, _multispectral, _video, _volume, _audio, _series, _text, _code, _table, _events, _protein),

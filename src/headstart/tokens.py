@@ -7,13 +7,14 @@ reads beside what it came from, a `Batch` holds the samples of one step.
 
 from dataclasses import field
 from functools import lru_cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from .forms import Json, Sample
 from .tree import replace, static, tree
 
 
@@ -208,12 +209,12 @@ class Tokenizer(Protocol):
     @property
     def signal(self) -> bool: ...  # a row is a stretch of a signal (pixels, samples), not features or an id
 
-    def fitted(self, sample: Any) -> Any: ...  # a sample in this tokenizer's own form; Unreadable if it is none
-    def __call__(self, sample: Any) -> Tokens: ...  # one fitted sample, no slots, any length
+    def fitted(self, sample: Sample) -> Sample: ...  # a sample in this tokenizer's own form; Unreadable if it is none
+    def __call__(self, sample: Sample) -> Tokens: ...  # one fitted sample, no slots, any length
     def embed(self, width: int) -> nn.Module: ...  # Tokens -> [T, width]; owns the parameters
-    def decode(self, tokens: Tokens) -> Any: ...  # the fitted sample again
-    def raw(self, sample: Any) -> np.ndarray: ...  # a fitted sample as a plain vector [F]: what probes compare with
-    def state(self) -> dict[str, Any]: ...  # constructor arguments, JSON
+    def decode(self, tokens: Tokens) -> Sample: ...  # the fitted sample again
+    def raw(self, sample: Sample) -> np.ndarray: ...  # a fitted sample as a plain vector [F]: what probes compare with
+    def state(self) -> Json: ...  # constructor arguments, JSON
 
     @property
     def stacked(self) -> bool:
@@ -243,11 +244,11 @@ class Tokenizer(Protocol):
         """Rows that have to do with each other, out of packed rows of which some may be missing; None: none are known."""
         return None
 
-    def kept(self, sample: Any) -> Any:
+    def kept(self, sample: Sample) -> Sample:
         """What `decode` gives back of a fitted sample, where rows cannot say all of it."""
         return sample
 
-    def drawn(self, sample: Any) -> Tensor:
+    def drawn(self, sample: Sample) -> Tensor:
         """A decoded sample as a picture, [C, H, W] float."""
         raise TypeError(f"{self.kind} samples are not pictured: a tokenizer that says so defines `drawn`")
 
@@ -357,7 +358,8 @@ def _all_pairs(parts: list[Tokens]) -> Pairs | None:
     there = [(start, p.pairs) for start, p in zip(starts, parts, strict=False) if p.pairs is not None]
     if not there:
         return None
-    first, second = (torch.cat([getattr(pairs, end) + start for start, pairs in there]) for end in ("first", "second"))
+    first = torch.cat([pairs.first + start for start, pairs in there])
+    second = torch.cat([pairs.second + start for start, pairs in there])
     sort = torch.cat([pairs.sort for _, pairs in there])
     return Pairs(first, second, sort, max(pairs.sorts for _, pairs in there))
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from ..forms import Sample
 from ..step import Rng
 
 
@@ -13,17 +14,17 @@ class Looks(Protocol):
     """The samples of a batch that are alike in form, and the ways their kind can be looked at."""
 
     @property
-    def whole(self) -> Any: ...  # the samples as they are
+    def whole(self) -> Sample: ...  # the samples as they are
     def turns(self) -> int:
         """How many exact transformations there are, the identity among them; a Mistake where there are none."""
 
-    def crop(self, rng: Rng, scale: tuple[float, float], shrink: float = 1.0, of: Any = None) -> Any:
+    def crop(self, rng: Rng, scale: tuple[float, float], shrink: float = 1.0, of: Sample = None) -> Sample:
         """A random part of every sample (or of what was looked at before), altered as its kind may be."""
 
-    def turn(self, number: int, of: Any = None) -> Any:
+    def turn(self, number: int, of: Sample = None) -> Sample:
         """Every sample under one of the `turns`: rotated, reversed, mirrored. Nothing is interpolated."""
 
-    def coarser(self, factor: int, of: Any = None) -> Any:
+    def coarser(self, factor: int, of: Sample = None) -> Sample:
         """Every sample at a `factor` times lower resolution, by means."""
 
 
@@ -32,7 +33,7 @@ def turns(kind: str) -> int:
     return int(getattr(import_module(f"{__package__}.{kind}"), "TURNS", 1))
 
 
-Views = Callable[[Looks, Rng], dict[str, list[Any]]]
+Views = Callable[[Looks, Rng], dict[str, list[Sample]]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class multicrop:
     small_scale: tuple[float, float] = (0.05, 0.4)
     shrink: float = 0.5
 
-    def __call__(self, look: Looks, rng: Rng) -> dict[str, list[Any]]:
+    def __call__(self, look: Looks, rng: Rng) -> dict[str, list[Sample]]:
         """A list of crops per view, each of all samples of the batch."""
         big = [look.crop(rng.fold("big").fold(i), self.big_scale, 1.0) for i in range(self.big)]
         small = [look.crop(rng.fold("small").fold(i), self.small_scale, self.shrink) for i in range(self.small)]
@@ -64,7 +65,7 @@ class two_crops:
     b_scale: tuple[float, float] = (0.4, 1.0)
     nested: bool = False
 
-    def __call__(self, look: Looks, rng: Rng) -> dict[str, list[Any]]:
+    def __call__(self, look: Looks, rng: Rng) -> dict[str, list[Sample]]:
         """One crop per view."""
         a = look.crop(rng.fold("a"), self.a_scale)
         return {"a": [a], "b": [look.crop(rng.fold("b"), self.b_scale, of=a if self.nested else None)]}
@@ -74,6 +75,6 @@ class two_crops:
 class turned:
     """Every sample in each of its kind's exact transformations, in their order, under the name "x" (RotNet, Gidaris 2018)."""
 
-    def __call__(self, look: Looks, rng: Rng) -> dict[str, list[Any]]:
+    def __call__(self, look: Looks, rng: Rng) -> dict[str, list[Sample]]:
         """All transformations of all samples."""
         return {"x": [look.turn(number) for number in range(look.turns())]}

@@ -1,11 +1,11 @@
 """What is wrong with samples, judged by their traits: odd ones, uneven classes, one sample under two labels, leaks."""
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
 from ..data.source import Source
+from ..forms import Json
 from .traits import SIGNALS, Named, Traits, pairs_alike
 
 FEW = 8  # samples from which on one can be odd
@@ -47,7 +47,7 @@ def odd(of: Traits) -> Named:
     return [(name(i), wrong[i]) for i in sorted(wrong)]
 
 
-def balance(source: Source, of: Traits) -> dict[str, Any]:
+def balance(source: Source, of: Traits) -> Json:
     """Samples of each class, and the classes that have far fewer than the largest; nothing where there are no classes."""
     if source.labels is None or not source.classes:
         return {}

@@ -15,6 +15,7 @@ from ..data.sniff import channels_of, main_of, rate_of, size_of
 from ..data.source import Source
 from ..data.sources.pair import PairSource
 from ..errors import Unreadable
+from ..forms import Sample
 
 SIGNALS = frozenset(
     {"image", "multispectral", "video", "volume", "audio", "series", "field"}
@@ -136,7 +137,7 @@ def _traits_of(source: Source, index: int) -> tuple[Any, ...]:
     return (wrong, content(sample), said, seen, plain, size_of(sample), channels_of(sample, kind), rate_of(sample))
 
 
-def _plain(sample: Any, main: Any, kind: str) -> str | None:
+def _plain(sample: Sample, main: Sample, kind: str) -> str | None:
     if isinstance(sample, str):
         return None if sample.strip() else "it is empty"
     if kind == "table" and isinstance(sample, dict):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..forms import Cell
 from .source import DataError
 
 MISSING = frozenset({"", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "?"})
@@ -47,7 +48,7 @@ class Column:
     words: list[str] = field(default_factory=list)
     odd: dict[int, str] = field(default_factory=dict)  # row -> what is written there, where it is not as the rest
 
-    def cell(self, i: int) -> Any:
+    def cell(self, i: int) -> Cell:
         """A number, text, bool, date, datetime or None."""
         if self.odd and i in self.odd:
             return self.odd[i]
@@ -154,7 +155,7 @@ class Growing:
             values[np.isinf(values)] = np.nan
         return Column(self.name, self.reading.form, values, list(self.index), self.odd)
 
-    def _word(self, cell: Any) -> int:
+    def _word(self, cell: object) -> int:
         word = cell.strip() if isinstance(cell, str) else str(cell)
         if cell is None or word in self.reading.missing:
             return -1

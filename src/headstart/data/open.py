@@ -1,12 +1,13 @@
 """Whatever the user points at, opened: arrays, lists, files, folders and named sets become samples by number."""
 
 import difflib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import Unreadable
+from ..forms import Cell, Sample
 from ..kinds import KINDS as SINGLE
 from . import sets
 from .classes import as_column
@@ -26,7 +27,7 @@ from .sources.pair import PairSource, Part
 KINDS = (*SINGLE, "pair")
 
 
-def open_source(where: Any, kind: str | None = None, label: str | None = None) -> Source:
+def open_source(where: object, kind: str | None = None, label: str | None = None) -> Source:
     """Find out what `where` is and open it: an array, a file, a folder, the name of a set, or a Source as it is.
 
     Files are recognised by content (data/readers). A path that exists wins over a set of the same name. kind: what the data is,
@@ -104,7 +105,7 @@ def _as_part(paired: Source, kind: str | None) -> Source | None:
     return Part(paired, parts[0]) if len(parts) == 1 else None
 
 
-def _lacking(where: Any) -> list[str]:
+def _lacking(where: object) -> list[str]:
     """What an object of the user's own lacks that has all else of a source."""
     own = all(hasattr(where, name) for name in ("kind", "labels", "classes", "name", "describe"))
     return [name for name in ("groups", "bad") if own and not hasattr(where, name)]
@@ -118,7 +119,7 @@ def _unlabelled(source: Source, label: str | None) -> Source:
     return source
 
 
-def _open_frame(rows: Any, label: str | None) -> Source:
+def _open_frame(rows: Callable[..., list[dict[str, Cell]]], label: str | None) -> Source:
     """The rows of a data frame (pandas, polars), without its label column."""
     every = rows() if rows.__name__ == "to_dicts" else rows("records")
     if not every:
@@ -132,7 +133,7 @@ def _open_frame(rows: Any, label: str | None) -> Source:
     return source
 
 
-def _open_list(samples: Any, kind: str) -> Source:
+def _open_list(samples: Sequence[Sample], kind: str) -> Source:
     if kind != "pair":
         return ListSource(samples, kind)
     parts = sorted({part for sample in samples if isinstance(sample, dict) for part in sample})
@@ -147,7 +148,7 @@ def _open_list(samples: Any, kind: str) -> Source:
     return PairSource(names, kinds, refs, dict.fromkeys(parts, _itself), "list")
 
 
-def _itself(sample: Any) -> Any:
+def _itself(sample: Sample) -> Sample:
     return sample
 
 

@@ -3,11 +3,11 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ..data.source import Source
+from ..forms import Json
 from ..nn.encoder import Model
 from ..optim import find as optimizer
 from ..reading import tokenizers_of
@@ -22,13 +22,13 @@ class Plan:
 
     where: str
     recipe: str
-    arguments: dict[str, Any]
-    model: dict[str, Any]
-    input: dict[str, Any]
-    tokenizer: dict[str, Any]
-    optim: dict[str, Any]
+    arguments: Json
+    model: Json
+    input: Json
+    tokenizer: Json
+    optim: Json
     steps: int
-    run: dict[str, Any]
+    run: Json
     found: str = ""
     why: list[str] = field(default_factory=list)
     seconds: float = 0.0  # predicted, for training alone

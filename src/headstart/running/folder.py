@@ -12,6 +12,7 @@ import torch
 
 from .. import __version__, checkpoint
 from ..data.source import DataError
+from ..forms import Json
 from ..log import Log
 from ..planning.plan import Plan
 from ..recipe import Method, Run
@@ -22,18 +23,18 @@ from ..words import WordError
 ARRAY = "array"  # what stands for data that came without a path; the snippet then needs a name of the user's
 
 
-def title(where: Any) -> str:
+def title(where: object) -> str:
     """What stands for the data in run.json: an absolute path, the name of a set, or "array"."""
     if not isinstance(where, str | Path):
         return ARRAY
     return str(Path(where).expanduser().resolve()) if Path(where).expanduser().exists() else str(where)
 
 
-def facts(folder: Path) -> dict[str, Any]:
+def facts(folder: Path) -> Json:
     """What is in run.json; DataError where there is none."""
     if not (folder / "run.json").exists():
         raise DataError(f"{folder} is not the folder of a run: there is no run.json in it")
-    found: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    found: Json = json.loads((folder / "run.json").read_text())
     return found
 
 
@@ -45,7 +46,7 @@ def method_of(folder: Path, plan: Plan, log: Log) -> Method:
     return method
 
 
-def begun(folder: Path, where: str, asked: Mapping[str, Any]) -> dict[str, Any] | None:
+def begun(folder: Path, where: str, asked: Mapping[str, Any]) -> Json | None:
     """The run.json of the run that this command goes on with, if it was begun; an error if the folder holds another one.
 
     asked: the words of the command, its recipe spelled out.
@@ -65,9 +66,9 @@ def begun(folder: Path, where: str, asked: Mapping[str, Any]) -> dict[str, Any] 
     return there
 
 
-def plain(words: Mapping[str, Any]) -> dict[str, Any]:
+def plain(words: Mapping[str, Any]) -> Json:
     """Words as JSON gives them back; where the run lies is not what it is."""
-    said: dict[str, Any] = json.loads(json.dumps({k: v for k, v in words.items() if k != "run.out"}, default=str))
+    said: Json = json.loads(json.dumps({k: v for k, v in words.items() if k != "run.out"}, default=str))
     return said
 
 

@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class Material:
 
 
 def gather(
-    where: Any, source: Source, tokenizer: Tokenizer | PairTokenizer, given: Input, run: Run, log: Log
+    where: object, source: Source, tokenizer: Tokenizer | PairTokenizer, given: Input, run: Run, log: Log
 ) -> Material:
     """Read the samples and divide them; the same call divides them in the same way."""
     everything = read_in(source, tokenizer, given.window, log.progress("reading"))
@@ -109,7 +108,7 @@ def _some(sizes: np.ndarray, count: int, seed: int) -> list[int]:
 
 
 def _splits(
-    where: Any, tokenizer: Tokenizer | PairTokenizer, given: Input, everything: Prepared
+    where: object, tokenizer: Tokenizer | PairTokenizer, given: Input, everything: Prepared
 ) -> tuple[Source, Source] | None:
     """(bank, query) of a named set with a test split of its own."""
     if not isinstance(where, str) or where not in set_names() or Path(where).exists():

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 from .. import __version__, checkpoint
 from ..data.feeding.loader import whole
 from ..data.sources.listed import ListSource
+from ..forms import Json
 from ..health import Health, measure
 from ..log import Log
 from ..nn.encoder import Encoder
@@ -72,7 +73,7 @@ def finish(
     read = met[0].meeting.read.__name__ if met else "mean"
     for part in parts:
         encoder = encoder_of(objective, part)
-        facts: dict[str, Any] = {"read": read, "width": encoder.width, "input": {}, "recipe": plan.recipe, "part": part}
+        facts: Json = {"read": read, "width": encoder.width, "input": {}, "recipe": plan.recipe, "part": part}
         facts |= {"steps": plan.steps, "data": plan.found, "headstart": __version__}
         checkpoint.save_encoder(folder / part, encoder, facts)
     if results:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Mistake
+from ..forms import Json
 from ..probes import VERSION, Figure, Marks
 
 Results = dict[str, Marks]  # row ("raw input", "random encoder", "pre-trained") -> name -> figure
@@ -23,7 +24,7 @@ class Judged:
     bank: int = 0
     query: int = 0
 
-    def kept(self) -> dict[str, Any]:
+    def kept(self) -> Json:
         """As JSON has it."""
         results = {row: written(marks) for row, marks in self.results.items()}
         return {"protocol": VERSION, "read": self.read, "bank": self.bank, "query": self.query, "results": results}
@@ -101,7 +102,7 @@ def summary(results: Results) -> str:
     return "pre-training " + ", ".join(parts) + advice
 
 
-def written(marks: Mapping[str, float | Figure]) -> dict[str, Any]:
+def written(marks: Mapping[str, float | Figure]) -> Json:
     """Figures as JSON has them, without what is not known; numbers stay."""
     return {
         name: {k: v for k, v in asdict(x).items() if v is not None} if isinstance(x, Figure) else x

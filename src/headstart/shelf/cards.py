@@ -2,8 +2,8 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
 
+from ..forms import Json
 from ..recipe import Method
 from ..words import arguments
 from .files import names_around
@@ -76,7 +76,7 @@ def card(method: Method) -> str:
     return "\n".join(said)
 
 
-def _cost(cost: dict[str, Any]) -> str:
+def _cost(cost: Json) -> str:
     if cost["beside"] is None:
         return "not comparable with mae, which takes no pairs"
     return f"a step takes {cost['beside']:g} times as long as mae's on the same samples ({cost['kind']}, size XS)"

@@ -3,12 +3,13 @@
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+from ..forms import Json
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 
-def matrix() -> dict[str, Any]:
+def matrix() -> Json:
     """{recipe: {"kinds": {kind: "" where it works, else its reason}, "meaningless": {kind: reason}, "cost": {...}}}."""
     return _kept("matrix.json")
 
@@ -19,6 +20,6 @@ def evidence() -> dict[str, list[str]]:
 
 
 @cache
-def _kept(name: str) -> dict[str, Any]:
+def _kept(name: str) -> Json:
     path = RECIPES / name
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import Mistake
+from ..forms import Json
 from ..kinds import KINDS
 from ..tokens import Tokenizer
 from ..tree import tuples
@@ -16,7 +17,7 @@ def named(kind: str) -> Any:
     return getattr(import_module(f".{kind}", __name__), f"{kind.capitalize()}Tokenizer")
 
 
-def tokenizer_of(state: dict[str, Any]) -> Tokenizer:
+def tokenizer_of(state: Json) -> Tokenizer:
     """The tokenizer whose kind and arguments were written down as JSON."""
     return named(state["kind"])(**{k: tuples(v) for k, v in state.items() if k != "kind"})
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import Mistake, Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .mel import log_mel
 from .payload import Numbers
@@ -50,7 +50,7 @@ class AudioTokenizer(Tokenizer):
     pictured = True
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "AudioTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "AudioTokenizer":
         """Patches that cut a median sound into about want.rows rows, as square as that allows (want.patch: moments in one).
 
         The rate is want.rate; else 22,050 Hz where most recordings have 32 kHz and more, else 16 kHz or what they have.
@@ -101,7 +101,7 @@ class AudioTokenizer(Tokenizer):
     def dim(self) -> int:
         return self.bands * self.frames
 
-    def fitted(self, sample: Any) -> np.ndarray:
+    def fitted(self, sample: Sample) -> np.ndarray:
         """float32 [1, L] of {"wave": [C, L], "rate"} or of [C, L] at this rate; float or 8, 16, 32-bit PCM."""
         wave, rate = _checked(sample)
         rate = rate or self.rate
@@ -148,7 +148,7 @@ class AudioTokenizer(Tokenizer):
         """What rows say of a fitted sound: its log-mel spectrogram. Phase, and pitch finer than a mel band, are lost."""
         return self.spectrum(torch.as_tensor(sample)[None])[0].numpy()
 
-    def drawn(self, sample: Any) -> Tensor:
+    def drawn(self, sample: Sample) -> Tensor:
         """The log-mel spectrogram, high sounds above."""
         return torch.as_tensor(np.asarray(sample), dtype=torch.float32).flip(0)[None]
 
@@ -161,7 +161,7 @@ class AudioTokenizer(Tokenizer):
         length = torch.tensor([np.log(sample.shape[-1] / self.rate)], dtype=torch.float32)
         return torch.cat([picture, x.mean(1), x.std(1, correction=0), x.amax(1), change, length]).numpy()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 
@@ -177,7 +177,7 @@ def _patch(moments: float, mels: int, want: Want) -> tuple[int, int]:
     return min(shapes, key=cost)
 
 
-def _checked(sample: Any) -> tuple[np.ndarray, int | None]:
+def _checked(sample: Sample) -> tuple[np.ndarray, int | None]:
     """The wave [C, L] as it came, and its rate, or None where that is the tokenizer's."""
     rate = None
     if isinstance(sample, Mapping):

@@ -3,15 +3,13 @@
 import datetime
 import decimal
 import math
-from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
 from ..errors import Unreadable
+from ..forms import Cell
 from .number import LIMIT
-
-Cell: TypeAlias = float | int | bool | str | datetime.date | None
 
 EPOCH = datetime.date(1970, 1, 1)
 FIRST, LAST = (datetime.date.min - EPOCH).days, (datetime.date.max - EPOCH).days
@@ -20,7 +18,7 @@ LONGEST_NAME, LONGEST_TEXT = 256, 1000  # characters
 WHOLE = 2**40  # whole numbers beyond are read as floats
 
 
-def plain(name: str, cell: Any) -> Cell:
+def plain(name: str, cell: object) -> Cell:
     """A cell of the column `name` in plain Python; Unreadable where it is no cell. NaN and NaT are None."""
     if isinstance(cell, np.datetime64):
         cell = None if np.isnat(cell) else cell.astype("datetime64[s]").item()

@@ -5,20 +5,20 @@ Run it over your own tokenizer with a few samples of different lengths, one of w
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import Unreadable
+from ..forms import Sample
 from ..tokens import Tokenizer, Tokens, pack, split
 from ..tree import tuples
 
 WIDTH = 16
 
 
-def check_tokenizer(tokenizer: Tokenizer, samples: Sequence[Any]) -> None:
+def check_tokenizer(tokenizer: Tokenizer, samples: Sequence[Sample]) -> None:
     """Raises AssertionError where `tokenizer` does not do with these samples what the rest of the package relies on."""
     assert isinstance(tokenizer, Tokenizer), f"{tokenizer!r} lacks part of the Tokenizer protocol"
     assert tokenizer.kind.isidentifier(), f"kind {tokenizer.kind!r} should name the module of augment/ that fits"
@@ -61,7 +61,7 @@ def _check_equal(a: Tokens, b: Tokens, what: str) -> None:
     assert same, what
 
 
-def _check_decoded(tokenizer: Tokenizer, sample: Any, tokens: Tokens) -> None:
+def _check_decoded(tokenizer: Tokenizer, sample: Sample, tokens: Tokens) -> None:
     back = tokenizer.decode(tokens)
     _check_same(back, tokenizer.kept(sample), "a sample came back as another")
     if tokenizer.pictured:
@@ -69,7 +69,7 @@ def _check_decoded(tokenizer: Tokenizer, sample: Any, tokens: Tokens) -> None:
         assert picture.ndim == 3 and picture.is_floating_point(), f"drawn gives {list(picture.shape)}, not [C, H, W]"
 
 
-def _check_same(back: Any, there: Any, what: str) -> None:
+def _check_same(back: Sample, there: Sample, what: str) -> None:
     """Samples are arrays, strings, numbers, None, and lists or dicts of these; floats may be 1e-5 off."""
     if isinstance(there, dict):
         assert isinstance(back, dict) and set(back) == set(there), f"{what}: {list(back)}, not {list(there)}"
@@ -107,13 +107,13 @@ def _check_refusals(tokenizer: Tokenizer) -> None:
             raise AssertionError(f"fitted takes {nothing!r} for a sample")
 
 
-def _numbers(sample: Any) -> Tensor:
+def _numbers(sample: Sample) -> Tensor:
     """A sample as its tokenizer means it: unsigned integers are shares of their range."""
     x = np.asarray(sample)
     return torch.as_tensor(x.astype(np.float64) / (np.iinfo(x.dtype).max if x.dtype.kind == "u" else 1))
 
 
-def _check_raw(tokenizer: Tokenizer, samples: Sequence[Any]) -> None:
+def _check_raw(tokenizer: Tokenizer, samples: Sequence[Sample]) -> None:
     plain = [tokenizer.raw(sample) for sample in samples]
     assert all(isinstance(x, np.ndarray) and x.dtype == np.float32 and x.ndim == 1 for x in plain), (
         "raw is [F] of float32"
@@ -133,7 +133,7 @@ def _check_packed(tokenizer: Tokenizer, each: list[Tokens]) -> None:
             _check_same(tokenizer.decode(part), tokenizer.decode(alone), what)
 
 
-def _check_many(tokenizer: Tokenizer, samples: Sequence[Any], each: list[Tokens]) -> None:
+def _check_many(tokenizer: Tokenizer, samples: Sequence[Sample], each: list[Tokens]) -> None:
     if not tokenizer.stacked:
         assert "many" not in vars(type(tokenizer)), "it has `many`, which nobody calls: say stacked = True"
         return
@@ -154,7 +154,7 @@ def _check_embed(tokenizer: Tokenizer, each: list[Tokens]) -> None:
     assert list(embed.parameters()) and not without, f"no gradient reaches {without} of embed"
 
 
-def _check_state(tokenizer: Tokenizer, sample: Any, tokens: Tokens) -> None:
+def _check_state(tokenizer: Tokenizer, sample: Sample, tokens: Tokens) -> None:
     state = json.loads(json.dumps(tokenizer.state()))
     again = type(tokenizer)(**{k: tuples(v) for k, v in state.items()})
     assert again == tokenizer, f"state() makes {again}, not {tokenizer}"

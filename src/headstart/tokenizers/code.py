@@ -6,13 +6,14 @@ comes from.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Pairs, Tokenizer, Tokens, content, layout, split
 from . import vocabulary
 from .dataflow import flow
@@ -42,7 +43,7 @@ class CodeTokenizer(Tokenizer):
     signal: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "CodeTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "CodeTokenizer":
         """As long as the longest sample, but not over eight times `want.rows` rows; want.vocab over 256 trains a vocabulary."""
         files = readable(samples, cls(want.longest or MOST))
         lines = [text for file in files for _, _, text in _lines(file)]
@@ -59,7 +60,7 @@ class CodeTokenizer(Tokenizer):
     def dim(self) -> int:
         return len(vocabulary.pieces(self.bpe))
 
-    def fitted(self, sample: Any) -> str:
+    def fitted(self, sample: Sample) -> str:
         """The text with one form of layout, cut to `longest` bytes that are not layout; without any, Unreadable.
 
         Line ends become line feeds and leading tabs spaces; lines of whitespace are emptied, three or more of them become
@@ -151,7 +152,7 @@ class CodeTokenizer(Tokenizer):
         """[1280]: shares of bytes and of hashed byte pairs, layout included."""
         return vocabulary.byte_counts(sample.encode())
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 

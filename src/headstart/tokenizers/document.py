@@ -2,7 +2,7 @@
 
 import unicodedata
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, TypedDict
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .payload import Numbers
 from .text import readable
@@ -23,6 +24,14 @@ MOST = 2048  # words of a page
 WIDEST = 512  # pixels along a side of the page as it is read
 FULL = 100.0  # the page's width and height in the coordinates
 RAW_SIDE, RAW_CELLS = 32, 16
+
+
+class Page(TypedDict):
+    """A page in this tokenizer's form: words, [n, 4] float32 within 0..1, and [1, side, side] uint8 where it has a picture."""
+
+    words: list[str]
+    boxes: np.ndarray
+    page: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class DocumentTokenizer(Tokenizer):
     signal: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "DocumentTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "DocumentTokenizer":
         """All words of the longest page, up to eight times `want.rows`; pictures at want.side, else in about `want.rows` rows."""
         any_page = any(isinstance(s, dict) and s.get("page") is not None for s in samples)
         side = PATCH * max(1, round((want.side / PATCH) if want.side else want.rows**0.5))
@@ -62,7 +71,7 @@ class DocumentTokenizer(Tokenizer):
             (float(pixels.mean()), float(pixels.std() or 1.0)) if len(pixels) else (0.5, 0.25),
         )
 
-    def fitted(self, sample: Any) -> dict[str, Any]:
+    def fitted(self, sample: Sample) -> Page:
         """words: without control characters, empty ones left out, the first `longest`. boxes: [n, 4] float32 within 0..1.
         page: grey, [1, side, side] uint8, or None. A page without words and picture is Unreadable."""
         if not isinstance(sample, dict) or not {"words", "boxes"} <= set(sample):
@@ -79,7 +88,7 @@ class DocumentTokenizer(Tokenizer):
             raise Unreadable("", "the page has no words" + ("" if self.side else ", and its picture is not read here"))
         return {"words": [clean[i] for i in there], "boxes": boxes[there], "page": page}
 
-    def __call__(self, sample: dict[str, Any]) -> Tokens:
+    def __call__(self, sample: Page) -> Tokens:
         words, boxes, page = sample["words"], sample["boxes"], sample["page"]
         rows = np.ones((len(words), self.dim), np.float32)
         rows[:, :BITS] = (_bits(words) - np.array(self.mean)) / np.array(self.std)
@@ -99,7 +108,7 @@ class DocumentTokenizer(Tokenizer):
     def embed(self, width: int) -> nn.Module:
         return Numbers(self.dim, width)
 
-    def decode(self, tokens: Tokens) -> dict[str, Any]:
+    def decode(self, tokens: Tokens) -> Page:
         """The page again; of its words the first 16 bytes."""
         content = ~tokens.slot
         rows, coords = (x[content].cpu().double().numpy() for x in (tokens.values, tokens.coords))
@@ -114,11 +123,11 @@ class DocumentTokenizer(Tokenizer):
             page = np.rint(255 * page).clip(0, 255).astype(np.uint8)
         return {"words": letters, "boxes": (coords[word, :4] / FULL).astype(np.float32), "page": page}
 
-    def kept(self, sample: dict[str, Any]) -> dict[str, Any]:
+    def kept(self, sample: Page) -> Page:
         """The page with its words cut to 16 bytes, less what they hold of a character that does not fit."""
         return {**sample, "words": [w.encode()[:LETTERS].decode(errors="ignore") for w in sample["words"]]}
 
-    def raw(self, sample: dict[str, Any]) -> np.ndarray:
+    def raw(self, sample: Page) -> np.ndarray:
         """[2560]: shares of bytes and byte pairs of the words, where on the page they stand (16 x 16), the page at 32 x 32."""
         where = np.zeros((RAW_CELLS, RAW_CELLS), np.float32)
         centre = (sample["boxes"][:, :2] + sample["boxes"][:, 2:]) / 2
@@ -130,7 +139,7 @@ class DocumentTokenizer(Tokenizer):
         counts = byte_counts(" ".join(sample["words"]).encode())
         return np.concatenate([counts, where.ravel(), picture.ravel()]).astype(np.float32)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 
@@ -145,7 +154,7 @@ def _bits(words: list[str]) -> np.ndarray:
     return np.unpackbits(np.frombuffer(data, np.uint8)).reshape(-1, BITS).astype(np.float64)
 
 
-def _boxes(boxes: Any) -> np.ndarray:
+def _boxes(boxes: object) -> np.ndarray:
     """[n, 4] float32 within 0..1, the smaller edges first."""
     try:
         out = np.array(boxes, np.float64)
@@ -162,7 +171,7 @@ def _boxes(boxes: Any) -> np.ndarray:
     return np.clip(edges, 0, 1).astype(np.float32)
 
 
-def _page(page: Any, side: int) -> np.ndarray | None:
+def _page(page: object, side: int) -> np.ndarray | None:
     """[1, side, side] uint8, grey; None where there is none or none is wanted."""
     if page is None or not side:
         return None

@@ -6,13 +6,14 @@ Codes are hashed (see `names.code`), so E11.8 and E11.9 are alike, and a code of
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..errors import Mistake, Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .names import code
 from .number import LIMIT, WIDTH, Scale, back, forward, gather, measure, said, spread
@@ -25,6 +26,14 @@ FLAGS = 2  # has a value; its code was seen by `fit`
 CODES, SHOWN = 20_000, 500  # codes that are kept, and that `raw` counts
 FAR = 9_900.0  # units of time a record may last: coordinates stay below 10,000
 LONGEST, LONGEST_CODE, MOST = 512, 256, 5_000_000  # events, characters, events of a record that are looked at
+
+
+class Record(TypedDict):
+    """A record in this tokenizer's form, by event: its code, [n] float64 (NaN: no value), days [n] float64."""
+
+    code: list[str]
+    value: np.ndarray
+    time: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class EventsTokenizer(Tokenizer):
     signal = False
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "EventsTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "EventsTokenizer":
         """The codes of these records, the scale of each code's values, and the median time from an event to the next.
 
         want.longest: events of a record that are read.
@@ -78,7 +87,7 @@ class EventsTokenizer(Tokenizer):
         scales = {name: measure(np.array(some)) for name, some in values.items() if len(some) >= 3}
         return cls(tuple((name, scales.get(name, default)) for name in common), default, unit, longest)
 
-    def fitted(self, sample: Any) -> dict[str, Any]:
+    def fitted(self, sample: Sample) -> Record:
         """By time, which is counted from the first event that is kept; what day that was is lost."""
         record = _clean(sample)
         time = record["time"]
@@ -89,7 +98,7 @@ class EventsTokenizer(Tokenizer):
             "time": time[first:] - time[first],
         }
 
-    def __call__(self, sample: dict[str, Any]) -> Tokens:
+    def __call__(self, sample: Record) -> Tokens:
         n = len(sample["code"])
         out = np.zeros((n, self.dim), np.float32)
         value, index = sample["value"], self._words.number
@@ -105,7 +114,7 @@ class EventsTokenizer(Tokenizer):
     def embed(self, width: int) -> nn.Module:
         return Numbers(self.dim, width)
 
-    def decode(self, tokens: Tokens) -> dict[str, Any]:
+    def decode(self, tokens: Tokens) -> Record:
         """The record again; codes that `fit` has not seen come back as "", see `kept`."""
         rows = ~tokens.slot
         values = said(tokens.values[rows])
@@ -122,12 +131,12 @@ class EventsTokenizer(Tokenizer):
         time = tokens.coords[rows][:, 0].double().cpu().numpy() * self.unit
         return {"code": names, "value": np.array(numbers), "time": time}
 
-    def kept(self, sample: dict[str, Any]) -> dict[str, Any]:
+    def kept(self, sample: Record) -> Record:
         """What `decode` gives back: all, but codes that `fit` has not seen are "", and their values are not to be trusted."""
         known = self._words.number
-        return sample | {"code": [name if name in known else "" for name in sample["code"]]}
+        return {**sample, "code": [name if name in known else "" for name in sample["code"]]}
 
-    def raw(self, sample: dict[str, Any]) -> np.ndarray:
+    def raw(self, sample: Record) -> np.ndarray:
         """What is counted by hand: for the 500 commonest codes how often (log), the last value (standardised), and whether there
         is one; then how many events, and over how many units of time (both log). A record has no shorter honest summary."""
         shown = min(SHOWN, len(self.codes))
@@ -141,7 +150,7 @@ class EventsTokenizer(Tokenizer):
         whole = np.log1p([len(sample["code"]), float(sample["time"][-1]) / self.unit])
         return np.concatenate([np.log1p(counts), last.T.flatten(), whole]).astype(np.float32)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
     @cached_property
@@ -153,7 +162,7 @@ class EventsTokenizer(Tokenizer):
         return self.default if i is None else self.codes[i][1]
 
 
-def _clean(sample: Any) -> dict[str, Any]:
+def _clean(sample: Sample) -> Record:
     """A record by time, in plain types; `value` may be left out."""
     if not isinstance(sample, dict) or not {"code", "time"} <= set(sample):
         raise Unreadable("", 'a record is {"code": [...], "value": [...], "time": [...] in days}')

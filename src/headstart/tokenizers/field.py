@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens
 from .grid import checked, column, content, finite, join, moments, near, patched, resize, sizes, usable
 from .payload import Numbers
@@ -41,7 +41,7 @@ class FieldTokenizer(Tokenizer):
     pictured = True
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "FieldTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "FieldTokenizer":
         """Sizes for about want.rows rows."""
         shapes = usable(samples, lambda x: _field(x).shape[1:], "field")
         native = float(np.median([max(sides) for sides in shapes]))
@@ -56,7 +56,7 @@ class FieldTokenizer(Tokenizer):
     def dim(self) -> int:
         return 4 * self.patch**3
 
-    def fitted(self, sample: Any) -> np.ndarray:
+    def fitted(self, sample: Sample) -> np.ndarray:
         """[4, d, h, w] float32 in this size."""
         field = _field(sample)
         sides = near(field.shape[1:], self.side, self.patch)
@@ -80,7 +80,7 @@ class FieldTokenizer(Tokenizer):
         x = (x * column(self.std, 3) + column(self.mean, 3)).nan_to_num(0)
         return torch.cat([x[:3], torch.expm1(x[3:])]).float().numpy()
 
-    def drawn(self, sample: Any) -> Tensor:
+    def drawn(self, sample: Sample) -> Tensor:
         """The middle slice, in its colours."""
         x = torch.as_tensor(np.asarray(sample), dtype=torch.float32)
         return x[:3, x.shape[1] // 2]
@@ -90,7 +90,7 @@ class FieldTokenizer(Tokenizer):
         small = _resized(torch.as_tensor(sample), (RAW_SIDE,) * 3)
         return self._standardised(small[None]).numpy().ravel()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
     def _standardised(self, fields: Tensor) -> Float[Tensor, "B 4 D H W"]:
@@ -109,7 +109,7 @@ def _resized(field: Tensor, sides: tuple[int, ...]) -> Tensor:
     return torch.cat([merged[:3] / merged[3:4], merged[4:].clamp(min=0)])
 
 
-def _field(sample: Any) -> np.ndarray:
+def _field(sample: Sample) -> np.ndarray:
     values = checked(sample, "C D H W")
     if len(values) != 4:
         raise Unreadable("", f"it has {len(values)} channels, not the four of a field: red, green, blue, density")

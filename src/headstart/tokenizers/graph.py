@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..errors import Mistake, Unreadable
+from ..forms import Json, Sample
 from ..tokens import Pairs, Tokenizer, Tokens, layout
 from . import walks
 from .payload import Numbers
@@ -47,9 +47,9 @@ class GraphTokenizer(Tokenizer):
     signal = False
 
     @classmethod
-    def fit(cls, samples: Sequence[Any], want: Want = Want()) -> "GraphTokenizer":
+    def fit(cls, samples: Sequence[Sample], want: Want = Want()) -> "GraphTokenizer":
         """The features and weights that most graphs have, and mean and spread of each. `want` asks for nothing here."""
-        shapes: dict[tuple[int, int], list[dict[str, Any]]] = {}
+        shapes: dict[tuple[int, int], list[Sample]] = {}
         for sample in samples:
             try:
                 graph = plain(sample, _directed(sample))
@@ -85,7 +85,7 @@ class GraphTokenizer(Tokenizer):
     def dim(self) -> int:
         return 1 + self.features + self.weights
 
-    def fitted(self, sample: Any) -> dict[str, np.ndarray]:
+    def fitted(self, sample: Sample) -> dict[str, np.ndarray]:
         """The same graph in float32 and int64: each pair of nodes at most once (its first mention counts), no edge to itself.
 
         Unless edges have a direction, the smaller number comes first.
@@ -179,7 +179,7 @@ class GraphTokenizer(Tokenizer):
         ]
         return np.concatenate([np.asarray(p, np.float64) for p in parts]).clip(-1e30, 1e30).astype(np.float32)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
     @property
@@ -188,7 +188,7 @@ class GraphTokenizer(Tokenizer):
         return np.array(self.mean or (0.0,) * n), np.array(self.std or (1.0,) * n)
 
 
-def plain(sample: Any, directed: bool = False, most: tuple[int, int] = (NODES, EDGES)) -> dict[str, np.ndarray]:
+def plain(sample: Sample, directed: bool = False, most: tuple[int, int] = (NODES, EDGES)) -> dict[str, np.ndarray]:
     """Nodes [n, F] and weights [m, E] in float32 (E may be 0) and edges [m, 2], checked, without loops and repetitions.
 
     Raises Unreadable for what is no graph, or has more nodes or edges than `most`.
@@ -228,11 +228,11 @@ def plain(sample: Any, directed: bool = False, most: tuple[int, int] = (NODES, E
     return {"nodes": nodes, "edges": pairs[first], "weights": weights}
 
 
-def _directed(sample: Any) -> bool:
+def _directed(sample: Sample) -> bool:
     return isinstance(sample, dict) and isinstance(sample.get("directed"), bool | np.bool_) and bool(sample["directed"])
 
 
-def _numbers(value: Any, what: str) -> np.ndarray:
+def _numbers(value: object, what: str) -> np.ndarray:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:

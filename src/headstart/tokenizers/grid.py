@@ -1,10 +1,10 @@
 """Data on a grid of any number of axes: checked, brought to a size, cut into patches, and put together again."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import Mistake, Unreadable
+from ..forms import Sample
 from ..tokens import Tokens, every, layout
 from .want import Want
 
@@ -22,7 +23,7 @@ LONGEST = 2**16  # along one axis
 HUGE = 1e9  # no measured intensity is larger; beyond it float32 could overflow once standardised
 
 
-def checked(values: Any, axes: str) -> np.ndarray:
+def checked(values: object, axes: str) -> np.ndarray:
     """`values` as a writable array with these axes ("C H W"), real numbers of any dtype; else Unreadable.
 
     At most 2^27 numbers, and 65,536 along one axis.
@@ -58,7 +59,7 @@ def finite(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def usable(samples: Iterable[Any], check: Callable[[Any], T], kind: str) -> list[T]:
+def usable(samples: Iterable[Sample], check: Callable[[Sample], T], kind: str) -> list[T]:
     """What `check` makes of the samples it does not refuse; a Mistake where it refuses all."""
     good, reason = [], "there are none"
     for sample in samples:
@@ -184,9 +185,9 @@ def grids(tokens: Tokens, axes: int) -> Grids:
     return Grids(index, first, counts)
 
 
-def alike(keys: Iterable[Any]) -> list[list[int]]:
+def alike(keys: Iterable[Hashable]) -> list[list[int]]:
     """The numbers of those that have the same key."""
-    found: dict[Any, list[int]] = {}
+    found: dict[Hashable, list[int]] = {}
     for number, key in enumerate(keys):
         found.setdefault(key, []).append(number)
     return list(found.values())

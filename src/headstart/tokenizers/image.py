@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import Mistake, Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .payload import Numbers
 from .resize import resize, to_channels
@@ -76,7 +76,7 @@ class ImageTokenizer(Tokenizer):
         """Pixels that are left of a picture: what a reader may decode less for."""
         return None if self.side is None else self.side**2
 
-    def fitted(self, sample: Any) -> np.ndarray:
+    def fitted(self, sample: Sample) -> np.ndarray:
         """[channels, H, W] of uint8, uint16 or float32, near the tokenizer's area."""
         reason = _wrong(sample)
         if reason is not None:
@@ -121,7 +121,7 @@ class ImageTokenizer(Tokenizer):
         x = tokens.values[rows].float().view(h, w, p, p, self.channels).permute(4, 0, 2, 1, 3).reshape(-1, h * p, w * p)
         return x * torch.tensor(self.std).view(-1, 1, 1) + torch.tensor(self.mean).view(-1, 1, 1)
 
-    def drawn(self, sample: Any) -> Tensor:
+    def drawn(self, sample: Sample) -> Tensor:
         """The picture itself."""
         return torch.as_tensor(np.asarray(sample), dtype=torch.float32)
 
@@ -133,11 +133,11 @@ class ImageTokenizer(Tokenizer):
             x = F.interpolate(x[None], (side, side), mode="area")[0]
         return x.numpy().ravel()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 
-def _wrong(sample: Any) -> str | None:
+def _wrong(sample: Sample) -> str | None:
     what = (
         f"{getattr(sample, 'dtype', type(sample).__name__)} of shape {list(np.shape(sample))}"
         if not isinstance(sample, dict)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import nn
 
 from ..errors import Mistake, Unreadable
 from ..extras import need
+from ..forms import Json, Sample
 from ..tokens import Pairs, Tokenizer, Tokens, layout
 from . import walks
 from .payload import Numbers
@@ -50,7 +52,7 @@ class MoleculeTokenizer(Tokenizer):
     signal = False
 
     @classmethod
-    def fit(cls, samples: Sequence[Any], want: Want = Want()) -> "MoleculeTokenizer":
+    def fit(cls, samples: Sequence[Sample], want: Want = Want()) -> "MoleculeTokenizer":
         """Elements that make at least one atom in a thousand; mean and spread of each number. `want` asks nothing here."""
         plain = cls()
         molecules = []
@@ -87,7 +89,7 @@ class MoleculeTokenizer(Tokenizer):
     def _of_bond(self) -> int:
         return len(ORDERS) + 3
 
-    def fitted(self, sample: Any) -> str:
+    def fitted(self, sample: Sample) -> str:
         """The canonical SMILES. Numbers that map atoms are left out, and so is handedness that rows cannot hold.
 
         That is any but tetrahedral centres and double bonds, and what RDKit's own canonical form does not reproduce.
@@ -163,7 +165,7 @@ class MoleculeTokenizer(Tokenizer):
         counts = [len(atoms), len(bonds), inner, len(rings), np.abs(atoms[:, -6]).sum()]
         return np.concatenate([print_, atoms.sum(0), bonds.sum(0), sizes, degree, counts]).astype(np.float32)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
     @property
@@ -312,7 +314,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _chem() -> Any:
+def _chem() -> ModuleType:
     return need("rdkit.Chem", "molecules", "reading molecules")
 
 

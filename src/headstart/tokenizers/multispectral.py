@@ -6,13 +6,13 @@ channel groups, Cong et al. 2022, with the wavelength instead of a learnt group 
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .grid import checked, content, cut, finite, join, moments, near, places, resize, sizes, usable
 from .payload import Numbers
@@ -48,7 +48,7 @@ class MultispectralTokenizer(Tokenizer):
     pictured = True
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "MultispectralTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "MultispectralTokenizer":
         """Sizes for about want.rows rows with the usual number of bands, and mean and spread at every wavelength."""
         shapes = usable(samples, lambda x: _bands(x)[0].shape, "multispectral")
         native = float(np.median([max(shape[1:]) for shape in shapes]))
@@ -72,7 +72,7 @@ class MultispectralTokenizer(Tokenizer):
     def dim(self) -> int:
         return self.patch * self.patch
 
-    def fitted(self, sample: Any) -> dict[str, np.ndarray]:
+    def fitted(self, sample: Sample) -> dict[str, np.ndarray]:
         """Bands [C, h, w] and their wavelengths, both float32: what is missing left out, sorted, in this size."""
         bands, wavelength = _bands(sample)
         sides = near(bands.shape[1:], self.side, self.patch)
@@ -103,7 +103,7 @@ class MultispectralTokenizer(Tokenizer):
         mean, std = self._at(wavelength)
         return {"bands": (bands * std + mean).float().numpy(), "wavelength": wavelength}
 
-    def drawn(self, sample: Any) -> Tensor:
+    def drawn(self, sample: Sample) -> Tensor:
         """Its bands; what is shown has the first three."""
         return torch.as_tensor(np.asarray(sample["bands"]), dtype=torch.float32)
 
@@ -119,7 +119,7 @@ class MultispectralTokenizer(Tokenizer):
         share = ((at - have[left]) / np.maximum(have[right] - have[left], 1e-9)).clip(0, 1)[:, None]
         return (flat[left] * (1 - share) + flat[right] * share).astype(np.float32).ravel()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
     def _at(self, wavelength: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -129,7 +129,7 @@ class MultispectralTokenizer(Tokenizer):
         ]
 
 
-def _bands(sample: Any) -> tuple[np.ndarray, np.ndarray]:
+def _bands(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """The bands that are there, float32 without gaps, by ascending wavelength [nm]."""
     if isinstance(sample, dict):
         if "bands" not in sample:
@@ -162,7 +162,7 @@ def _bands(sample: Any) -> tuple[np.ndarray, np.ndarray]:
     return bands, wavelength.astype(np.float32)
 
 
-def _wavelengths(given: Any, n: int) -> np.ndarray:
+def _wavelengths(given: object, n: int) -> np.ndarray:
     try:
         wavelength = np.full(n, np.nan) if given is None else np.array(given, np.float64)
     except (TypeError, ValueError) as error:

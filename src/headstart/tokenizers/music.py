@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..errors import Mistake, Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .payload import Numbers
 from .plain import as_array
@@ -60,7 +60,7 @@ class MusicTokenizer(Tokenizer):
     dim = WIDTH + 2
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "MusicTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "MusicTokenizer":
         """longest is want.longest; else twice want.rows, or the length of the longest piece if that is less.
 
         128 notes are about 8 bars in four voices.
@@ -80,7 +80,7 @@ class MusicTokenizer(Tokenizer):
         (a, b), (c, d) = numbers.mean(1).tolist(), std.tolist()
         return cls(longest, (a, b), (c, d))
 
-    def fitted(self, sample: Any) -> dict[str, np.ndarray]:
+    def fitted(self, sample: Sample) -> dict[str, np.ndarray]:
         return _cut(_checked(sample), self.longest)
 
     def __call__(self, sample: dict[str, np.ndarray]) -> Tokens:
@@ -128,11 +128,11 @@ class MusicTokenizer(Tokenizer):
         four-quarter bar, chord sizes and programs; and means and spreads of what is a number."""
         return _counts(sample)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 
-def _checked(sample: Any) -> dict[str, np.ndarray]:
+def _checked(sample: Sample) -> dict[str, np.ndarray]:
     """Every key, sorted by onset, then pitch, program, duration and velocity."""
     if not isinstance(sample, Mapping) or any(key not in sample for key in KEYS[:3]):
         raise Unreadable("", "music is a dict with onset, duration and pitch (and velocity, program), each [n]")

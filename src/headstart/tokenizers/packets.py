@@ -1,13 +1,14 @@
 """A network flow as rows: for each packet one row that says who sent it and when, then its bytes."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, TypedDict
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .payload import Ids
 from .text import readable
@@ -17,6 +18,14 @@ GAPS = 32  # classes of time since the packet before: none, then doubling from a
 BYTES = 256
 FLOWN = 8_192  # rows of a sample at most
 LONGEST_GAP = 1e9  # seconds
+
+
+class Flow(TypedDict):
+    """A flow in this tokenizer's form, by packet: seconds [n] float64, 0 or 1 [n] int64, contents."""
+
+    time: np.ndarray
+    direction: np.ndarray
+    bytes: list[bytes]
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class PacketsTokenizer(Tokenizer):
     signal: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "PacketsTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "PacketsTokenizer":
         """As many packets as most flows have (at most 16), and about eight times `want.rows` rows, since each says little.
 
         want.longest: bytes of a packet.
@@ -47,7 +56,7 @@ class PacketsTokenizer(Tokenizer):
         longest = max(len(b) for f in readable(samples, cls(packets, most)) for b in f["bytes"])
         return cls(packets, max(1, min(most, want.longest or min(longest, 8 * want.rows // packets))))
 
-    def fitted(self, sample: Any) -> dict[str, Any]:
+    def fitted(self, sample: Sample) -> Flow:
         """The flow's first packets in the order of their times, which start at 0, and of each its first bytes.
 
         Keys: time (seconds, [n] float64), direction (0 or 1, [n]), bytes (n times bytes). Without a packet, Unreadable.
@@ -78,7 +87,7 @@ class PacketsTokenizer(Tokenizer):
             "bytes": [bytes(contents[i][: min(self.bytes, max(1, FLOWN // self.packets))]) for i in order],
         }
 
-    def __call__(self, sample: dict[str, Any]) -> Tokens:
+    def __call__(self, sample: Flow) -> Tokens:
         ids, coords = [], []
         heads = BYTES + GAPS * sample["direction"] + _classes(sample["time"])
         for number, (head, content) in enumerate(zip(heads, sample["bytes"], strict=True)):
@@ -90,7 +99,7 @@ class PacketsTokenizer(Tokenizer):
     def embed(self, width: int) -> nn.Module:
         return Ids(self.dim, width)
 
-    def decode(self, tokens: Tokens) -> dict[str, Any]:
+    def decode(self, tokens: Tokens) -> Flow:
         """The flow again, its times rebuilt from the classes of the gaps."""
         ids = tokens.values[~tokens.slot].cpu().numpy()
         begin = np.flatnonzero(ids >= BYTES)
@@ -98,14 +107,14 @@ class PacketsTokenizer(Tokenizer):
         parts = [ids[a + 1 : b].astype(np.uint8).tobytes() for a, b in zip(begin, [*begin[1:], len(ids)], strict=True)]
         return {"time": _times(heads % GAPS), "direction": heads // GAPS, "bytes": parts}
 
-    def kept(self, sample: dict[str, Any]) -> dict[str, Any]:
+    def kept(self, sample: Flow) -> Flow:
         """The flow with every gap between packets as the middle of its class: within a factor of 1.5 of what it was.
 
         Gaps of up to a microsecond are none; longer ones than half an hour are half an hour.
         """
         return {**sample, "time": _times(_classes(sample["time"]))}
 
-    def raw(self, sample: dict[str, Any]) -> np.ndarray:
+    def raw(self, sample: Flow) -> np.ndarray:
         """Of each packet: is it there, direction, logarithms of gap and size; shares of bytes; the first bytes of each."""
         n, size = min(self.packets, 64), min(self.bytes, 2048 // min(self.packets, 64))
         each, table = np.zeros((4, n), np.float32), np.zeros((n, size), np.float32)
@@ -118,7 +127,7 @@ class PacketsTokenizer(Tokenizer):
         shares = np.bincount(every, minlength=256).astype(np.float32) / max(1, len(every))
         return np.concatenate([each.ravel(), shares, table.ravel()])
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 

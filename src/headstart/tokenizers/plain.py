@@ -1,7 +1,5 @@
 """What a user hands over as an array, be it numpy's or torch's, as numpy has it."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,7 +7,7 @@ from torch import Tensor
 from ..errors import Unreadable
 
 
-def as_array(value: Any, what: str) -> np.ndarray:
+def as_array(value: object, what: str) -> np.ndarray:
     """The values of an array or tensor (also bfloat16, also on a device), or Unreadable naming `what` they were to be."""
     if isinstance(value, Tensor):
         try:

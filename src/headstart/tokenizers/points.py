@@ -1,7 +1,6 @@
 """Clouds of points as rows of small groups: objects, rooms, and sweeps of a laser scanner."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .groups import (
     CELLS,
@@ -93,7 +93,7 @@ class PointsTokenizer(Tokenizer):
     def _axes(self) -> int:
         return 2 if self.cells == "pillars" else 3
 
-    def fitted(self, sample: Any) -> Float[np.ndarray, "n D"]:
+    def fitted(self, sample: Sample) -> Float[np.ndarray, "n D"]:
         """[n, 3 + features] float32, at most `points` rows, sorted, no two at one place; in the unit sphere if `unit`.
 
         A cloud that is not scaled loses what lies beyond 4,096 cells. More columns are left out where the others have none.
@@ -184,7 +184,7 @@ class PointsTokenizer(Tokenizer):
         rest = sample[:, 3:].astype(np.float64)
         return np.concatenate([shape, rest.mean(0), rest.std(0)]).astype(np.float32)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 

@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .payload import Ids
 from .text import readable
@@ -34,12 +35,12 @@ class ProteinTokenizer(Tokenizer):
     signal: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "ProteinTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "ProteinTokenizer":
         """As long as the longest sample, but not over eight times `want.rows` residues, since each says little."""
         chains = readable(samples, cls(want.longest or MOST))
         return cls(want.longest or min(max(map(len, chains)), 8 * want.rows, MOST))
 
-    def fitted(self, sample: Any) -> str:
+    def fitted(self, sample: Sample) -> str:
         """Upper case, without whitespace, "." as the gap "-", the first `longest` residues.
 
         What holds other characters, or no residue at all, is Unreadable.
@@ -73,7 +74,7 @@ class ProteinTokenizer(Tokenizer):
         counts = [np.bincount(x, minlength=n), np.bincount(x[:-1] * n + x[1:], minlength=n * n)]
         return np.concatenate([c / max(1, c.sum()) for c in counts]).astype(np.float32)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 

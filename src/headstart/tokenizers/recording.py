@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..errors import Unreadable
+from ..forms import Sample
 
 CHANNELS = 1024  # of one sample
 _WHAT = re.compile(r"^(eeg|ecg|ekg|emg|eog|meg|lead|channel|ch)[\s_:.-]+|[\s_:.-]+(ref|le|avg|av)$")
@@ -26,7 +27,7 @@ class Recording:
     time: np.ndarray | None = None
 
 
-def recording(sample: Any) -> Recording:
+def recording(sample: Sample) -> Recording:
     """An array [C, L] or [L], or {"values", "channels", "rate", "time"} of which all but the values may be left out.
 
     Raises Unreadable for anything else. Times in disorder are sorted; where they are even (each nearest to its own place on
@@ -82,7 +83,7 @@ def plain(name: str) -> str:
     return re.sub(r"[\s_.]+", "", short) or name.strip().lower()
 
 
-def _values(given: Any) -> np.ndarray:
+def _values(given: object) -> np.ndarray:
     x = _numbers(given, "values")
     x = x[None] if x.ndim == 1 else x
     if x.ndim != 2:
@@ -98,7 +99,7 @@ def _values(given: Any) -> np.ndarray:
     return x
 
 
-def _numbers(given: Any, what: str) -> np.ndarray:
+def _numbers(given: object, what: str) -> np.ndarray:
     if not hasattr(given, "__array__") and not isinstance(given, list | tuple):
         raise Unreadable("", f"its {what} are a {type(given).__name__}, not an array")
     try:
@@ -110,8 +111,8 @@ def _numbers(given: Any, what: str) -> np.ndarray:
     return x
 
 
-def _names(given: Any, count: int) -> tuple[str, ...]:
-    if isinstance(given, str) or not hasattr(given, "__len__") or not hasattr(given, "__iter__") or len(given) != count:
+def _names(given: object, count: int) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Sized) or not isinstance(given, Iterable) or len(given) != count:
         raise Unreadable("", f"it has {count} channels: give one name for each")
     if not all(isinstance(name, str) for name in given):
         raise Unreadable("", "the names of its channels are not all strings")
@@ -125,7 +126,7 @@ def _names(given: Any, count: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _rate(given: Any) -> float:
+def _rate(given: object) -> float:
     x = _numbers([given] if isinstance(given, int | float) else given, "rate")
     if x.size != 1 or not np.isfinite(x).all() or not 1e-9 < float(x.ravel()[0]) < 1e9:
         raise Unreadable("", f"its rate is {given!r:.40}, not a number of values in a second")

@@ -4,7 +4,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import Mistake, Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .curves import curves
 from .payload import Numbers
@@ -68,7 +68,7 @@ class SeriesTokenizer(Tokenizer):
     pictured = True
 
     @classmethod
-    def fit(cls, samples: Sequence[Any], want: Want | None = None) -> "SeriesTokenizer":
+    def fit(cls, samples: Sequence[Sample], want: Want | None = None) -> "SeriesTokenizer":
         """Rate, channels, windows, and the mean and spread of each channel, from these samples.
 
         The most common rate (uneven times: one over the median step) is everybody's unless `want.rate` says another. Windows
@@ -115,7 +115,7 @@ class SeriesTokenizer(Tokenizer):
     def axes(self) -> tuple[str, ...]:
         return ("t [windows]",) if self.form == "mixed" else ("t [windows]", "channel")
 
-    def fitted(self, sample: Any) -> Float[np.ndarray, "C L"]:
+    def fitted(self, sample: Sample) -> Float[np.ndarray, "C L"]:
         """At this rate, every channel in its place, cut; points at the end where all channels are missing are left out."""
         x = self._placed(recording(sample))
         seen = ~np.isnan(x)
@@ -231,7 +231,7 @@ class SeriesTokenizer(Tokenizer):
         mean, std = (torch.tensor(y, device=x.device)[:, None] for y in (self.mean, self.std))
         return out.transpose(0, 1).reshape(self.channels, -1) * std + mean
 
-    def drawn(self, sample: Any) -> Tensor:
+    def drawn(self, sample: Sample) -> Tensor:
         """Its curves."""
         return curves(torch.as_tensor(np.asarray(sample), dtype=torch.float32))
 
@@ -253,7 +253,7 @@ class SeriesTokenizer(Tokenizer):
             x = np.stack([np.interp(at, np.arange(have), row) for row in x])
         return np.where(gone.all(1, keepdims=True), 0.0, x).astype(np.float32).ravel()[:RAW]
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 
@@ -288,7 +288,7 @@ class _Moments:
         return tuple(map(float, mean)), tuple(map(float, std))
 
 
-def _readable(samples: Sequence[Any]) -> Iterator[Recording]:
+def _readable(samples: Sequence[Sample]) -> Iterator[Recording]:
     for sample in samples:
         try:
             yield recording(sample)

@@ -1,7 +1,6 @@
 """Scenes of 3D Gaussian splats as rows of small groups, all their attributes along with their places."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .groups import LONGEST, checked, distinct, groups_of, rounded, shape_of, sizes, spread, take, thinned, usable
 from .payload import Numbers
@@ -59,7 +59,7 @@ class SplatsTokenizer(Tokenizer):
     def dim(self) -> int:
         return self.patch * COLUMNS
 
-    def fitted(self, sample: Any) -> Float[np.ndarray, "n 14"]:
+    def fitted(self, sample: Sample) -> Float[np.ndarray, "n 14"]:
         """[n, 14] float32 of one size and place, sorted by place; quaternions of length 1 with w >= 0.
 
         Splats of opacity below 0.005 and those far outside the scene are left out.
@@ -124,7 +124,7 @@ class SplatsTokenizer(Tokenizer):
         shape = shape_of(sample[:, :3] / 1.5)
         return np.concatenate([shape, share, rest.mean(0), rest.std(0)]).astype(np.float32)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 

@@ -8,15 +8,16 @@ import datetime
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..errors import Mistake, Unreadable
+from ..forms import Cell, Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
-from .cells import LONGEST_NAME, PERIODS, Cell, at_day, bits, day, letters_of, periodic, plain, shortened
+from .cells import LONGEST_NAME, PERIODS, at_day, bits, day, letters_of, periodic, plain, shortened
 from .names import code, place
 from .number import WIDTH, Scale, back, forward, gather, measure, said, spread
 from .payload import Numbers
@@ -67,7 +68,7 @@ class TableTokenizer(Tokenizer):
     signal = False
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "TableTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "TableTokenizer":
         """Scales and vocabularies of the columns in these rows. want.longest: bytes kept of a text (16, at most 64).
 
         Half a second per 10,000 rows of ten cells: with many tables, give many rows.
@@ -104,7 +105,7 @@ class TableTokenizer(Tokenizer):
     def dim(self) -> int:
         return WIDTH + len(FLAGS) + PERIODS + CODE + 8 * self.letters
 
-    def fitted(self, sample: Any) -> Row:
+    def fitted(self, sample: Sample) -> Row:
         """Plain Python cells. Times lose their zone (as UTC) and what is below a second; texts end after 1,000 characters."""
         return _clean(sample)
 
@@ -219,7 +220,7 @@ class TableTokenizer(Tokenizer):
                 here[0] = 2 * cell - 1 if isinstance(cell, bool) else forward(cell, self._of(table, column.name).scale)
         return out
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
     @cached_property
@@ -291,7 +292,7 @@ def _learn(table: str, name: str, cells: list[Cell], left: int) -> tuple[Column,
     return Column(table, name, form, scale, vocabulary), rest
 
 
-def _clean(sample: Any) -> Row:
+def _clean(sample: Sample) -> Row:
     if not isinstance(sample, dict):
         raise Unreadable("", f"a row of a table is {{column: cell}}, not {type(sample).__name__}")
     if len(sample) > CELLS:

@@ -1,13 +1,14 @@
 """Text as rows of bytes (no vocabulary to train, no character that cannot be said), or of pieces of a trained vocabulary."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..errors import Mistake, Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from . import vocabulary
 from .payload import Ids
@@ -30,7 +31,7 @@ class TextTokenizer(Tokenizer):
     signal: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "TextTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "TextTokenizer":
         """As long as the samples' longest, but not over eight times `want.rows` rows; want.vocab over 256 trains a vocabulary.
 
         Bytes are cheap rows and say little each, so texts get more rows than other kinds.
@@ -47,7 +48,7 @@ class TextTokenizer(Tokenizer):
     def dim(self) -> int:
         return len(vocabulary.pieces(self.bpe))
 
-    def fitted(self, sample: Any) -> str:
+    def fitted(self, sample: Sample) -> str:
         """The string without what lies beyond `longest` bytes; nothing but whitespace is Unreadable."""
         longest = min(self.longest, MOST)
         text = vocabulary.cut(vocabulary.checked(sample, longest), longest)
@@ -79,11 +80,11 @@ class TextTokenizer(Tokenizer):
         """[1280]: shares of bytes and of hashed byte pairs."""
         return vocabulary.byte_counts(sample.encode())
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 
-def readable(samples: list[Any], tokenizer: Any) -> list[Any]:
+def readable(samples: list[Sample], tokenizer: Tokenizer) -> list[Sample]:
     """The samples in the tokenizer's own form, less those that it refuses; none at all is a Mistake."""
     out, reason = [], "there are none"
     for sample in samples:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..errors import Mistake, Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .payload import Ids, Numbers
 from .want import Want
@@ -43,7 +43,7 @@ class TrajectoryTokenizer(Tokenizer):
     signal = False
 
     @classmethod
-    def fit(cls, samples: Sequence[Any], want: Want | None = None) -> "TrajectoryTokenizer":
+    def fit(cls, samples: Sequence[Sample], want: Want | None = None) -> "TrajectoryTokenizer":
         """The most common widths of state and action among these samples, and the mean and spread of each number."""
         longest = min((want or Want()).longest or STEPS, 9_999)
         read = []
@@ -81,7 +81,7 @@ class TrajectoryTokenizer(Tokenizer):
     def dim(self) -> int:
         return self.bins or self.width + 1
 
-    def fitted(self, sample: Any) -> dict[str, np.ndarray]:
+    def fitted(self, sample: Sample) -> dict[str, np.ndarray]:
         """Both in float32, one row of numbers for each step, at most `longest` steps."""
         state, action = _parts(sample)
         for what, x, width in (("states", state, self.states), ("actions", action, self.actions)):
@@ -152,7 +152,7 @@ class TrajectoryTokenizer(Tokenizer):
         at = np.rint(np.linspace(0, len(whole) - 1, taken)).astype(np.int64)
         return np.concatenate([*parts, whole[at].ravel()]).astype(np.float32)[:RAW]
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
 
@@ -172,7 +172,7 @@ def middle(ids: Int[Tensor, "N"], bins: int) -> Float[Tensor, "N"]:
     return y.sign() * torch.expm1(y.abs() * math.log1p(MU * WIDE)) / MU
 
 
-def _parts(sample: Any) -> tuple[np.ndarray, np.ndarray]:
+def _parts(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(sample, dict) or not {"state", "action"} <= set(sample):
         raise Unreadable("", 'a trajectory is {"state": [steps, numbers], "action": [steps, numbers]}')
     state, action = _table(sample["state"], "states"), _table(sample["action"], "actions")
@@ -183,7 +183,7 @@ def _parts(sample: Any) -> tuple[np.ndarray, np.ndarray]:
     return state, action
 
 
-def _table(given: Any, what: str) -> np.ndarray:
+def _table(given: object, what: str) -> np.ndarray:
     try:
         x = np.asarray(given)
     except Exception as error:  # whatever a foreign object or a ragged list does

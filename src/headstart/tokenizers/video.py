@@ -1,7 +1,6 @@
 """Moving pictures as rows of tubelets: two frames deep, a patch wide and high (ViViT, Arnab et al. 2021, section 3.2)."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens
 from .grid import LONGEST, checked, column, content, finite, join, moments, near, patched, resize, sizes, usable
 from .payload import Numbers
@@ -45,7 +45,7 @@ class VideoTokenizer(Tokenizer):
     pictured = True
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "VideoTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "VideoTokenizer":
         """The usual clip in about want.rows rows. want.longest: frames (else at most 16); want.rate: frames per second.
 
         Without a wanted rate, the usual clip's frames are spread over its length, at no more than its own rate.
@@ -71,7 +71,7 @@ class VideoTokenizer(Tokenizer):
     def dim(self) -> int:
         return TUBE * self.patch * self.patch * self.channels
 
-    def fitted(self, sample: Any) -> np.ndarray:
+    def fitted(self, sample: Sample) -> np.ndarray:
         """[T, C, h, w] uint8 in this size, rate and number of channels."""
         clip, fps = _clip(sample)
         if clip.shape[1] != self.channels and {clip.shape[1], self.channels} != {1, 3}:
@@ -112,7 +112,7 @@ class VideoTokenizer(Tokenizer):
         x = (x * column(self.std, 3) + column(self.mean, 3)).nan_to_num(0)
         return (x.transpose(0, 1) * 255).round().clamp(0, 255).byte().numpy()
 
-    def drawn(self, sample: Any) -> Tensor:
+    def drawn(self, sample: Sample) -> Tensor:
         """The middle frame."""
         x = torch.as_tensor(np.asarray(sample), dtype=torch.float32)
         return x[len(x) // 2] / (255 if x.max() > 1 else 1)
@@ -124,7 +124,7 @@ class VideoTokenizer(Tokenizer):
         x = self._standardised(torch.as_tensor(clip)[None]).flatten(0, 2)
         return resize(x, (side, side)).numpy().ravel()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
     def _standardised(self, clips: Tensor) -> Float[Tensor, "B T C H W"]:
@@ -132,7 +132,7 @@ class VideoTokenizer(Tokenizer):
         return (x - column(self.mean, 2, x.device)) / column(self.std, 2, x.device)
 
 
-def _clip(sample: Any) -> tuple[np.ndarray, float | None]:
+def _clip(sample: Sample) -> tuple[np.ndarray, float | None]:
     """The frames as uint8, and how many there are in a second if that is known."""
     fps = None
     if isinstance(sample, dict):

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def pieces(vocabulary: str) -> tuple[bytes, ...]:
     return tuple(bytes(byte_of[c] for c in piece) for piece in spelt)
 
 
-def checked(text: Any, longest: int) -> str:
+def checked(text: object, longest: int) -> str:
     """The first `longest` characters, if this is a string that can be written as UTF-8; else Unreadable."""
     if not isinstance(text, str):
         raise Unreadable("", f"text is a string, not {type(text).__name__}")
@@ -86,7 +87,7 @@ def _loaded(vocabulary: str) -> Any:
     return _library().Tokenizer.from_str(vocabulary)
 
 
-def _library() -> Any:
+def _library() -> ModuleType:
     try:
         return import_module("tokenizers")
     except ImportError as error:

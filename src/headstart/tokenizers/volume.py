@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import Unreadable
+from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens
 from .grid import HUGE, checked, column, content, finite, join, moments, patched, resample, resize, usable
 from .payload import Numbers
@@ -55,7 +55,7 @@ class VolumeTokenizer(Tokenizer):
         return tuple(f"{name} [{self.patch * mm:.3g} mm]" for name, mm in zip("zyx", self.spacing, strict=True))
 
     @classmethod
-    def fit(cls, samples: list[Any], want: Want = Want()) -> "VolumeTokenizer":
+    def fit(cls, samples: list[Sample], want: Want = Want()) -> "VolumeTokenizer":
         """The usual spacing, coarsened until the usual scan makes about want.rows rows (or is want.side voxels long).
 
         Intensities are taken scan by scan where their ranges differ by more than a factor of 2.
@@ -85,7 +85,7 @@ class VolumeTokenizer(Tokenizer):
     def dim(self) -> int:
         return self.patch**3 * self.channels
 
-    def fitted(self, sample: Any) -> np.ndarray:
+    def fitted(self, sample: Sample) -> np.ndarray:
         """[C, D, H, W] float32 on the common grid, with common intensities."""
         values, mm = _scan(sample)
         if len(values) != self.channels:
@@ -114,7 +114,7 @@ class VolumeTokenizer(Tokenizer):
         x = join(*content(tokens), (self.patch,) * 3)
         return (x * column(self.std, 3) + column(self.mean, 3)).float().numpy()
 
-    def drawn(self, sample: Any) -> Tensor:
+    def drawn(self, sample: Sample) -> Tensor:
         """The middle slice, by up to three channels."""
         x = torch.as_tensor(np.asarray(sample), dtype=torch.float32)
         return x[:3, x.shape[1] // 2]
@@ -125,7 +125,7 @@ class VolumeTokenizer(Tokenizer):
         x = self._standardised(torch.as_tensor(sample)[None])[0]
         return resize(x, [min(side, n) for n in self.size]).numpy().ravel()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return asdict(self)
 
     def _standardised(self, scans: Tensor) -> Float[Tensor, "B C D H W"]:
@@ -135,9 +135,9 @@ class VolumeTokenizer(Tokenizer):
         return (scans.to(torch.float32) - column(self.mean, 3, device)) / column(self.std, 3, device)
 
 
-def _scan(sample: Any) -> tuple[np.ndarray, tuple[float, ...]]:
+def _scan(sample: Sample) -> tuple[np.ndarray, tuple[float, ...]]:
     """Values [C, D, H, W] float32 and their spacing in mm, 1 where it is unknown."""
-    spacing: Any = None
+    spacing: object = None
     if isinstance(sample, dict):
         if "values" not in sample:
             raise Unreadable("", f"it has {', '.join(map(str, sample)) or 'nothing'}, but no values")
@@ -159,7 +159,7 @@ def _scan(sample: Any) -> tuple[np.ndarray, tuple[float, ...]]:
     return finite(values), tuple(mm.tolist())
 
 
-def _form(sample: Any) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def _form(sample: Sample) -> tuple[tuple[int, ...], tuple[float, ...]]:
     values, mm = _scan(sample)
     return values.shape, mm
 

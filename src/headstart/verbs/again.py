@@ -2,7 +2,6 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from ..data.open import open_source
 from ..data.source import DataError
@@ -19,7 +18,7 @@ class NotReproduced(RuntimeError):
     """A run taken again went another way."""
 
 
-def again(folder: str | Path, where: Any = None, log: Log | None = None) -> list[tuple[float, float]]:
+def again(folder: str | Path, where: object = None, log: Log | None = None) -> list[tuple[float, float]]:
     """(loss then, loss now) of the first ten steps of the run in `folder`; raises NotReproduced if a bit differs.
 
     where: the data, if it has moved or was an array.

@@ -72,8 +72,8 @@ PROBLEMS = {
 
 
 def check(
-    where: Any,
-    labelled: Any = None,
+    where: object,
+    labelled: object = None,
     out: str | Path | None = None,
     log: Log | None = None,
     kind: str | None = None,
@@ -124,7 +124,7 @@ def _said(item: Any) -> str:
     return ", ".join(item[:4]) + (f" and {len(item) - 4:,} more" if len(item) > 4 else "")
 
 
-def _short(where: Any) -> str:
+def _short(where: object) -> str:
     if not isinstance(where, str | Path):
         return "array"
     path = Path(where).expanduser()

@@ -18,7 +18,7 @@ FORMS = (".npz", ".csv", ".parquet")
 
 
 def embed(
-    run: str | Path, where: Any, out: str | Path | None = None, log: Log | None = None, trust: bool = False
+    run: str | Path, where: object, out: str | Path | None = None, log: Log | None = None, trust: bool = False
 ) -> Encoded:
     """Embed `where` with the encoder of a run's folder; write names, labels and vectors to `out` (.npz, .csv, .parquet).
 

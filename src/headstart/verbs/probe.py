@@ -1,7 +1,6 @@
 """`headstart probe`: what an encoder is worth on labelled data, beside the raw input and itself before training."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from ..train import device_of
 TEST = 0.3  # share of the labelled samples that judges
 
 
-def probe(run: str | Path, where: Any, log: Log | None = None) -> Results:
+def probe(run: str | Path, where: object, log: Log | None = None) -> Results:
     """Scores by row on the labelled data `where`; 30 % of its samples judge, the others are learnt from.
 
     Samples that the encoder saw in pre-training, without their labels, may be among both.

@@ -1,13 +1,11 @@
 """`headstart sniff`: what is at a path, and why we think so."""
 
-from typing import Any
-
 from ..data.sniff import Found
 from ..data.sniff import sniff as look
 from ..log import Log
 
 
-def sniff(where: Any, log: Log | None = None) -> Found:
+def sniff(where: object, log: Log | None = None) -> Found:
     """Say what kind of data is at `where`, how much, and where its labels may be; reads no more than a few samples."""
     found = look(where)
     (log or Log()).say("\n".join(found.lines()))

@@ -1,11 +1,11 @@
 """What is known of samples besides themselves, and who may see it: a method is shown samples, and labels only where it asks."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ..source import Source, Subset
 
 
@@ -24,7 +24,7 @@ class Unlabelled:
     def __len__(self) -> int:
         return len(self._source)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         return self._source[index]
 
     def name(self, index: int) -> str:

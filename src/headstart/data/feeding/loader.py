@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from types import ModuleType
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,11 +14,14 @@ from torch import Tensor
 from ... import augment
 from ...augment.views import Views
 from ...errors import Mistake, Unreadable
+from ...forms import Sample
 from ...step import Rng, Step
 from ...tokens import Batch, Tokenizer, Tokens, layout, pack, reserve
 from ...tree import replace, to
 from ..source import Source
 from .asked import behind, groups_of, labels_of
+
+Form: TypeAlias = tuple[int | str | tuple[int, ...], ...]  # what samples must share to be one array, see `form`
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class PairTokenizer:
     kind = "pair"
     area: ClassVar[int | None] = None
 
-    def fitted(self, sample: dict[str, Any]) -> dict[str, Any]:
-        out: dict[str, Any] = dict.fromkeys(self.parts)
+    def fitted(self, sample: dict[str, Sample]) -> dict[str, Sample]:
+        out: dict[str, Sample] = dict.fromkeys(self.parts)
         reasons = []
         for name, tokenizer in self.parts.items():
             try:
@@ -49,10 +53,12 @@ class Ready(Protocol):
     def made_by(
         self, tokenizer: "Tokenizer | PairTokenizer"
     ) -> bool: ...  # whether the rows that it keeps are this tokenizer's
-    def ready(self, index: int, cut: bool = True) -> tuple[tuple[Any, ...], Any]: ...  # as the function `ready`
+    def ready(self, index: int, cut: bool = True) -> tuple[Form, Sample]: ...  # as the function `ready`
 
 
-def rows(samples: list[Any], tokenizer: Tokenizer, kind: str, slots: int, device: torch.device | str = "cpu") -> Tokens:
+def rows(
+    samples: list[Sample], tokenizer: Tokenizer, kind: str, slots: int, device: torch.device | str = "cpu"
+) -> Tokens:
     """Packed tokens of fitted samples (or of their rows, made before), in their order; neighbours of one shape go
     through an array kind's tokenizer together. A missing sample (None) is a segment without rows."""
     if all(_stackable(sample, tokenizer) for sample in samples):
@@ -68,11 +74,11 @@ def rows(samples: list[Any], tokenizer: Tokenizer, kind: str, slots: int, device
     return replace(reserve(to(together, device), slots), name=kind)
 
 
-def _made(sample: Any, tokenizer: Tokenizer) -> Tokens | None:
+def _made(sample: Sample, tokenizer: Tokenizer) -> Tokens | None:
     return None if sample is None else tokenizer(sample)
 
 
-def groups(samples: list[Any]) -> list[Tensor]:
+def groups(samples: list[Sample]) -> list[Tensor]:
     """[b, ...] for every run of samples of one shape."""
     return [torch.from_numpy(np.stack(list(same))) for _, same in groupby(samples, key=form)]
 
@@ -163,7 +169,7 @@ def _without(data: Feed, kind: str, count: int, slots: int, device: torch.device
 
 def in_order(
     source: Source, indices: Sequence[int] | np.ndarray, tokenizer: Tokenizer | PairTokenizer, cut: bool = True
-) -> tuple[np.ndarray, list[Any]]:
+) -> tuple[np.ndarray, list[Sample]]:
     """(order, samples): which of the indices comes first, and the samples in that order, as `rows` takes them.
 
     Samples of one shape lie together, and shapes that give equally many rows side by side.
@@ -174,9 +180,7 @@ def in_order(
     return order, [got[i][1] for i in order]
 
 
-def ready(
-    source: Source, index: int, tokenizer: Tokenizer | PairTokenizer, cut: bool = True
-) -> tuple[tuple[Any, ...], Any]:
+def ready(source: Source, index: int, tokenizer: Tokenizer | PairTokenizer, cut: bool = True) -> tuple[Form, Sample]:
     """(form, sample) as `rows` takes it: an array, or its rows, which a prepared source makes once and keeps, unless a method
     cuts samples by another tokenizer than they were read with. The form does not hang on which of the two it is. cut: rows will
     do, no array is needed."""
@@ -202,19 +206,19 @@ def whole(source: Source) -> np.ndarray:
     return np.flatnonzero(there)
 
 
-def form_for(sample: Any, tokenizer: Tokenizer | PairTokenizer) -> Any:
+def form_for(sample: Sample, tokenizer: Tokenizer | PairTokenizer) -> Sample:
     """A fitted sample as an array where its kind is cut in stacks, else its rows; None stays."""
     if isinstance(tokenizer, PairTokenizer):
         return {name: form_for(sample[name], part) for name, part in tokenizer.parts.items()}
     return sample if sample is None or _stackable(sample, tokenizer) else tokenizer(sample)
 
 
-def _stackable(sample: Any, tokenizer: Tokenizer) -> bool:
+def _stackable(sample: Sample, tokenizer: Tokenizer) -> bool:
     return isinstance(sample, np.ndarray) and tokenizer.stacked
 
 
 def _views(
-    data: Feed, views: Views, parts: dict[str, list[Any]], step: Step, slots: int, keys: Tensor
+    data: Feed, views: Views, parts: dict[str, list[Sample]], step: Step, slots: int, keys: Tensor
 ) -> dict[str, Tokens]:
     """Several looks at each sample, made on the device: of arrays before they are rows, all of one shape together; of other
     kinds as a choice of their rows, the whole batch together."""
@@ -237,23 +241,23 @@ def _views(
 class Look:
     """`augment.Looks` of a stack of arrays, or of packed rows. way: the kind's module in `augment/`."""
 
-    way: Any
-    whole: Any
+    way: ModuleType
+    whole: Sample
     multiple: int  # sides of what is made are multiples of it
 
     def turns(self) -> int:
         return int(self._has("TURNS", "turned exactly"))
 
-    def crop(self, rng: Rng, scale: tuple[float, float], shrink: float = 1.0, of: Any = None) -> Any:
+    def crop(self, rng: Rng, scale: tuple[float, float], shrink: float = 1.0, of: Sample = None) -> Sample:
         of = self.whole if of is None else of
         if isinstance(of, Tokens):
             return self.way.crop_rows(of, rng, scale, shrink)
         return self.way.crop(of, rng, scale, shrink, self.multiple)
 
-    def turn(self, number: int, of: Any = None) -> Any:
+    def turn(self, number: int, of: Sample = None) -> Sample:
         return self._has("turn", "turned exactly")(self.whole if of is None else of, number)
 
-    def coarser(self, factor: int, of: Any = None) -> Any:
+    def coarser(self, factor: int, of: Sample = None) -> Sample:
         return self._has("coarser", "made coarser")(self.whole if of is None else of, factor)
 
     def _has(self, name: str, what: str) -> Any:
@@ -265,7 +269,7 @@ class Look:
         return found
 
 
-def form(sample: Any) -> tuple[Any, ...]:
+def form(sample: Sample) -> Form:
     """What samples must share to be one array; smaller ones sort first."""
     if isinstance(sample, np.ndarray):
         return (sample.size, sample.shape, sample.dtype.str)

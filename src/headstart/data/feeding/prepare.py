@@ -8,21 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ...tokens import Tokenizer, Tokens
 from ..source import DataError, Source, Subset
 from ..sources.array import ArraySource
 from ..sources.files import FileSource
 from ..sources.windows import nbytes
-from .loader import PairTokenizer, form, form_for
+from .loader import Form, PairTokenizer, form, form_for
 
 CHUNK = 16  # samples per task: small ones are read faster than a task is handed over
 LOOK = 64  # samples that say how much room one takes
-Read = Callable[[int], Any]
+Read = Callable[[int], Sample]
 Progress = Callable[[int, int], None]
 
 
@@ -38,7 +38,7 @@ class Prepared:
         read: Read,
         origin: np.ndarray,
         bad: list[Unreadable],
-        samples: Source | np.ndarray | list[Any] | None,
+        samples: Source | np.ndarray | list[Sample] | None,
         tokenizer: Tokenizer | PairTokenizer,
     ):
         self.source, self.kind, self.classes = source, source.kind, source.classes
@@ -49,7 +49,7 @@ class Prepared:
         self.samples = samples
         self.tokenizer = tokenizer
         self._read = read
-        self._made: dict[int, tuple[tuple[Any, ...], Any]] = {}
+        self._made: dict[int, tuple[Form, Sample]] = {}
         self._asked: tuple[Tokenizer | PairTokenizer, bool] = (tokenizer, True)
         self.keeps = not self.lazy and not isinstance(samples, np.ndarray | ArraySource | Subset)
 
@@ -66,7 +66,7 @@ class Prepared:
     def __len__(self) -> int:
         return len(self.origin)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         return self._read(int(self.origin[index])) if self.samples is None else self.samples[index]
 
     def made_by(self, tokenizer: Tokenizer | PairTokenizer) -> bool:
@@ -75,7 +75,7 @@ class Prepared:
             self._asked = tokenizer, tokenizer == self.tokenizer
         return self._asked[1]
 
-    def ready(self, index: int, cut: bool = True) -> tuple[tuple[Any, ...], Any]:
+    def ready(self, index: int, cut: bool = True) -> tuple[Form, Sample]:
         """(form, sample) as the loader takes it. Rows are made once and kept; of arrays only where these have many shapes, as a
         stack of one shape is cut cheaply, and rows take more room than pixels."""
         if index in self._made and (cut or not isinstance(self[index], np.ndarray)):
@@ -132,7 +132,7 @@ def prepare(
     return prepared
 
 
-def fitted(source: Source, smaller: Source, tokenizer: Tokenizer | PairTokenizer, index: int) -> Any:
+def fitted(source: Source, smaller: Source, tokenizer: Tokenizer | PairTokenizer, index: int) -> Sample:
     """One sample as its tokenizer has it, or Unreadable with its name."""
     try:
         return tokenizer.fitted(smaller[index])
@@ -140,9 +140,9 @@ def fitted(source: Source, smaller: Source, tokenizer: Tokenizer | PairTokenizer
         raise Unreadable(source.name(index), error.reason) from error
 
 
-def few(source: Source, count: int) -> list[Any]:
+def few(source: Source, count: int) -> list[Sample]:
     """Up to `count` readable samples spread over the source, as they are read; the first readable ones if none of these is."""
-    out: list[Any] = []
+    out: list[Sample] = []
     bad: list[Unreadable] = []
     spread = np.unique(np.linspace(0, len(source) - 1, count).astype(int)).tolist()
     seen = set(spread)
@@ -178,12 +178,12 @@ def _stays(source: Source, tokenizer: Tokenizer | PairTokenizer) -> bool:
         return False
 
 
-def _gathered(samples: list[Any]) -> np.ndarray | list[Any]:
+def _gathered(samples: list[Sample]) -> np.ndarray | list[Sample]:
     """The same samples, arrays of one form in one array; one array if all are alike.
 
     Thousands of small blocks would lie all over the heap and slow down every allocation from then on (docs/log.md).
     """
-    places: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    places: dict[tuple[tuple[int, ...], np.dtype], list[int]] = defaultdict(list)
     for i, sample in enumerate(samples):
         if isinstance(sample, np.ndarray):
             places[sample.shape, sample.dtype].append(i)
@@ -215,14 +215,14 @@ def _bytes_each(source: Source, fit: Read, tokenizer: Tokenizer | PairTokenizer)
 
 def _read_all(
     source: Source, read: Read, workers: int, progress: Progress | None, keep: bool
-) -> tuple[np.ndarray, list[Unreadable], list[Any]]:
+) -> tuple[np.ndarray, list[Unreadable], list[Sample]]:
     """The indices that can be read, what was wrong with the others, and the samples if kept; all in order."""
     good: list[int] = []
     bad: list[Unreadable] = []
-    samples: list[Any] = []
+    samples: list[Sample] = []
 
-    def task(start: int) -> list[Any]:
-        out: list[Any] = []
+    def task(start: int) -> list[Sample]:
+        out: list[Sample] = []
         for index in range(start, min(start + CHUNK, len(source))):
             try:
                 sample = read(index)

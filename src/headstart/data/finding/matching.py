@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from ...forms import Sample
 from ..names import suffix_of
 from ..readers import Reader, reading
 from ..source import DataError
@@ -53,7 +53,7 @@ def open_folder(
     every = {p: kinds.get(p) or kinds[p.rpartition("_")[0]] for p in parts}
     refs = {p: [found[key].get(p) for key in found] for p in parts}
 
-    def reader(kind: str) -> Callable[[str], Any]:
+    def reader(kind: str) -> Callable[[str], Sample]:
         read = reading(readers.get(kind, {}), kind)
         return lambda name: read(folder / name)
 

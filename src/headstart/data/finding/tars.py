@@ -5,11 +5,12 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ..classes import as_column, labels_of
 from ..encoding import decoded
 from ..readers import Claim, claims, reading
@@ -19,6 +20,8 @@ from .matching import numbered
 
 MEMBERS = 10_000_000  # of a tar
 LIMIT = 2**31  # bytes of one member
+Members: TypeAlias = Mapping[str, Mapping[str, tuple[int, int]]]  # sample -> suffix -> where it begins, its size
+T = TypeVar("T")
 
 
 def open_tar(path: Path) -> Source:
@@ -66,7 +69,7 @@ def open_tar(path: Path) -> Source:
             kinds[part] = kind
             refs[part] = [next(((s, *members[k][s]) for s in together if s in members[k]), None) for k in keys]
 
-    def reader(kind: str) -> Callable[[tuple[str, int, int]], Any]:
+    def reader(kind: str) -> Callable[[tuple[str, int, int]], Sample]:
         read = reading({s: c.reader for s, c in known.items() if c.kind == kind}, kind)
         return lambda ref: _read_member(path, *ref, read)
 
@@ -84,7 +87,7 @@ def open_tar(path: Path) -> Source:
     return source if len(kinds) > 1 else Part(source, next(iter(kinds)))
 
 
-def _classes(path: Path, members: Mapping[str, Any], keys: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def _classes(path: Path, members: Members, keys: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
     at = [members[k].get(".cls") for k in keys]
     if not any(at):
         return None, ()
@@ -99,7 +102,7 @@ def _classes(path: Path, members: Mapping[str, Any], keys: Sequence[str]) -> tup
     return labels_of(as_column(".cls", told), str(path))
 
 
-def _claim_of_member(path: Path, members: Mapping[str, Mapping[str, tuple[int, int]]], suffix: str) -> Claim | None:
+def _claim_of_member(path: Path, members: Members, suffix: str) -> Claim | None:
     tried = 0
     for found in members.values():
         if suffix in found and tried < 8:
@@ -114,7 +117,7 @@ def _claim_of_member(path: Path, members: Mapping[str, Mapping[str, tuple[int, i
     return None
 
 
-def _read_member(path: Path, suffix: str, offset: int, size: int, read: Callable[[Path], Any]) -> Any:
+def _read_member(path: Path, suffix: str, offset: int, size: int, read: Callable[[Path], T]) -> T:
     """What `read` makes of a member, laid into a file of its own."""
     if size > LIMIT:
         raise Unreadable("", f"it is larger than {LIMIT >> 30} GiB")

@@ -1,6 +1,7 @@
 """numpy's own files, never unpickled: an array in a .npy, samples and labels by their keys in a .npz."""
 
 from collections.abc import Callable, Mapping
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any
 
@@ -70,7 +71,7 @@ def load_array(file: IO[bytes] | Path, path: Path, **how: Any) -> Any:
         raise DataError(f"{path} is damaged ({error}): save or copy it again") from error
 
 
-def read_header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
+def read_header(file: BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and dtype of the .npy that begins here."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import Mistake, Unreadable
 from ...extras import need
+from ...forms import Json, Sample
 from ..source import DataError, Source
 from ..sources.array import ArraySource, guess_kind, source_of
 from . import _idx as idx
@@ -83,7 +84,7 @@ def open(path: Path, kind: str | None = None) -> Source:
     )
 
 
-def read(path: Path, kind: str | None = None) -> Any:
+def read(path: Path, kind: str | None = None) -> Sample:
     """A .npy, or a .npz with the keys of a kind, as one sample of at most 2 GiB. Pictures come as [C, H, W]."""
     try:
         with path.open("rb") as file:
@@ -139,7 +140,7 @@ def kind_by_keys(shapes: Shapes) -> str | None:
     return None
 
 
-def as_sample(values: np.ndarray, kind: str | None) -> Any:
+def as_sample(values: np.ndarray, kind: str | None) -> Sample:
     """An array as one sample in the form of its kind; DataError in words."""
     kind = kind or kind_of(values.shape, values.dtype)
     if kind is None or values.dtype.kind == "O":
@@ -214,9 +215,9 @@ def _inside(store: Any) -> Shapes:
     return {key: (tuple(a.shape), _plain(a.dtype)) for key, a in arrays.items()}
 
 
-def _plain(dtype: Any) -> np.dtype:
+def _plain(given: Any) -> np.dtype:
     try:
-        dtype = np.dtype(dtype)
+        dtype = np.dtype(given)
     except TypeError:
         return np.dtype("U1")  # zarr's own strings
     text = dtype.kind == "T" or (dtype.kind == "O" and (dtype.metadata or {}).get("vlen") in (str, bytes))
@@ -268,7 +269,7 @@ def _many(shapes: Shapes, path: Path) -> str | None:
     return guess_kind(np.broadcast_to(np.zeros((), dtype), shape), path.name)
 
 
-def _dict(path: Path) -> dict[str, Any]:
+def _dict(path: Path) -> Json:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(info.file_size for info in archive.infolist())

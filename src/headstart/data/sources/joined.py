@@ -1,11 +1,11 @@
 """Several sources of one kind as one: their samples in a row, their classes under one list of names."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ..classes import Labelled, said_of_labels
 from ..source import DataError, Source
 
@@ -36,7 +36,7 @@ class Joined:
         at = int(np.searchsorted(self.starts, index, side="right")) - 1
         return at, index - int(self.starts[at])
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         at, inside = self.where(index)
         return self.sources[at][inside]
 

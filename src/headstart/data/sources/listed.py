@@ -1,13 +1,22 @@
 """Samples in a list, each as its kind has it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ..classes import as_labels, said_of_labels
 from ..source import DataError
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """A list, or what is indexed like one."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Sample: ...
 
 
 class ListSource:
@@ -22,9 +31,9 @@ class ListSource:
 
     def __init__(
         self,
-        samples: Any,  # a sequence, or what is indexed like one
+        samples: Indexed,
         kind: str,
-        labels: Any = None,
+        labels: Sequence[object] | np.ndarray | None = None,
         classes: Sequence[str] = (),
         names: Sequence[str] | None = None,
         title: str = "list",
@@ -44,7 +53,7 @@ class ListSource:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         return self.samples[index]
 
     def name(self, index: int) -> str:

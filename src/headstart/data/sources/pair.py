@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ..classes import said_of_labels
 
 Refs = Mapping[str, Sequence[Any]]
@@ -27,7 +28,7 @@ class PairSource:
         names: Sequence[str],
         kinds: dict[str, str],
         refs: Refs,
-        read: Mapping[str, Callable[[Any], Any]],
+        read: Mapping[str, Callable[[Any], Sample]],
         title: str,
         labels: np.ndarray | None = None,
         classes: tuple[str, ...] = (),
@@ -39,12 +40,12 @@ class PairSource:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> dict[str, Sample]:
         return self.parts(index)[0]
 
-    def parts(self, index: int) -> tuple[dict[str, Any], dict[str, str]]:
+    def parts(self, index: int) -> tuple[dict[str, Sample], dict[str, str]]:
         """A sample, and why parts of it that should be there are not: {part: reason}."""
-        sample: dict[str, Any] = dict.fromkeys(self.kinds)
+        sample: dict[str, Sample] = dict.fromkeys(self.kinds)
         wrong: dict[str, str] = {}
         for part in self.kinds:
             ref = self.refs[part][index]
@@ -82,7 +83,7 @@ class Part:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         sample, wrong = self.pairs.parts(index)
         if sample[self.part] is None:
             raise Unreadable(self.name(index), wrong.get(self.part, f"its {self.part} is missing"))
