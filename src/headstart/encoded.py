@@ -19,7 +19,7 @@ from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
 from .nn.released import load_encoder
 from .reading import read_in
-from .scoring.features import encode
+from .scoring.features import READS, encode
 from .shelf.copies import kept
 
 
@@ -41,6 +41,10 @@ class Pretrained:
     """
 
     def __init__(self, encoder: Encoder, card: Json) -> None:
+        lacking = [name for name in ("read", "width", "input") if name not in card]
+        if lacking or card["read"] not in READS:
+            said = f"does not say {', '.join(lacking)}" if lacking else f"names no way to read it: {card['read']!r}"
+            raise DataError(f"the card of this encoder (encoder.json) {said}: it is damaged, or was written by hand")
         self.module, self.card, self.read = encoder, card, str(card["read"])
         self.tokenizer = next(iter(encoder.tokenizers.values()))
 

@@ -138,7 +138,7 @@ class Objective(nn.Module):
         for name, term in terms.items():
             for v in term.reads if term.by_row else ():
                 if len(student.z[v]) != len(seen[v]):
-                    raise ValueError(
+                    raise Mistake(
                         f"term {name!r} asks for each of the {len(seen[v]):,} rows of view {v!r}, and the encoder's trunk gives "
                         f"{len(student.z[v]):,}: choose a method that reads whole samples (dino, clip), or another trunk"
                     )

@@ -74,6 +74,9 @@ def extract(student: Encoder, width: int, depth: int) -> Encoder:
 
 
 def _plain(student: Encoder) -> None:
+    stacks = [name for name, p in student.trunk.named_parameters() if p.ndim > 2]
+    if stacks:
+        raise Mistake(f"{student.shape.trunk} has no smaller nets inside: {stacks[0]} is a stack of matrices")
     if student.parts:
         raise Mistake(
             f"an encoder whose parts were replaced ({', '.join(student.parts)}) has no smaller nets inside: fold them in"

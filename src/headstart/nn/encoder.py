@@ -72,7 +72,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.shape, self.causal, self.dtype = shape, causal, torch.float32
         self.tokenizers = dict(tokenizers)
-        self.trunk = part_of(shape.trunk)(shape.width, shape.depth, shape.heads, causal=causal)
+        self.trunk = _trunk(shape, causal)
         self.embeds = nn.ModuleDict({kind: t.embed(shape.width) for kind, t in tokenizers.items()})
         self.slots = nn.Parameter(torch.randn(shape.slots, shape.width) * 0.02)
         specials = nn.Parameter(torch.randn(shape.specials, shape.width) * 0.02) if shape.specials else None
@@ -179,6 +179,17 @@ class Encoder(nn.Module):
         coords = tokens.coords if placeless is None else tokens.coords.masked_fill(placeless[:, None], 0)
         pairs = pairs_of(self.tokenizers[tokens.name], tokens, placeless) if self.trunk.paired else None
         return Tokens(x, coords, spans, tokens.name, pairs=pairs)
+
+
+def _trunk(shape: Model, causal: bool) -> nn.Module:
+    try:
+        made: nn.Module = part_of(shape.trunk)(shape.width, shape.depth, shape.heads, causal=causal)
+    except TypeError as error:
+        raise Mistake(f"{shape.trunk} makes no trunk: {error}") from error
+    lacking = [name for name in ("absolute", "paired", "blocks") if not hasattr(made, name)]
+    if lacking or not isinstance(made, nn.Module):
+        raise Mistake(f"{shape.trunk} makes no trunk: it lacks {', '.join(lacking)} (headstart.nn.transformer.Trunk)")
+    return made
 
 
 def returned(seen: Tokens, z: Tokens) -> Tokens:

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import Mistake
 from ..tokens import Tokens, layout
 from .attention import same_lengths
 from .transformer import Block, Keys, asks_pairs, initialise, layer_norm
@@ -25,7 +26,7 @@ class Merging(nn.Module):
     ) -> None:
         super().__init__()
         if causal:
-            raise ValueError("a causal row must not know of later ones, and rows that become one do")
+            raise Mistake("a causal row must not know of later ones, and rows that become one do")
         self.blocks = nn.ModuleList(block(width, heads) for _ in range(depth))
         self.norm = layer_norm(width)
         self.paired = asks_pairs(self)
@@ -33,7 +34,7 @@ class Merging(nn.Module):
 
     def forward(self, x: Tokens, keys: Keys | None = None, depths: tuple[int, ...] = ()) -> list[Tokens]:
         if keys is not None:
-            raise ValueError("rows that nobody may attend to cannot become one with others: take another trunk")
+            raise Mistake("rows that nobody may attend to cannot become one with others: take another trunk")
         found = []
         for depth, block in enumerate(self.blocks):
             if depth == len(self.blocks) // 2:

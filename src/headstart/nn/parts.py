@@ -7,16 +7,18 @@ named, so what comes from a file is looked at first (`foreign`).
 
 import ast
 import importlib
+import math
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
+from types import FunctionType
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from ..errors import Mistake
 
-OWN = __name__.partition(".")[0]
+OWN = f"{__package__}."  # where this package's own parts lie
 
 
 def spelled(part: Callable[..., Any]) -> str:
@@ -38,7 +40,11 @@ def _said(value: Any) -> str:
         return spelled(value)
     if isinstance(value, tuple | list):
         return f"({''.join(f'{_said(item)}, ' for item in value)})"
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise Mistake(f"an argument of a part is a finite number, not {value}")
+        return repr(float(value))  # numpy's floats are floats, and write themselves otherwise
+    if value is None or isinstance(value, bool | int | str):
         return repr(value)
     raise Mistake(f"an argument of a part is a number, a word, a part or several of these, not {type(value).__name__}")
 
@@ -68,7 +74,9 @@ def _parsed(text: str) -> ast.expr:
 
 def _part(node: ast.expr, text: str) -> Callable[..., Any]:
     if isinstance(node, ast.Call) and not node.args:
-        given = {word.arg: _value(word.value, text) for word in node.keywords if word.arg}
+        if any(word.arg is None for word in node.keywords):
+            raise Mistake(f"{text!r} is no part: name every argument")
+        given = {str(word.arg): _value(word.value, text) for word in node.keywords}
         return partial(_part(node.func, text), **given)
     if isinstance(node, ast.Attribute):
         return _found(ast.unparse(node))
@@ -98,10 +106,16 @@ def _found(dotted: str) -> Callable[..., Any]:
 
 
 def foreign(text: str) -> list[str]:
-    """The names in a part that are neither this package's nor of a module that is imported already: code that would be run."""
+    """The names in a part that are neither parts of this package nor modules' classes that somebody imported already: code that
+    would be run."""
     names = {ast.unparse(node) for node in ast.walk(_parsed(text)) if isinstance(node, ast.Attribute)}
-    whole = [name for name in names if not any(other.startswith(f"{name}.") for other in names)]
-    return sorted(n for n in whole if n.partition(".")[0] != OWN and n.rpartition(".")[0] not in sys.modules)
+    return sorted(n for n in names if not any(other.startswith(f"{n}.") for other in names) and not _known(n))
+
+
+def _known(dotted: str) -> bool:
+    home, _, name = dotted.rpartition(".")
+    there = getattr(sys.modules.get(home), name, None)
+    return home.startswith(OWN) or (isinstance(there, type) and issubclass(there, nn.Module))
 
 
 # parts that stand in the place of others
@@ -126,7 +140,7 @@ def replaced(network: nn.Module, plain: nn.Module) -> dict[str, str]:
 
     Such a part is a `Replacement`.
     """
-    if type(network) is type(plain) and _shapes(network) == _shapes(plain):
+    if type(network) is type(plain) and _shapes(network) == _shapes(plain) and _facts(network) == _facts(plain):
         mine, theirs = (  # not named_children: it leaves out what is there twice
             {name: part for name, part in net._modules.items() if part is not None} for net in (network, plain)
         )
@@ -134,9 +148,10 @@ def replaced(network: nn.Module, plain: nn.Module) -> dict[str, str]:
             below = {name: replaced(part, theirs[name]) for name, part in mine.items()}
             return {_dotted(name, path): text for name, found in below.items() for path, text in found.items()}
     if not isinstance(network, Replacement):
+        other = "another " if type(network) is type(plain) else ""
         raise Mistake(
-            f"{type(network).__name__} stands in the place of {type(plain).__name__} and cannot say how it is made: "
-            "give it `arguments()` and a class method `of(plain, **arguments)`"
+            f"{other}{type(network).__name__} stands in the place of {type(plain).__name__} and cannot say how it is made: "
+            "give it `arguments()` and a class method `of(plain, **arguments)`, or make the whole trunk of such parts"
         )
     return {"": call(_name(type(network)), network.arguments())}
 
@@ -144,6 +159,16 @@ def replaced(network: nn.Module, plain: nn.Module) -> dict[str, str]:
 def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
     own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
     return {name: tuple(tensor.shape) for name, tensor in own}
+
+
+def _facts(module: nn.Module) -> dict[str, Any]:
+    """The plain values and functions that a module was made with, as far as it keeps them: heads, eps, a turn."""
+    own = {k: v for k, v in vars(module).items() if not k.startswith("_") and k != "training"}
+    return {
+        name: (value.func, value.args, value.keywords) if isinstance(value, partial) else value
+        for name, value in own.items()
+        if value is None or isinstance(value, bool | int | float | str | tuple | partial | FunctionType | type)
+    }
 
 
 def _dotted(name: str, path: str) -> str:

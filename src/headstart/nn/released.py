@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import Mistake
 from ..tokenizers import tokenizer_of
-from .encoder import Encoder, Model
+from .encoder import PLAIN, Encoder, Model
 from .parts import foreign, load_once, put, tie
 
 FORMAT = 2  # of encoder.json; 1 knew the plain transformer alone
@@ -28,7 +29,12 @@ def made_of(card: dict[str, Any], trust: bool = False) -> Encoder:
     """The encoder of a card. A part that comes from outside this package is only imported if it is trusted."""
     if card["format"] > FORMAT:
         raise Mistake(f"it was written in format {card['format']}, newer than this headstart reads: upgrade it")
-    shape, parts = Model(**card["model"]), dict(card.get("parts", {}))
+    if card["format"] == 1:
+        card = {**card, "model": {"trunk": PLAIN, **card["model"]}, "parts": {}, "tied": {}}
+    lacking = [name for name in asdict(Model()) if name not in card["model"]]
+    if lacking or not isinstance(card["causal"], bool):
+        raise Mistake(f"its card does not say {', '.join(f'model.{name}' for name in lacking) or 'whether it is causal'}")
+    shape, parts = Model(**card["model"]), dict(card["parts"])
     strange = sorted({name for text in (shape.trunk, *parts.values()) for name in foreign(text)})
     if strange and not trust:
         raise Mistake(
@@ -38,19 +44,24 @@ def made_of(card: dict[str, Any], trust: bool = False) -> Encoder:
     tokenizers = {name: tokenizer_of(state) for name, state in card["tokenizers"].items()}
     encoder = Encoder(tokenizers, shape, card["causal"])
     put(encoder, parts)
-    tie(encoder, card.get("tied", {}))
+    tie(encoder, card["tied"])
     return encoder
 
 
 def load_encoder(folder: Path, trust: bool = False) -> tuple[Encoder, dict[str, Any]]:
     """The encoder in a folder and its card. trust: parts from outside headstart may be imported, which runs their code."""
-    card = json.loads((folder / "encoder.json").read_text())
-    with torch.device("cpu"):  # numbers, even where a recipe is built on meta
-        try:
+    try:
+        card: Json = json.loads((folder / "encoder.json").read_text())
+        with torch.device("cpu"):  # numbers, even where a recipe is built on meta
             encoder = made_of(card, trust)
-        except Mistake as mistake:
-            raise Mistake(f"the encoder in {folder} cannot be made: {mistake}") from mistake
-    load_once(encoder, load_file(folder / "encoder.safetensors"), folder)
+        load_once(encoder, load_file(folder / "encoder.safetensors"), folder)
+    except Mistake as mistake:
+        raise Mistake(f"the encoder in {folder} cannot be made: {mistake}") from mistake
+    except KeyError as error:
+        raise Mistake(f"{folder / 'encoder.json'} does not say {error}: it is damaged, or no card of an encoder") from error
+    except (OSError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
+        what = " ".join(str(error).split())
+        raise Mistake(f"encoder.json or encoder.safetensors in {folder} is damaged or was altered: {what}") from error
     return encoder.eval(), card
 
 

@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ..errors import Mistake
 from ..tokens import Layout, Tokens, layout
 from .attention import attend
 from .linear import Linear
@@ -26,7 +27,7 @@ class WindowAttention(nn.Module):
         if width % heads:
             raise ValueError(f"width {width} does not divide into {heads} heads")
         if causal:
-            raise ValueError("a causal row must know what lies before it, which windows hide")
+            raise Mistake("a causal row must know what lies before it, which windows hide")
         self.heads, self.size, self.shift = heads, size, shift
         self.qkv, self.out = Linear(width, 3 * width, stacked=3), Linear(width, width)
 
