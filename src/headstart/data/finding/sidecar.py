@@ -32,7 +32,7 @@ class Sidecar:
         """Classes int64 (-1 where a file is not listed), or quantities float32 (NaN likewise), in the order of the files."""
         names = [c for c in self.columns if c != self.files]
         found = labels.decide(
-            names, lambda c: as_column(c, self.columns[c]), self.name, asked, of=f" of {self.name}", alone=True
+            names, lambda c: as_column(c, self.columns[c]), self.name, asked, of=f" of {self.name}", beside=True
         )
         if found.values is None:
             return found

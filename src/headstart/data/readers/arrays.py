@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import Mistake, Unreadable
 from ...extras import need
+from ..labels import beside_array
 from ..source import DataError, Source
 from ..sources.array import ArraySource, guess_kind, source_of
 from . import _idx as idx
@@ -23,6 +24,7 @@ SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
 EXTRA = "arrays"
 GENERAL = True  # arrays may be of any kind: data.kind= has the last word
 LIMIT = 2**31  # bytes of one sample
+NEAR = 100  # .npy files beside one, among which its labels may be
 SETS = 10_000  # arrays that are looked at in one HDF5 file or Zarr store
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # a .npz that is one sample: the keys it must hold, and the axes that the first of them has at most
@@ -67,8 +69,7 @@ def open(path: Path, kind: str | None = None) -> Source:
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
-        values = load_array(path, path, mmap_mode="r")
-        return source_of(values, kind, title=path.stem)
+        return source_of(load_array(path, path, mmap_mode="r"), kind, *_labels_beside(path))
     if start.startswith(b"PK\x03\x04"):
         if one := kind_by_keys(_npz_shapes(path)):
             raise DataError(f"{path} is one sample ({one}): give the folder it lies in, {path.parent}")
@@ -81,6 +82,22 @@ def open(path: Path, kind: str | None = None) -> Source:
     return source_of(
         values, kind, labels, path.name, "" if labels is None else "labels: the idx file beside it, by its name"
     )
+
+
+def _labels_beside(path: Path) -> tuple[np.ndarray | None, str, str]:
+    """The labels in a .npy beside this one (y_train.npy beside x_train.npy), its title, and a line about them."""
+    near = {other.stem: other for other in sorted(path.parent.glob("*.npy"))[:NEAR]} | {path.stem: path}
+    shapes = {name: shape for name, other in near.items() if (shape := _shape(other))}
+    labels, why = beside_array(path.stem, shapes, lambda name: load_array(near[name], near[name]))
+    return labels, path.stem, why
+
+
+def _shape(path: Path) -> tuple[int, ...] | None:
+    try:
+        with path.open("rb") as file:
+            return read_header(file)[0]
+    except (OSError, ValueError):
+        return None  # it is no array: nobody asked for it
 
 
 def read(path: Path, kind: str | None = None) -> Any:
