@@ -7,7 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,9 @@ COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,\d+")
 PADDED = re.compile(r"[+-]?0\d")
 EPOCH = datetime.datetime(1970, 1, 1)
 TRUTH = {"true": 1.0, "false": 0.0}
+
+
+Cell = float | int | str | bool | datetime.date | None  # a datetime is a date
 
 
 class Reading(NamedTuple):
@@ -47,7 +50,7 @@ class Column:
     words: list[str] = field(default_factory=list)
     odd: dict[int, str] = field(default_factory=dict)  # row -> what is written there, where it is not as the rest
 
-    def cell(self, i: int) -> Any:
+    def cell(self, i: int) -> Cell:
         """A number, text, bool, date, datetime or None."""
         if self.odd and i in self.odd:
             return self.odd[i]
@@ -100,7 +103,7 @@ def _codes(said: Sequence[str]) -> bool:
     return all(len(c) == 2 and c.isalpha() and c.isupper() for c in said)
 
 
-def infer_values(values: Sequence[Any]) -> Reading:
+def infer_values(values: Sequence[object]) -> Reading:
     """The same for values that know what they are (of JSON), or None; a text is then never a number, but may be a date."""
     said = [v for v in values if v is not None]
     if said and all(isinstance(v, bool) for v in said):
@@ -109,8 +112,9 @@ def infer_values(values: Sequence[Any]) -> Reading:
     if said and len(said) - numbers <= ODD * len(said):
         whole = all(isinstance(v, int) for v in said if not isinstance(v, str))
         return Reading("whole" if whole else "number", missing=frozenset())
-    if said and all(isinstance(v, str) for v in said):
-        reading = infer(said)
+    texts = [v for v in said if isinstance(v, str)]
+    if said and len(texts) == len(said):
+        reading = infer(texts)
         if reading.form in ("date", "clock"):
             return reading._replace(missing=frozenset({""}))
     return Reading("text", missing=frozenset())
@@ -127,14 +131,14 @@ class Growing:
         text = reading.form == "text"
         self.values: array = array("i", [-1]) * start if text else array("d", [math.nan]) * start
 
-    def add(self, cells: Sequence[Any]) -> None:
+    def add(self, cells: Sequence[object]) -> None:
         """The next cells: texts as in a file, or values."""
         if self.reading.form == "text":
             self.values.extend([self._word(cell) for cell in cells])
             return
         if self.reading.form in ("number", "whole") and not self.reading.comma:
             try:
-                self.values.extend([float(cell) for cell in cells])
+                self.values.extend([float(cell) for cell in cells])  # type: ignore[arg-type]  # or a TypeError
                 return
             except (ValueError, TypeError, OverflowError):
                 pass  # one of them is none: look at each
@@ -154,7 +158,7 @@ class Growing:
             values[np.isinf(values)] = np.nan
         return Column(self.name, self.reading.form, values, list(self.index), self.odd)
 
-    def _word(self, cell: Any) -> int:
+    def _word(self, cell: object) -> int:
         word = cell.strip() if isinstance(cell, str) else str(cell)
         if cell is None or word in self.reading.missing:
             return -1
@@ -167,13 +171,15 @@ class Growing:
         return at
 
 
-def _value(cell: Any, reading: Reading) -> float | None:
+def _value(cell: object, reading: Reading) -> float | None:
     """A cell as a float; None if it is not of the column's form."""
     if isinstance(cell, bool | int | float):
         try:
             return float(cell)
         except OverflowError:
             return None
+    if not isinstance(cell, str):
+        return None
     if reading.form == "truth":
         return TRUTH.get(cell.lower())
     return _seconds(cell, reading.day_first) if reading.form in ("date", "clock") else _number(cell, reading.comma)

@@ -1,8 +1,9 @@
 """Whatever the user points at, opened: arrays, lists, files, folders and named sets become samples by number."""
 
 import difflib
+from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from .finding.survey import one_kind, survey
 from .labels import decide as decide_labels
 from .names import suffix_of
 from .readers import Claim, claims, of_folder, reading
-from .source import DataError, Source
+from .source import DataError, Sample, Source
 from .sources.array import source_of
 from .sources.either import Either
 from .sources.files import FileSource
@@ -26,7 +27,32 @@ from .sources.pair import PairSource, Part
 KINDS = (*SINGLE, "pair")
 
 
-def open_source(where: Any, kind: str | None = None, label: str | None = None) -> Source:
+@runtime_checkable
+class _Polars(Protocol):
+    """A data frame as polars has it."""
+
+    columns: object
+
+    def to_dicts(self) -> list[dict[Hashable, Sample]]: ...
+
+
+@runtime_checkable
+class _Pandas(Protocol):
+    """A data frame as pandas has it."""
+
+    columns: object
+
+    def to_dict(self, orient: str, /) -> list[dict[Hashable, Sample]]: ...
+
+
+@runtime_checkable
+class _Arrayed(Protocol):
+    """What numpy makes an array of: its own, torch's, jax's."""
+
+    def __array__(self) -> np.ndarray: ...
+
+
+def open_source(where: object, kind: str | None = None, label: str | None = None) -> Source:
     """Find out what `where` is and open it: an array, a file, a folder, the name of a set, or a Source as it is.
 
     Files are recognised by content (data/readers). A path that exists wins over a set of the same name. kind: what the data is,
@@ -45,9 +71,11 @@ def open_source(where: Any, kind: str | None = None, label: str | None = None) -
         )
     if isinstance(where, Source):
         return _unlabelled(where, label)  # of the user's own
-    if hasattr(where, "columns") and (rows := getattr(where, "to_dicts", None) or getattr(where, "to_dict", None)):
-        return _open_frame(rows, label)
-    if hasattr(where, "__array__"):
+    if isinstance(where, _Polars):
+        return _open_frame(where.to_dicts(), label)
+    if isinstance(where, _Pandas):
+        return _open_frame(where.to_dict("records"), label)
+    if isinstance(where, _Arrayed):
         return _unlabelled(source_of(np.asarray(where), kind), label)
     if isinstance(where, list | tuple) and kind is not None:
         return _unlabelled(_open_list(where, kind), label)
@@ -104,7 +132,7 @@ def _as_part(paired: Source, kind: str | None) -> Source | None:
     return Part(paired, parts[0]) if len(parts) == 1 else None
 
 
-def _lacking(where: Any) -> list[str]:
+def _lacking(where: object) -> list[str]:
     """What an object of the user's own lacks that has all else of a source."""
     own = all(hasattr(where, name) for name in ("kind", "labels", "classes", "name", "describe"))
     return [name for name in ("groups", "bad") if own and not hasattr(where, name)]
@@ -118,9 +146,8 @@ def _unlabelled(source: Source, label: str | None) -> Source:
     return source
 
 
-def _open_frame(rows: Any, label: str | None) -> Source:
-    """The rows of a data frame (pandas, polars), without its label column."""
-    every = rows() if rows.__name__ == "to_dicts" else rows("records")
+def _open_frame(every: list[dict[Hashable, Sample]], label: str | None) -> Source:
+    """The rows of a data frame, without its label column."""
     if not every:
         return ListSource(every, "table", title="frame")
     of = {str(name): name for name in every[0]}
@@ -132,7 +159,7 @@ def _open_frame(rows: Any, label: str | None) -> Source:
     return source
 
 
-def _open_list(samples: Any, kind: str) -> Source:
+def _open_list(samples: Sequence[Sample], kind: str) -> Source:
     if kind != "pair":
         return ListSource(samples, kind)
     parts = sorted({part for sample in samples if isinstance(sample, dict) for part in sample})
@@ -147,7 +174,7 @@ def _open_list(samples: Any, kind: str) -> Source:
     return PairSource(names, kinds, refs, dict.fromkeys(parts, _itself), "list")
 
 
-def _itself(sample: Any) -> Any:
+def _itself(sample: Sample) -> Sample:
     return sample
 
 

@@ -1,11 +1,10 @@
 """What is at a path, in words: the kind of data, how much, of which shapes, and where its labels may be."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from .finding.survey import Survey, one_kind, survey, tables_beside
 from .labels import folder_labels
 from .open import open_source
 from .readers import claims, of_folder
-from .source import DataError, Source
+from .source import DataError, Sample, Source
 from .sources.array import ArraySource
 from .sources.either import Either
 from .sources.joined import Joined
@@ -79,7 +78,7 @@ class Found:
         return out + [f"because   {reason}" for reason in self.why]
 
 
-def sniff(where: Any) -> Found:
+def sniff(where: object) -> Found:
     """Find out what is at `where` (a path, an array, the name of a set), reading no more than a few samples."""
     path = Path(where).expanduser() if isinstance(where, str | Path) else None
     if path is None or not path.exists():
@@ -108,7 +107,7 @@ def sniff(where: Any) -> Found:
     return _of(source, str(path), sure, _in_source(source), {}, why)
 
 
-def size_of(sample: Any) -> tuple[int, ...]:
+def size_of(sample: Sample) -> tuple[int, ...]:
     """The shape that a sample's size is judged by: of its main array, or how many items it has."""
     if isinstance(sample, np.ndarray):
         return sample.shape
@@ -118,7 +117,7 @@ def size_of(sample: Any) -> tuple[int, ...]:
     return (len(sample),) if isinstance(sample, str | Sequence) else ()
 
 
-def main_of(sample: Any) -> Any:
+def main_of(sample: Sample) -> Sample:
     """The array (or list) that holds most of a sample; the sample itself where it is one."""
     if not isinstance(sample, dict):
         return sample
@@ -128,13 +127,13 @@ def main_of(sample: Any) -> Any:
     return max((v for v in sample.values() if isinstance(v, np.ndarray)), key=lambda a: a.size, default=sample)
 
 
-def rate_of(sample: Any) -> float | None:
+def rate_of(sample: Sample) -> float | None:
     """Samples (frames) per second, where the sample says so."""
     value = next((sample[k] for k in ("rate", "fps") if k in sample), None) if isinstance(sample, dict) else None
     return float(value) if isinstance(value, int | float | np.number) and np.isfinite(value) else None
 
 
-def channels_of(sample: Any, kind: str) -> int | None:
+def channels_of(sample: Sample, kind: str) -> int | None:
     """The first axis of kinds that have channels there; the second of video."""
     main = main_of(sample)
     if not isinstance(main, np.ndarray) or main.ndim < 2:
@@ -169,7 +168,7 @@ def _folder(path: Path) -> Found:
     return _of(source, str(path), sure, labels, rest, why)
 
 
-def _because(found: Survey, kinds: Any) -> list[str]:
+def _because(found: Survey, kinds: Iterable[str]) -> list[str]:
     out = []
     for kind in kinds:
         files = found.names(kind)
@@ -252,17 +251,14 @@ def _of(
         why = [*why, f"{len(bad)} of the {len(every)} samples looked at cannot be read, such as {bad[0]}"]
         sure *= 1 - len(bad) / len(every) / 2
 
-    def most(counted: Counter[Any]) -> tuple[Any, ...]:
-        return tuple(value for value, _ in counted.most_common())
-
     return Found(
         title,
         source.kind,
         round(sure, 3),
         len(source),
-        most(shapes),
-        most(channels),
-        most(rates),
+        tuple(size for size, _ in shapes.most_common()),
+        tuple(count for count, _ in channels.most_common()),
+        tuple(rate for rate, _ in rates.most_common()),
         tuple(labels),
         parts,
         tuple(why),

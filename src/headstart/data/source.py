@@ -1,11 +1,15 @@
 """Samples by number: whatever the user points at becomes one small protocol that all else reads (`open.open_source`)."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from ..errors import Mistake, Unreadable
+
+# One sample, in the form that its kind's tokenizer states: an array, a text, a dict of arrays, ... What lies between its reader
+# and its tokenizer only hands it on, so nothing else is said of it here.
+Sample: TypeAlias = Any
 
 
 class DataError(Mistake):
@@ -33,7 +37,7 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         """One sample in the form its tokenizer states; or Unreadable."""
         ...
 
@@ -59,7 +63,7 @@ class Subset:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         return self.source[int(self.indices[index])]
 
     def name(self, index: int) -> str:

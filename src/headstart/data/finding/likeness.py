@@ -4,10 +4,11 @@ import hashlib
 import numbers
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from ..source import Sample
 
 SIDE, KEPT = 32, 8  # a picture is brought to 32x32, and 8x8 low frequencies make 64 bits
 THUMB = 16  # sides of the small picture that has the last word
@@ -21,7 +22,7 @@ STEP = 0.02  # standard deviations: the grain of `signature`
 BUCKET = 4096  # different hashes of one bucket that are compared with each other; beyond, only with that many next ones
 
 
-def content(sample: Any) -> bytes:
+def content(sample: Sample) -> bytes:
     """16 bytes that are equal for equal samples: arrays of one shape and type with the same values, texts, dicts, lists."""
     said = hashlib.blake2b(digest_size=16)
     for piece in _pieces(sample):
@@ -29,7 +30,7 @@ def content(sample: Any) -> bytes:
     return said.digest()
 
 
-def signature(sample: Any) -> bytes | None:
+def signature(sample: Sample) -> bytes | None:
     """Equal for samples that differ by gain and offset (arrays), or by letter case and white space (texts); None: no opinion.
 
     Of an array: the means of 64 stretches, standardised, to a fiftieth of a standard deviation.
@@ -159,7 +160,7 @@ def _ones() -> np.ndarray:
     return sum(((every >> b) & 1).astype(np.uint8) for b in range(16))  # type: ignore[return-value]
 
 
-def _pieces(value: Any) -> Iterator[Any]:
+def _pieces(value: Sample) -> Iterator[Sample]:
     if isinstance(value, np.ndarray):
         yield f"array {value.shape} {value.dtype.newbyteorder('=').str}".encode()
         if value.dtype.kind == "O":

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..names import suffix_of
 from ..readers import Reader, reading
-from ..source import DataError
+from ..source import DataError, Sample
 from ..sources.pair import PairSource
 
 
@@ -53,7 +52,7 @@ def open_folder(
     every = {p: kinds.get(p) or kinds[p.rpartition("_")[0]] for p in parts}
     refs = {p: [found[key].get(p) for key in found] for p in parts}
 
-    def reader(kind: str) -> Callable[[str], Any]:
+    def reader(kind: str) -> Callable[[str], Sample]:
         read = reading(readers.get(kind, {}), kind)
         return lambda name: read(folder / name)
 

@@ -4,13 +4,12 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from ...errors import Unreadable
 from ..classes import Labels, as_column
 from ..labels import decide
 from ..readers import claims, reading
-from ..source import DataError, Source
+from ..source import DataError, Sample, Source
 from ..sources.pair import PairSource
 from .sidecar import SUFFIXES, read_columns
 from .tars import open_tar
@@ -50,10 +49,10 @@ def open_table(path: Path, label: str | None = None) -> PairSource | None:
     alone = [k for k in every.values() if list(every.values()).count(k) == 1]
     named = {c: (k if k in alone else c) for c, k in every.items()}
 
-    def reader(kind: str) -> Callable[[str], Any]:
+    def reader(kind: str) -> Callable[[str], Sample]:
         read = reading({}, kind)
 
-        def inside(value: str) -> Any:
+        def inside(value: str) -> Sample:
             if not _is_inside(root, value):
                 raise Unreadable("", f"{value} is not a file inside {root}")
             return read(root / value)
@@ -75,7 +74,7 @@ def _same(text: str) -> str:
     return text
 
 
-def _text_or_none(value: Any) -> str | None:
+def _text_or_none(value: object) -> str | None:
     text = "" if value is None else str(value)
     return text if text.strip() else None
 
@@ -94,7 +93,7 @@ def _is_inside(root: Path, value: str) -> bool:
     return os.path.commonpath([real, base]) == base and os.path.isfile(real)
 
 
-def _kind_of_column(root: Path, values: Sequence[Any]) -> str | None:
+def _kind_of_column(root: Path, values: Sequence[object]) -> str | None:
     """The kind of the files that at least half of the first values name."""
     some = [v.strip() for v in values[:LOOK] if isinstance(v, str) and v.strip()]
     there = [v for v in some if len(v) < 1024 and _is_inside(root, v)]

@@ -5,7 +5,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from ...errors import Unreadable
 from ..classes import as_column, labels_of
 from ..encoding import decoded
 from ..readers import Claim, claims, reading
-from ..source import DataError, Source
+from ..source import DataError, Sample, Source
 from ..sources.pair import PairSource, Part
 from .matching import numbered
 
+T = TypeVar("T")
+Members = Mapping[str, Mapping[str, tuple[int, int]]]  # {key: {suffix: (offset, bytes)}}
 MEMBERS = 10_000_000  # of a tar
 LIMIT = 2**31  # bytes of one member
 
@@ -53,7 +55,7 @@ def open_tar(path: Path) -> Source:
         raise DataError(f"{path} holds {listed}, and none of it is data that is known here: unpack it and look inside")
     keys = sorted(key for key, found in members.items() if known.keys() & found.keys())
     kinds: dict[str, str] = {}
-    refs: dict[str, list[Any]] = {}
+    refs: dict[str, list[tuple[str, int, int] | None]] = {}
     for kind in sorted({c.kind for c in known.values()}):
         own = [s for s in known if known[s].kind == kind]
         while own:  # suffixes that never meet in one sample (.jpg and .png) are one part
@@ -66,7 +68,7 @@ def open_tar(path: Path) -> Source:
             kinds[part] = kind
             refs[part] = [next(((s, *members[k][s]) for s in together if s in members[k]), None) for k in keys]
 
-    def reader(kind: str) -> Callable[[tuple[str, int, int]], Any]:
+    def reader(kind: str) -> Callable[[tuple[str, int, int]], Sample]:
         read = reading({s: c.reader for s, c in known.items() if c.kind == kind}, kind)
         return lambda ref: _read_member(path, *ref, read)
 
@@ -84,7 +86,7 @@ def open_tar(path: Path) -> Source:
     return source if len(kinds) > 1 else Part(source, next(iter(kinds)))
 
 
-def _classes(path: Path, members: Mapping[str, Any], keys: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def _classes(path: Path, members: Members, keys: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
     at = [members[k].get(".cls") for k in keys]
     if not any(at):
         return None, ()
@@ -99,7 +101,7 @@ def _classes(path: Path, members: Mapping[str, Any], keys: Sequence[str]) -> tup
     return labels_of(as_column(".cls", told), str(path))
 
 
-def _claim_of_member(path: Path, members: Mapping[str, Mapping[str, tuple[int, int]]], suffix: str) -> Claim | None:
+def _claim_of_member(path: Path, members: Members, suffix: str) -> Claim | None:
     tried = 0
     for found in members.values():
         if suffix in found and tried < 8:
@@ -114,7 +116,7 @@ def _claim_of_member(path: Path, members: Mapping[str, Mapping[str, tuple[int, i
     return None
 
 
-def _read_member(path: Path, suffix: str, offset: int, size: int, read: Callable[[Path], Any]) -> Any:
+def _read_member(path: Path, suffix: str, offset: int, size: int, read: Callable[[Path], T]) -> T:
     """What `read` makes of a member, laid into a file of its own."""
     if size > LIMIT:
         raise Unreadable("", f"it is larger than {LIMIT >> 30} GiB")

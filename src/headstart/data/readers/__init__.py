@@ -13,14 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache, wraps
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from ...errors import Mistake, Unreadable
 from ..names import suffix_of
-from ..source import Source
+from ..source import Sample, Source
 from ..sources.table import Table
 from . import _plain
 
+T = TypeVar("T")
 START = 4096  # bytes that a reader is shown
 LAST = ("table", "code", "text")  # almost anything can be taken for these
 TURN = {
@@ -32,7 +33,7 @@ TURN = {
 class Read(Protocol):
     """A file as one sample; Unreadable in words."""
 
-    def __call__(self, path: Path, *, kind: str | None = None) -> Any: ...
+    def __call__(self, path: Path, *, kind: str | None = None) -> Sample: ...
 
 
 @runtime_checkable
@@ -123,10 +124,10 @@ def claims(path: str | Path, kind: str | None = None) -> list[Claim]:
     return [Claim(plain, kind)] if kind in ("text", "code") and _plain.is_text(start) else []
 
 
-def reading(by_suffix: Mapping[str, Reader], kind: str) -> Callable[[Path], Any]:
+def reading(by_suffix: Mapping[str, Reader], kind: str) -> Callable[[Path], Sample]:
     """What the reader of its suffix makes of a path; other files are looked into."""
 
-    def read(path: Path) -> Any:
+    def read(path: Path) -> Sample:
         own = by_suffix.get(suffix_of(path.name))
         able = [own.read] if own is not None else [claim.reader.read for claim in claims(path, kind)]
         found = next((each for each in able if each is not None), None)
@@ -153,12 +154,12 @@ def _asked(some: Sequence[Reader], start: bytes, path: Path) -> list[Claim]:
     return sorted(found, key=lambda c: (c.reader.general, TURN.get(c.kind, 0)))
 
 
-def _taking(function: Callable[..., Any]) -> Callable[..., Any]:
+def _taking(function: Callable[..., T]) -> Callable[..., T]:
     """The same function, which leaves aside what it does not take, and what is None."""
     takes = inspect.signature(function).parameters
 
     @wraps(function)
-    def call(path: Path, **given: str | None) -> Any:
+    def call(path: Path, **given: str | None) -> T:
         return function(path, **{name: value for name, value in given.items() if name in takes and value is not None})
 
     return call

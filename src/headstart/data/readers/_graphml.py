@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from xml.parsers import expat
 
 import numpy as np
@@ -75,7 +74,7 @@ def parse(path: Path, label: str | None = None) -> Pile:
         found.level -= 1
         _end(found, tag.rpartition(" ")[2])
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: object) -> None:
         raise DataError(f"{path} declares a document type, which is not read: take the DOCTYPE out")
 
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text

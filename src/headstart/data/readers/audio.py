@@ -4,12 +4,12 @@ Of a file at most 120 seconds and 2**24 values are decoded (64 MB); the rest is 
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ... import extras
 from ...errors import Unreadable
+from ..source import Sample
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf")
 EXTRA = "audio"
@@ -34,7 +34,7 @@ def kind(start: bytes, path: Path) -> str | None:
     return "audio" if _is_mp3(start) else None
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Sample]:
     """{"wave": float32 [channels, samples], "rate": Hz} of the file's first two minutes."""
     soundfile = extras.need("soundfile", EXTRA, f"reading {path.suffix or path.name}")
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...extras import need
-from ..cells import WORDS, Column
+from ..cells import WORDS, Cell, Column
 from ..source import DataError, Source
 from ..sources.events import event_columns, opened
 from ..sources.table import CELLS, COLUMNS, Columns, Table, unique
@@ -85,7 +85,7 @@ class RowGroups:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def row(self, i: int) -> dict[str, Any]:
+    def row(self, i: int) -> dict[str, Cell]:
         i = range(len(self))[i]
         group = int(np.searchsorted(self.starts, i, side="right")) - 1
         return self._group(group).row(i - int(self.starts[group]))
@@ -165,7 +165,8 @@ def _column(name: str, values: Any) -> Column | None:
     if values.nbytes > WORDS:
         raise DataError(f"column {name!r} holds more than a billion characters: divide the table")
     coded = values.combine_chunks().dictionary_encode()
-    coded = coded.combine_chunks() if hasattr(coded, "combine_chunks") else coded
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.combine_chunks()
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     return Column(name, "text", codes, [str(w) for w in coded.dictionary.to_pylist()])
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import Mistake, Unreadable
 from ...extras import need
+from ..source import Sample
 from ._quiet import quiet
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
@@ -40,7 +41,7 @@ def kind(start: bytes, path: Path) -> str | None:
         return "image"  # `read` says what is wrong
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> Sample:
     """A picture [C, H, W], or of several grey frames {"values": [1, D, H, W] float32, "spacing": mm along z, y, x, or NaN}.
 
     Eight-bit pixels that mean nothing else stay uint8; all others are rescaled (slope and intercept: Hounsfield units) to
@@ -56,7 +57,7 @@ def read(path: Path) -> Any:
     return np.array(values[None] if grey else np.moveaxis(values, -1, 0), order="C")
 
 
-def series(folder: Path) -> list[dict[str, Any]]:
+def series(folder: Path) -> list[dict[str, Sample]]:
     """The volumes of a folder whose files are slices, one for each SeriesInstanceUID, in the form that `read` gives.
 
     Slices are sorted along their normal; those of another size than the series' first, and files that are not DICOM, are
@@ -80,7 +81,7 @@ def series(folder: Path) -> list[dict[str, Any]]:
     return [_stacked(sorted(found)) for found in slices.values()]
 
 
-def _stacked(found: list[tuple[float, Path]]) -> dict[str, Any]:
+def _stacked(found: list[tuple[float, Path]]) -> dict[str, Sample]:
     first = _dataset(found[0][1])
     stack: list[np.ndarray] = []
     for _, path in found:

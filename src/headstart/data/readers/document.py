@@ -8,13 +8,12 @@ import html
 import json
 import re
 from pathlib import Path
-from typing import Any
 from xml.parsers import expat
 
 import numpy as np
 
 from ...errors import Unreadable
-from ..source import DataError
+from ..source import DataError, Sample
 from ..sources.listed import ListSource
 from .images import read_image
 
@@ -28,7 +27,7 @@ _TAG = re.compile(
     r"""<(/?)([A-Za-z][^\s/<>]*+)((?:[^<>"']|"[^"<]*+"|'[^'<]*+')*+)>"""
 )  # "+": linear in the text's length
 _EMPTY = frozenset(("br", "hr", "img", "meta", "link", "input", "wbr"))  # elements of HTML that have no end
-Sample = dict[str, Any]
+Page = dict[str, Sample]
 
 
 def kind(start: bytes, path: Path) -> str | None:
@@ -43,7 +42,7 @@ def kind(start: bytes, path: Path) -> str | None:
     return "document" if re.search(rb"<(\w+:)?(alto|PcGts)[\s>]", text) else None
 
 
-def read(path: Path) -> Sample:
+def read(path: Path) -> Page:
     """The first page of a file, with its picture if that lies in the same folder."""
     path = Path(path)
     return _with_page(_pages(path)[0], path)
@@ -74,7 +73,7 @@ class _Page:
             self.words.append(word)
             self.boxes.append(box)
 
-    def sample(self) -> Sample:
+    def sample(self) -> Page:
         boxes = np.array(self.boxes, np.float64).reshape(-1, 4) - [self.left, self.top, self.left, self.top]
         width, height = (
             size if size > 0 else boxes[:, at].max(initial=1) for size, at in ((self.width, 2), (self.height, 3))
@@ -90,7 +89,7 @@ class _Page:
         }
 
 
-def _pages(path: Path) -> list[Sample]:
+def _pages(path: Path) -> list[Page]:
     try:
         with path.open("rb") as file:
             data = file.read(MOST + 1)
@@ -199,7 +198,7 @@ def _xml(data: bytes) -> list[_Page]:
     return walk.pages
 
 
-def _refuse(*_: Any) -> None:
+def _refuse(*_: object) -> None:
     raise Unreadable("", "it declares a document type, which may define entities: remove the <!DOCTYPE ...>")
 
 
@@ -253,7 +252,7 @@ def _number(text: str | None) -> float:
     return value
 
 
-def _json(data: bytes) -> Sample:
+def _json(data: bytes) -> Page:
     try:
         said = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -278,7 +277,7 @@ def _json(data: bytes) -> Sample:
     }
 
 
-def _with_page(sample: Sample, path: Path) -> Sample:
+def _with_page(sample: Sample, path: Path) -> Page:
     """The sample with its picture, looked for by its bare name in the file's own folder, and nowhere else."""
     name = re.split(r"[\\/]", sample.pop("image"))[-1]
     if name in ("", ".", "..") or "\0" in name:

@@ -8,14 +8,13 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from ...errors import Unreadable
 from ..classes import as_labels, said_of_labels
-from ..source import DataError, Source
+from ..source import DataError, Sample, Source
 from ._graphml import Pile, parse
 
 OWN = (".edges", ".edgelist")
@@ -79,7 +78,7 @@ def open(path: Path, label: str | None = None, hops: int = HOPS, size: int = SIZ
     return source
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Sample]:
     """The graph in a file that holds one of at most 512 nodes and 4,096 edges; Unreadable where it holds something else.
 
     Attributes that are strings take their columns from the file alone: where files are to be compared, give numbers.
@@ -129,9 +128,9 @@ class Graphs:
     def __len__(self) -> int:
         return len(self.first) - 1
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> dict[str, Sample]:
         (a, b), (c, d) = self.first[index : index + 2], self.first_edge[index : index + 2]
-        graph: dict[str, Any] = {"nodes": self.nodes[a:b], "edges": self.edges[c:d] - a}
+        graph: dict[str, Sample] = {"nodes": self.nodes[a:b], "edges": self.edges[c:d] - a}
         if self.weights.shape[1]:
             graph["weights"] = self.weights[c:d]
         return graph | ({"directed": True} if self.directed else {})
@@ -153,10 +152,10 @@ class Neighbourhoods:
 
     def __init__(
         self,
-        graph: dict[str, Any],
+        graph: dict[str, Sample],
         hops: int,
         size: int,
-        labels: Any,
+        labels: np.ndarray | Sequence[object] | None,
         classes: Sequence[str],
         title: str,
         why: str = "",
@@ -184,7 +183,7 @@ class Neighbourhoods:
     def __len__(self) -> int:
         return len(self.nodes)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> dict[str, Sample]:
         chosen = self._around(index)
         held = [self.edge[self.first[i] : self.first[i + 1]] for i in chosen]
         edges = np.unique(np.concatenate(held))
@@ -193,7 +192,7 @@ class Neighbourhoods:
         at = np.searchsorted(ranked, self.edges[edges]).clip(max=len(chosen) - 1)
         inside = (ranked[at] == self.edges[edges]).all(1)
         centre = (np.arange(len(chosen)) == 0).astype(np.float32)[:, None]
-        graph: dict[str, Any] = {"nodes": np.hstack([self.nodes[chosen], centre]), "edges": sort[at[inside]]}
+        graph: dict[str, Sample] = {"nodes": np.hstack([self.nodes[chosen], centre]), "edges": sort[at[inside]]}
         if self.weights is not None:
             graph["weights"] = self.weights[edges[inside]]
         return graph | ({"directed": True} if self.directed else {})
@@ -225,10 +224,10 @@ class Neighbourhoods:
 
 
 def neighbourhoods(
-    graph: dict[str, Any],
+    graph: dict[str, Sample],
     hops: int = HOPS,
     size: int = SIZE,
-    labels: Any = None,
+    labels: np.ndarray | Sequence[object] | None = None,
     classes: Sequence[str] = (),
     title: str = "graph",
     why: str = "",

@@ -88,7 +88,7 @@ def load(path: Path) -> Columns:
     return Columns(path.stem, [g.done() for g in growing.values()], bad, bad_lines, remark=said(encoding))
 
 
-def _items(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
+def _items(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """(line, object), or (line, what is wrong with it)."""
     size = path.stat().st_size
     if size > FILE:
@@ -123,9 +123,9 @@ def _is_list(path: Path) -> bool:
         return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
-def _flat(item: dict[str, Any], before: str = "", depth: int = 1) -> dict[str, Any]:
+def _flat(item: dict[str, Any], before: str = "", depth: int = 1) -> dict[str, object]:
     """{"a": {"b": 1}} as {"a.b": 1}; deeper than four objects, and lists, as their JSON text."""
-    out: dict[str, Any] = {}
+    out: dict[str, object] = {}
     for key, value in item.items():
         name = (before + key)[:200] or "column 1"
         if isinstance(value, dict) and value and depth < DEPTH:

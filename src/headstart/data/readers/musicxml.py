@@ -98,7 +98,7 @@ def tree_of(text: bytes) -> Element:
         if inner:
             raise Unreadable("", "it brings a document type of its own, which may hide anything")
 
-    def entity(*_: Any) -> None:
+    def entity(*_: object) -> None:
         raise Unreadable("", "it defines entities, which may hide anything")
 
     parser.StartElementHandler, parser.EndElementHandler = start, end

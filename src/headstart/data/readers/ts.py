@@ -9,13 +9,12 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..encoding import decoded
 from ..encoding import said as said_of
-from ..source import DataError, Source
+from ..source import DataError, Sample, Source
 from ..sources.listed import ListSource
 
 SUFFIXES = (".ts", ".tsv")
@@ -98,7 +97,7 @@ def _header(lines: list[tuple[int, str]], path: Path) -> tuple[dict[str, str], l
     raise DataError(f"{path} is not in the .ts format: no @data line ends its header")
 
 
-def _case(line: str, labelled: bool) -> tuple[Any, str]:
+def _case(line: str, labelled: bool) -> tuple[Sample, str]:
     parts = _BETWEEN.split(line.strip())
     label = parts.pop().strip() if labelled else ""
     if not parts:
@@ -164,7 +163,7 @@ def _order(name: str) -> tuple[float, str]:
         return np.inf, name
 
 
-def _with_quantities(samples: list[Any], said: list[str], path: Path) -> Source:
+def _with_quantities(samples: list[Sample], said: list[str], path: Path) -> Source:
     try:
         quantities = np.array([np.nan if label.lower() in UNKNOWN else float(label) for label in said], np.float32)
     except ValueError as error:

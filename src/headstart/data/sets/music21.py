@@ -9,12 +9,11 @@ ABC, which are one voice, are left out. Source: the package music21 9.3.0 (Cuthb
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..readers import kern, musicxml
-from ..source import DataError, Source
+from ..source import DataError, Sample, Source
 from ..sources.files import FileSource
 from ._pypi import unpacked
 
@@ -39,7 +38,7 @@ def load(split: str = "all") -> Source:
     return source
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Sample]:
     """The notes of a score, by the reader of its suffix.
 
     All on program 0 with velocity 64: what a file says of instruments and loudness betrays who typed it, not who wrote it.

@@ -1,18 +1,34 @@
 """Samples along the first axis of an array."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from ...errors import Unreadable
 from ..classes import as_labels, said_of_labels
-from ..source import DataError, Source
+from ..source import DataError, Sample, Source
 from .listed import ListSource
 
 FORMS = {"image": "[n, H, W], [n, H, W, C] or [n, C, H, W]", "series": "[n, L] or [n, C, L]", "text": "[n]"}
 KINDS = tuple(FORMS)
 PICKLED = "{title} holds Python objects, which are never unpickled: save one array of numbers or strings"
+
+
+@runtime_checkable
+class Values(Protocol):
+    """An array, or what is indexed like one and reads from disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+    def min(self) -> float: ...
+    def max(self) -> float: ...
 
 
 class ArraySource:
@@ -29,7 +45,7 @@ class ArraySource:
 
     def __init__(
         self,
-        values: Any,  # an array, or what is indexed like one
+        values: Values,
         kind: str,
         labels: np.ndarray | None = None,
         classes: Sequence[str] = (),
@@ -60,7 +76,7 @@ class ArraySource:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         sample = self.values[index]
         if self.kind == "text":
             try:
@@ -98,7 +114,7 @@ class ArraySource:
 
 
 def source_of(
-    values: Any, kind: str | None, labels: np.ndarray | None = None, title: str = "array", why: str = ""
+    values: Values, kind: str | None, labels: np.ndarray | None = None, title: str = "array", why: str = ""
 ) -> Source:
     """The samples along the first axis of an array, of any kind; without a kind, the one that its shape suggests."""
     kind = kind or guess_kind(values, title)
@@ -112,18 +128,18 @@ def source_of(
 class _Rows:
     """The samples of an array as kinds of free form take them: copies that may be written to, and str."""
 
-    def __init__(self, values: Any):
+    def __init__(self, values: Values):
         self.values = values
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         sample = self.values[index]
         return str(sample) if self.values.dtype.kind in "US" else np.array(sample)
 
 
-def guess_kind(values: Any, title: str = "the array") -> str:
+def guess_kind(values: Values, title: str = "the array") -> str:
     """The kind that an array's shape and dtype suggest; `kind=` overrides it.
 
     Strings are text; [n, L] is series; four axes are images. Three axes are images [n, H, W] when they hold
@@ -163,7 +179,7 @@ def _channels_last(shape: tuple[int, ...], title: str) -> bool:
     return c <= 16 and (a > 16 or stretch(a, b) <= stretch(b, c))
 
 
-def _served(values: Any, kind: str) -> np.dtype:
+def _served(values: Values, kind: str) -> np.dtype:
     """uint8 and uint16 images stay; wider integers become the smaller of these that holds them all."""
     if kind == "image" and _is_pixels(values.dtype):
         return np.dtype(np.uint8) if values.dtype == bool else values.dtype.newbyteorder("=")

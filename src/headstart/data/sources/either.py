@@ -1,12 +1,11 @@
 """Samples of several kinds in one source, each of one kind alone: photographs and scans that do not belong together."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from ...errors import Unreadable
-from ..source import Source
+from ..source import Sample, Source
 
 
 class Either:
@@ -35,7 +34,7 @@ class Either:
         at = int(np.searchsorted(self.starts, index, side="right")) - 1
         return list(self.sources)[at], index - int(self.starts[at])
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> dict[str, Sample]:
         part, inside = self.where(index)
         return dict.fromkeys(self.sources) | {part: self.sources[part][inside]}
 

@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,8 +10,9 @@ from ...errors import Unreadable
 from ..classes import Labels, said_of_labels
 from ..labels import folder_labels
 from ..names import formats
+from ..source import Sample
 
-Read = Callable[[Path], Any]
+Read = Callable[[Path], Sample]
 
 
 class FileSource:
@@ -50,7 +50,7 @@ class FileSource:
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         name = self.files[index]
         try:
             return self.read(self.folder / name)

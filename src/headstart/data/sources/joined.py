@@ -1,13 +1,12 @@
 """Several sources of one kind as one: their samples in a row, their classes under one list of names."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ...errors import Unreadable
 from ..classes import Labelled, said_of_labels
-from ..source import DataError, Source
+from ..source import DataError, Sample, Source
 
 
 class Joined:
@@ -36,7 +35,7 @@ class Joined:
         at = int(np.searchsorted(self.starts, index, side="right")) - 1
         return at, index - int(self.starts[at])
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         at, inside = self.where(index)
         return self.sources[at][inside]
 

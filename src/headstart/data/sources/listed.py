@@ -1,13 +1,21 @@
 """Samples in a list, each as its kind has it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from ...errors import Unreadable
 from ..classes import as_labels, said_of_labels
-from ..source import DataError
+from ..source import DataError, Sample
+
+
+@runtime_checkable
+class Indexed(Protocol):
+    """A sequence, or what is indexed like one: its items are made when asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Sample: ...
 
 
 class ListSource:
@@ -22,9 +30,9 @@ class ListSource:
 
     def __init__(
         self,
-        samples: Any,  # a sequence, or what is indexed like one
+        samples: Indexed,
         kind: str,
-        labels: Any = None,
+        labels: np.ndarray | Sequence[object] | None = None,
         classes: Sequence[str] = (),
         names: Sequence[str] | None = None,
         title: str = "list",
@@ -44,7 +52,7 @@ class ListSource:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         return self.samples[index]
 
     def name(self, index: int) -> str:

@@ -7,8 +7,10 @@ import numpy as np
 
 from ...errors import Unreadable
 from ..classes import said_of_labels
+from ..source import Sample
 
-Refs = Mapping[str, Sequence[Any]]
+Ref = Any  # where a part of a sample lies: what the `read` of that part takes
+Refs = Mapping[str, Sequence[Ref]]
 
 
 class PairSource:
@@ -27,7 +29,7 @@ class PairSource:
         names: Sequence[str],
         kinds: dict[str, str],
         refs: Refs,
-        read: Mapping[str, Callable[[Any], Any]],
+        read: Mapping[str, Callable[[Ref], Sample]],
         title: str,
         labels: np.ndarray | None = None,
         classes: tuple[str, ...] = (),
@@ -39,12 +41,12 @@ class PairSource:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> dict[str, Sample]:
         return self.parts(index)[0]
 
-    def parts(self, index: int) -> tuple[dict[str, Any], dict[str, str]]:
+    def parts(self, index: int) -> tuple[dict[str, Sample], dict[str, str]]:
         """A sample, and why parts of it that should be there are not: {part: reason}."""
-        sample: dict[str, Any] = dict.fromkeys(self.kinds)
+        sample: dict[str, Sample] = dict.fromkeys(self.kinds)
         wrong: dict[str, str] = {}
         for part in self.kinds:
             ref = self.refs[part][index]
@@ -82,7 +84,7 @@ class Part:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         sample, wrong = self.pairs.parts(index)
         if sample[self.part] is None:
             raise Unreadable(self.name(index), wrong.get(self.part, f"its {self.part} is missing"))

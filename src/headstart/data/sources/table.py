@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from ...errors import Unreadable
-from ..cells import Column
+from ..cells import Cell, Column
 from ..classes import Labels, labels_of, said_of_labels
 from ..labels import decide, pick
 from ..source import DataError
@@ -26,7 +26,7 @@ class Table(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...
     def __len__(self) -> int: ...
-    def row(self, i: int) -> dict[str, Any]: ...
+    def row(self, i: int) -> dict[str, Cell]: ...
     def column(self, name: str) -> Column: ...
     def remarks(self) -> str: ...  # what was left out, for `describe`; "" if nothing
 
@@ -53,7 +53,7 @@ class Columns:
     def __len__(self) -> int:
         return len(self.columns[0].values)
 
-    def row(self, i: int) -> dict[str, Any]:
+    def row(self, i: int) -> dict[str, Cell]:
         return {c.name: c.cell(i) for c in self.columns}
 
     def column(self, name: str) -> Column:
@@ -88,7 +88,7 @@ class TableSource:
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> dict[str, Cell]:
         row = self.table.row(index)
         if self.label is not None:
             del row[self.label]
@@ -167,7 +167,7 @@ class TablesSource:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> dict[str, Cell]:
         t, i = self._at(index)
         row = {name: cell for name, cell in self.tables[t].row(i).items() if name != self.hidden[t]}
         if all(cell is None for cell in row.values()):

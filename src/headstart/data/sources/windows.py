@@ -6,12 +6,11 @@ averaged where one vector for each recording is wanted.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from ...errors import Unreadable
-from ..source import Source
+from ..source import Sample, Source
 
 WINDOW = {  # items along time: bytes, points, seconds, notes, steps, frames, packets
     "text": 256,
@@ -34,7 +33,7 @@ class Windows:
     def __init__(self, source: Source, length: int, progress: Callable[[int, int], None] | None = None):
         self.source, self.kind, self.length, self.classes = source, source.kind, length, source.classes
         counts: list[int] = []
-        kept: dict[int, Any] = {}
+        kept: dict[int, Sample] = {}
         self.unreadable: dict[int, str] = {}
         room = ROOM
         for i in range(len(source)):
@@ -67,7 +66,7 @@ class Windows:
     def __len__(self) -> int:
         return len(self.groups)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Sample:
         at, place = int(self.recording[index]), int(self.place[index])
         if at in self.unreadable:
             raise Unreadable(self.source.name(at), self.unreadable[at])
@@ -87,7 +86,7 @@ class Windows:
 
 
 def windowed(
-    source: Source, asked: int | None, samples: list[Any], progress: Callable[[int, int], None] | None = None
+    source: Source, asked: int | None, samples: list[Sample], progress: Callable[[int, int], None] | None = None
 ) -> Source:
     """`source` in windows, where that was asked for or its samples (judged by these) are long enough to need it."""
     if source.kind not in WINDOW:
@@ -104,7 +103,7 @@ def windowed(
     return Windows(source, length, progress) if typical >= needed * length and typical > 0 else source
 
 
-def extent(sample: Any, kind: str) -> float:
+def extent(sample: Sample, kind: str) -> float:
     """How long a sample is, in the unit of its kind; Unreadable if it is no sample of the kind."""
     try:
         return _extent(sample, kind)
@@ -112,7 +111,7 @@ def extent(sample: Any, kind: str) -> float:
         raise Unreadable("", f"it is no sample of kind {kind} ({type(sample).__name__})") from error
 
 
-def _extent(sample: Any, kind: str) -> float:
+def _extent(sample: Sample, kind: str) -> float:
     if kind in ("text", "code"):
         return len(sample.encode(errors="replace"))
     if kind == "audio":
@@ -123,7 +122,7 @@ def _extent(sample: Any, kind: str) -> float:
     return sample.shape[-1 if kind == "series" else 0]
 
 
-def cut(sample: Any, kind: str, start: float, stop: float) -> Any:
+def cut(sample: Sample, kind: str, start: float, stop: float) -> Sample:
     """A stretch of a sample, in the form of the whole."""
     if kind in ("text", "code"):
         return sample.encode(errors="replace")[int(start) : int(stop)].decode(errors="ignore")
@@ -143,10 +142,12 @@ def cut(sample: Any, kind: str, start: float, stop: float) -> Any:
     return {key: value[a:b] if np.ndim(value) and len(value) == whole else value for key, value in sample.items()}
 
 
-def nbytes(sample: Any) -> int:
+def nbytes(sample: Sample) -> int:
     """What a sample takes in memory, about."""
     if isinstance(sample, dict):
         return 200 + sum(nbytes(part) for part in sample.values())
     if isinstance(sample, list | tuple):
         return 60 + 8 * len(sample) + sum(nbytes(part) for part in sample)
-    return int(getattr(sample, "nbytes", 0)) or 60 + len(sample if isinstance(sample, str | bytes) else "")
+    if isinstance(sample, np.ndarray | np.generic):
+        return int(sample.nbytes) or 60
+    return 60 + (len(sample) if isinstance(sample, str | bytes) else 0)
