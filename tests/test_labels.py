@@ -262,6 +262,14 @@ def test_files_are_known_by_other_names(tmp_path, way):
     assert known(open_source(tmp_path)) == {f"{i:03d}.png": CLASSES[i] for i in range(N)}
 
 
+def test_of_several_rows_about_a_file_the_last_counts(tmp_path):
+    pictures(tmp_path, [f"{i:03d}.png" for i in range(N)])
+    twice = {"file": [f"{i:03d}.png" for i in range(N)] * 2, "label": CLASSES + CLASSES[::-1]}
+    delimited(",")(tmp_path / "labels.csv", twice)
+    source = open_source(tmp_path)
+    assert list(known(source).values()) == CLASSES[::-1] and "24 rows too many about files" in source.describe()
+
+
 def test_letters_in_two_forms_are_one(tmp_path):
     pictures(tmp_path, [unicodedata.normalize("NFD", name) for name in NAMES])
     delimited(",")(tmp_path / "labels.csv", {"file": NAMES, "label": CLASSES})

@@ -17,7 +17,7 @@ from ...errors import Mistake, Unreadable
 from ...extras import need
 from ..labels import beside_array
 from ..source import DataError, Sample, Source
-from ..sources.array import ArraySource, guess_kind, source_of
+from ..sources.array import ArraySource, Values, guess_kind, source_of
 from . import _idx as idx
 from ._npz import Shapes, beside, headers, load_array, main_array, open_npz, read_header
 
