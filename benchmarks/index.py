@@ -25,7 +25,7 @@ found = index(sys.argv[1])
 listed = time.perf_counter()
 counts = found.counts()
 files = found.take(found.by_suffix(".png"))
-labels, classes = folder_labels(files)
+labels, classes = folder_labels(files)[:2]
 ready = time.perf_counter()
 from headstart.data.readers import readers
 readers()

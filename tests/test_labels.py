@@ -95,7 +95,7 @@ COLUMNS = [
     (("stroke", "heart_disease", "died"), "died"),  # of several likely names the last column's
     (("smoker", "risk"), "risk"),  # last, and called as such columns are
     (("risk", "smoker"), None),
-    (("grade", "town"), None),  # may as well be an input
+    (("grade", "room"), None),  # may as well be an input
     (("target_id", "site"), None),  # a protein
     (("passenger class", "town"), None),
     (("x", "y"), None),  # a coordinate
@@ -127,6 +127,8 @@ def test_what_could_be_meant_as_well_is_said(tmp_path):
     assert "column target, by its name" in said and "not label: column 'label' of some has 24 different texts" in said
     delimited(",")(path, {"size": FLOATS, "town": CLASSES})
     assert "labels may be in column town: data.label= chooses" in open_source(path).describe()
+    delimited(",")(path, {"size": FLOATS, "heart_disease": CLASSES, "stroke": CLASSES, "weight": FLOATS})
+    assert "labels may be in column heart_disease or column stroke" in open_source(path).describe()
 
 
 def test_a_data_frame_is_asked_as_a_table_is():
@@ -177,7 +179,15 @@ def test_events_have_a_label_if_a_subject_has_one(tmp_path):
 
 # arrays: (the samples, the labels or None, all names)
 
-ARRAYS = {".npz": npz, ".h5": hdf5, ".zarr": store}
+
+def npy(path, arrays):
+    """Each in a file of its own; the first is the one that is opened."""
+    path.mkdir()
+    for name, values in arrays.items():
+        np.save(path / f"{name}.npy", values)
+
+
+ARRAYS = {".npz": npz, ".h5": hdf5, ".zarr": store, ".npy": npy}
 KEYS = [
     ("x", "y", ()),
     ("X", "Labels", ()),
@@ -199,7 +209,7 @@ def test_arrays(tmp_path, suffix, samples, label, others):
     arrays = {samples: np.random.default_rng(0).integers(0, 255, (N, 9, 9, 3)).astype(np.uint8)}
     arrays |= dict.fromkeys(others, np.arange(N, dtype=np.float32) / 7)
     ARRAYS[suffix](path, arrays | ({label: np.arange(N) % 3} if label else {}))
-    source = open_source(path)
+    source = open_source(path / f"{samples}.npy" if suffix == ".npy" else path)
     assert len(source) == N and source[0].shape == (3, 9, 9)
     assert (source.labels is None) if label is None else source.labels.tolist() == [0, 1, 2] * (N // 3)
     assert (f"labels: array {label}, by its name" in source.describe()) == (label is not None)
@@ -209,10 +219,11 @@ def test_arrays(tmp_path, suffix, samples, label, others):
 def test_one_hot_is_classes_and_a_map_for_each_is_not(tmp_path, suffix):
     x, path = np.zeros((N, 9, 9, 3), np.uint8), tmp_path / f"some{suffix}"
     ARRAYS[suffix](path, {"x": x, "y": np.eye(3, dtype=np.float32)[np.arange(N) % 3]})
-    assert open_source(path).labels.tolist() == [0, 1, 2] * (N // 3)
+    source = open_source(path / "x.npy" if suffix == ".npy" else path)
+    assert source.labels.tolist() == [0, 1, 2] * (N // 3)
     other = tmp_path / f"other{suffix}"
     ARRAYS[suffix](other, {"x": x, "y": np.ones((N, 9, 9), np.uint8)})
-    source = open_source(other)
+    source = open_source(other / "x.npy" if suffix == ".npy" else other)
     assert source.labels is None and "not y, whose shape [24, 9, 9] is not one label per sample" in source.describe()
 
 
@@ -251,10 +262,36 @@ def test_files_are_known_by_other_names(tmp_path, way):
     assert known(open_source(tmp_path)) == {f"{i:03d}.png": CLASSES[i] for i in range(N)}
 
 
+def test_of_several_rows_about_a_file_the_last_counts(tmp_path):
+    pictures(tmp_path, [f"{i:03d}.png" for i in range(N)])
+    twice = {"file": [f"{i:03d}.png" for i in range(N)] * 2, "label": CLASSES + CLASSES[::-1]}
+    delimited(",")(tmp_path / "labels.csv", twice)
+    source = open_source(tmp_path)
+    assert list(known(source).values()) == CLASSES[::-1] and "24 rows too many about files" in source.describe()
+
+
 def test_letters_in_two_forms_are_one(tmp_path):
     pictures(tmp_path, [unicodedata.normalize("NFD", name) for name in NAMES])
     delimited(",")(tmp_path / "labels.csv", {"file": NAMES, "label": CLASSES})
     assert list(known(open_source(tmp_path)).values()) == CLASSES
+
+
+@pytest.mark.parametrize(
+    ("names", "label"),
+    [(("age", "genre", "note"), "genre"), (("anything",), "anything"), (("age", "note"), None), (("dx", "sex"), "dx")],
+)
+def test_beside_files_a_column_is_no_input(tmp_path, names, label):
+    pictures(tmp_path, [f"{i:03d}.png" for i in range(N)])
+    delimited(",")(
+        tmp_path / "labels.csv",
+        {"file": [f"{i:03d}.png" for i in range(N)]}
+        | {name: CLASSES if name == label else FLOATS if name == "age" else list("abcd" * 6) for name in names},
+    )
+    source = open_source(tmp_path)
+    assert list(known(source).values()) == (CLASSES if label else [])
+    assert (
+        f"labels: column {label} of labels.csv" if label else "labels may be in column note of labels.csv"
+    ) in source.describe()
 
 
 def test_numbers_that_recur_name_no_files(tmp_path):

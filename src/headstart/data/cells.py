@@ -7,7 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -101,7 +101,7 @@ def _codes(said: Sequence[str]) -> bool:
     return all(len(c) == 2 and c.isalpha() and c.isupper() for c in said)
 
 
-def infer_values(values: Sequence[Any]) -> Reading:
+def infer_values(values: Sequence[object]) -> Reading:
     """The same for values that know what they are (of JSON), or None; a text is then never a number, but may be a date."""
     said = [v for v in values if v is not None]
     if said and all(isinstance(v, bool) for v in said):
@@ -110,8 +110,9 @@ def infer_values(values: Sequence[Any]) -> Reading:
     if said and len(said) - numbers <= ODD * len(said):
         whole = all(isinstance(v, int) for v in said if not isinstance(v, str))
         return Reading("whole" if whole else "number", missing=frozenset())
-    if said and all(isinstance(v, str) for v in said):
-        reading = infer(said)
+    texts = [v for v in said if isinstance(v, str)]
+    if said and len(texts) == len(said):
+        reading = infer(texts)
         if reading.form in ("date", "clock"):
             return reading._replace(missing=frozenset({""}))
     return Reading("text", missing=frozenset())
@@ -128,14 +129,14 @@ class Growing:
         text = reading.form == "text"
         self.values: array = array("i", [-1]) * start if text else array("d", [math.nan]) * start
 
-    def add(self, cells: Sequence[Any]) -> None:
+    def add(self, cells: Sequence[object]) -> None:
         """The next cells: texts as in a file, or values."""
         if self.reading.form == "text":
             self.values.extend([self._word(cell) for cell in cells])
             return
         if self.reading.form in ("number", "whole") and not self.reading.comma:
             try:
-                self.values.extend([float(cell) for cell in cells])
+                self.values.extend([float(cell) for cell in cells])  # type: ignore[arg-type]  # or a TypeError
                 return
             except (ValueError, TypeError, OverflowError):
                 pass  # one of them is none: look at each
@@ -168,13 +169,15 @@ class Growing:
         return at
 
 
-def _value(cell: Any, reading: Reading) -> float | None:
+def _value(cell: object, reading: Reading) -> float | None:
     """A cell as a float; None if it is not of the column's form."""
     if isinstance(cell, bool | int | float):
         try:
             return float(cell)
         except OverflowError:
             return None
+    if not isinstance(cell, str):
+        return None
     if reading.form == "truth":
         return TRUTH.get(cell.lower())
     return _seconds(cell, reading.day_first) if reading.form in ("date", "clock") else _number(cell, reading.comma)

@@ -33,14 +33,14 @@ SURELY = _set("true gold final")  # y_true, gold_label
 FORMED = _set("label class species category diagnosis")  # not target_id, which is a protein
 # Names of what is asked about, if the column holds few values; "is_", "has_" and "was_" before them are left aside
 LIKELY = _set(
-    """survived survival churn churned exited attrition fraud fraudulent default defaulted spam stroke disease sentiment emotion
-    genre breed variety activity digit malignant malignancy mortality deceased died death hired approved transported readmitted
-    subscribed converted cancer phenotype intent"""
-) | {"heart disease", "death event", "loan status", "cell type", "benign malignant", "default payment next month"}
+    """survived survival churn churned exited attrition fraud fraudulent default defaulted spam stroke sentiment emotion digit
+    malignant malignancy mortality deceased died death hired approved transported readmitted subscribed converted intent"""
+) | {"heart disease", "death event", "loan status", "benign malignant", "default payment next month"}
 # Names that inputs have as well: only in the last column, where tables put what is asked about
 LAST = _set(
-    """type result results risk grade stage response status quality group decision play purchased clicked won income"""
-)
+    """type result results risk grade stage response status quality group decision play purchased clicked won disease genre breed
+    variety activity cancer phenotype"""
+) | {"cell type"}
 FEW = 20  # different values of a column that may be a label
 GRAPH_CLASSES = 100
 SPLITS = _set("train training val valid validation dev test testing eval unlabeled unlabelled unsup")
@@ -83,45 +83,54 @@ def decide(
     title: str,
     asked: str | None = None,
     of: str = "",
-    alone: bool = False,
+    beside: bool = False,
 ) -> Labels:
     """The labels among the columns of a table: the one asked for; else the surest by its name; else none.
 
     A column with a likely name is taken if it holds at most 20 different values, and of several the last or the first of the
-    table. of: what stands behind a column's name in the line. alone: an only column is taken, whatever its name. DataError if the
-    column asked for is not there or holds none.
+    table. of: what stands behind a column's name in the line. beside: the columns are no inputs, so that an only one is taken,
+    whatever its name, and a doubtful name counts in any place. DataError if the column asked for is not there or holds none.
     """
     if asked is not None:
         name = pick(asked, names, title)
         values, classes = labels_of(column(name), title)
         return Labels(values, classes, f"labels: column {name}{of}, as asked", name)
-    few = {name: held for name in names if (held := _few(names, column, name))}
-    sure = telling(names)
-    likely = [n for n in few if n not in sure and _phrase(n) in LIKELY]
-    at_end = [n for n in few if n not in sure and n == names[-1] and len(names) > 1]
-    reasons = dict.fromkeys(sure, "by its name")
-    if len(likely) > 1:  # strokes are an input where death is asked about
-        likely.sort(key=lambda n: (n != names[-1], n != names[0]))
-    if len(likely) == 1 or (likely and likely[0] in (names[-1], names[0])):
-        reasons |= {likely[0]: f"by its name and its {few[likely[0]]} different values"}
-    reasons |= {
-        n: f"the last column, by its name and its {few[n]} different values" for n in at_end if _phrase(n) in LAST
-    }
-    if alone and len(names) == 1 and names[0] not in reasons:
-        reasons[names[0]] = "the only one"
-    others, wrong = list(dict.fromkeys([*reasons, *likely, *at_end])), ""
+    reasons, perhaps = _by_name(names, column, beside)
+    wrong = ""
     for name, reason in reasons.items():
         try:
             values, classes = labels_of(column(name), title)
         except DataError as error:
             wrong += f"; not {name}: {error}"
-            others.remove(name)
             continue
-        others.remove(name)
-        perhaps = f", though {_either(others)} may be meant (data.label=)" if others else ""
-        return Labels(values, classes, f"labels: column {name}{of}, {reason}{perhaps}{wrong}", name, tuple(others))
-    may = f"labels may be in {_either(others)}{of}: data.label= chooses" if others else ""
-    return Labels(why=(may + wrong).removeprefix("; "), others=tuple(others))
+        others = [n for n in reasons if n != name and f"; not {n}:" not in wrong]
+        though = f", though {_either(others)} may be meant (data.label=)" if others else ""
+        return Labels(values, classes, f"labels: column {name}{of}, {reason}{though}{wrong}", name, (*others, *perhaps))
+    may = f"labels may be in {_either(perhaps)}{of}: data.label= chooses" if perhaps else ""
+    return Labels(why=(may + wrong).removeprefix("; "), others=tuple(perhaps))
+
+
+def _by_name(names: Sequence[str], column: Callable[[str], Column], beside: bool) -> tuple[dict[str, str], list[str]]:
+    """The columns that may be taken, the surest first, each with the reason; and those that are only to be mentioned."""
+    reasons = dict.fromkeys(telling(names), "by its name")
+    ends = (names[-1], names[0])
+    phrases = {n: _phrase(n) for n in names if n not in reasons}
+    asked = [n for n, phrase in phrases.items() if phrase in LIKELY | LAST or n == names[-1]]
+    few = {n: count for n in asked if (count := _few(column(n)))}
+    likely = [n for n in few if phrases[n] in LIKELY]
+    if len(likely) > 1:  # strokes are an input where death is asked about
+        likely = [n for n in ends if n in likely][:1]
+    reasons |= {n: f"by its name and its {few[n]} different values" for n in likely}
+    reasons |= {
+        n: f"{'' if beside else 'the last column, '}by its name and its {few[n]} different values"
+        for n in few
+        if phrases[n] in LAST and (n == names[-1] or beside)
+    }
+    if beside and len(names) == 1 and not reasons:
+        reasons[names[0]] = "the only one"
+    return reasons, [
+        n for n in few if n not in reasons and len(names) > 1 and (phrases[n] not in LAST or n == names[-1])
+    ]
 
 
 def pick(asked: str, names: Iterable[str], title: str) -> str:
@@ -222,12 +231,9 @@ def _split_off(name: str) -> tuple[str, set[str]]:
     return " ".join(w for w in said if w not in SPLITS), {w for w in said if w in SPLITS}
 
 
-def _few(names: Sequence[str], column: Callable[[str], Column], name: str) -> int:
-    """How many different values a column holds that may be asked about, by its name or its place; 0 if it is none such."""
-    if _phrase(name) not in LIKELY and name != names[-1]:
-        return 0
-    held = column(name)
-    count = different(held) if held.form in ("text", "whole", "truth") else 0
+def _few(column: Column) -> int:
+    """How many different values a column holds, if they are few enough for classes; else 0."""
+    count = different(column) if column.form in ("text", "whole", "truth") else 0
     return count if 2 <= count <= FEW else 0
 
 

@@ -1,13 +1,13 @@
 """Whatever the user points at, opened: arrays, lists, files, folders and named sets become samples by number."""
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from ..errors import Unreadable
-from ..forms import Cell, Sample
 from ..kinds import KINDS as SINGLE
 from . import sets
 from .classes import as_column
@@ -25,6 +25,31 @@ from .sources.listed import ListSource
 from .sources.pair import PairSource, Part
 
 KINDS = (*SINGLE, "pair")
+
+
+@runtime_checkable
+class _Polars(Protocol):
+    """A data frame as polars has it."""
+
+    columns: object
+
+    def to_dicts(self) -> list[dict[Hashable, Sample]]: ...
+
+
+@runtime_checkable
+class _Pandas(Protocol):
+    """A data frame as pandas has it."""
+
+    columns: object
+
+    def to_dict(self, orient: str, /) -> list[dict[Hashable, Sample]]: ...
+
+
+@runtime_checkable
+class _Arrayed(Protocol):
+    """What numpy makes an array of: its own, torch's, jax's."""
+
+    def __array__(self) -> np.ndarray: ...
 
 
 def open_source(where: object, kind: str | None = None, label: str | None = None) -> Source:
@@ -46,9 +71,11 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
         )
     if isinstance(where, Source):
         return _unlabelled(where, label)  # of the user's own
-    if hasattr(where, "columns") and (rows := getattr(where, "to_dicts", None) or getattr(where, "to_dict", None)):
-        return _open_frame(rows, label)
-    if hasattr(where, "__array__"):
+    if isinstance(where, _Polars):
+        return _open_frame(where.to_dicts(), label)
+    if isinstance(where, _Pandas):
+        return _open_frame(where.to_dict("records"), label)
+    if isinstance(where, _Arrayed):
         return _unlabelled(source_of(np.asarray(where), kind), label)
     if isinstance(where, list | tuple) and kind is not None:
         return _unlabelled(_open_list(where, kind), label)
@@ -119,9 +146,8 @@ def _unlabelled(source: Source, label: str | None) -> Source:
     return source
 
 
-def _open_frame(rows: Callable[..., list[dict[str, Cell]]], label: str | None) -> Source:
-    """The rows of a data frame (pandas, polars), without its label column."""
-    every = rows() if rows.__name__ == "to_dicts" else rows("records")
+def _open_frame(every: list[dict[Hashable, Sample]], label: str | None) -> Source:
+    """The rows of a data frame, without its label column."""
     if not every:
         return ListSource(every, "table", title="frame")
     of = {str(name): name for name in every[0]}

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -253,17 +252,14 @@ def _of(
         why = [*why, f"{len(bad)} of the {len(every)} samples looked at cannot be read, such as {bad[0]}"]
         sure *= 1 - len(bad) / len(every) / 2
 
-    def most(counted: Counter[Any]) -> tuple[Any, ...]:
-        return tuple(value for value, _ in counted.most_common())
-
     return Found(
         title,
         source.kind,
         round(sure, 3),
         len(source),
-        most(shapes),
-        most(channels),
-        most(rates),
+        tuple(size for size, _ in shapes.most_common()),
+        tuple(count for count, _ in channels.most_common()),
+        tuple(rate for rate, _ in rates.most_common()),
         tuple(labels),
         parts,
         tuple(why),

@@ -33,7 +33,9 @@ def made_of(card: dict[str, Any], trust: bool = False) -> Encoder:
         card = {**card, "model": {"trunk": PLAIN, **card["model"]}, "parts": {}, "tied": {}}
     lacking = [name for name in asdict(Model()) if name not in card["model"]]
     if lacking or not isinstance(card["causal"], bool):
-        raise Mistake(f"its card does not say {', '.join(f'model.{name}' for name in lacking) or 'whether it is causal'}")
+        raise Mistake(
+            f"its card does not say {', '.join(f'model.{name}' for name in lacking) or 'whether it is causal'}"
+        )
     shape, parts = Model(**card["model"]), dict(card["parts"])
     strange = sorted({name for text in (shape.trunk, *parts.values()) for name in foreign(text)})
     if strange and not trust:
@@ -58,7 +60,9 @@ def load_encoder(folder: Path, trust: bool = False) -> tuple[Encoder, dict[str, 
     except Mistake as mistake:
         raise Mistake(f"the encoder in {folder} cannot be made: {mistake}") from mistake
     except KeyError as error:
-        raise Mistake(f"{folder / 'encoder.json'} does not say {error}: it is damaged, or no card of an encoder") from error
+        raise Mistake(
+            f"{folder / 'encoder.json'} does not say {error}: it is damaged, or no card of an encoder"
+        ) from error
     except (OSError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
         what = " ".join(str(error).split())
         raise Mistake(f"encoder.json or encoder.safetensors in {folder} is damaged or was altered: {what}") from error

@@ -108,7 +108,11 @@ def _write(manifest: Path, root: str, found: Index, times: dict[str, int]) -> No
                 blob=np.frombuffer(found.blob, np.uint8),
                 folders=_packed(found.folders),
                 suffixes=_packed(found.suffixes),
-                **{k: getattr(found, k) for k in ("start", "length", "folder", "suffix", "sizes")},
+                start=found.start,
+                length=found.length,
+                folder=found.folder,
+                suffix=found.suffix,
+                sizes=found.sizes,
             )
         os.replace(part, manifest)
     except OSError:

@@ -160,7 +160,7 @@ def _ones() -> np.ndarray:
     return sum(((every >> b) & 1).astype(np.uint8) for b in range(16))  # type: ignore[return-value]
 
 
-def _pieces(value: object) -> Iterator[bytes | memoryview]:
+def _pieces(value: Sample) -> Iterator[Sample]:
     if isinstance(value, np.ndarray):
         yield f"array {value.shape} {value.dtype.newbyteorder('=').str}".encode()
         if value.dtype.kind == "O":

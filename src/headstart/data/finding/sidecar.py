@@ -2,7 +2,8 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from .. import labels
 from ..classes import Labels, as_column
-from ..names import by_folder, suffix_of
+from ..names import PACKED, by_folder, suffix_of
 from ..readers import columnar, delimited, jsonl
 from ..source import DataError
 
@@ -19,20 +20,23 @@ LIMIT = 2**29  # bytes of a table
 Columns = dict[str, list[object]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sidecar:
-    """A table whose column `files` names the data's files. at: int64 [n], the row of each file, -1 where it has none."""
+    """A table whose column `files` names the data's files. at: int64 [n], the row of each file, -1 where it has none. more: rows
+    about files that a later row is about as well.
+    """
 
     name: str
     columns: Columns
     files: str
     at: np.ndarray
+    more: int = 0
 
     def labels(self, asked: str | None = None) -> Labels:
         """Classes int64 (-1 where a file is not listed), or quantities float32 (NaN likewise), in the order of the files."""
         names = [c for c in self.columns if c != self.files]
         found = labels.decide(
-            names, lambda c: as_column(c, self.columns[c]), self.name, asked, of=f" of {self.name}", alone=True
+            names, lambda c: as_column(c, self.columns[c]), self.name, asked, of=f" of {self.name}", beside=True
         )
         if found.values is None:
             return found
@@ -91,6 +95,7 @@ def find(folder: Path, files: Sequence[str], beside: Iterable[str]) -> Beside:
         if isinstance(one, Sidecar):
             found.append(one)
             remarks += [f"{name} is {remark}"] if remark else []
+            remarks += [f"{name} has {one.more:,} rows too many about files: the last one counts"] if one.more else []
         elif meant:
             remarks.append(one)
     chosen, rest = _best(found)
@@ -130,7 +135,7 @@ def _listing(name: str, columns: Columns, names: "_Names") -> Sidecar | str:
             if hits and (2 * int(listed.sum()) >= len(at) or 2 * hits >= names.count):
                 row = np.full(names.count, -1, np.int64)
                 row[at[listed]] = np.flatnonzero(listed)
-                return Sidecar(name, columns, column, row)
+                return Sidecar(name, columns, column, row, int(listed.sum()) - hits)
             if hits > most:
                 most, of = hits, column
     few = f"but {most:,} of the files in its column {of}" if most else "none of the files that are here"
@@ -164,10 +169,13 @@ class _Names:
     """The names of files, and the ways to say them."""
 
     def __init__(self, files: Sequence[str]):
-        self.files, self.count = files, len(files)
+        self.files, self.count = list(files), len(files)
         folders, _ = by_folder(files)
         top = os.path.commonpath(folders) + "/" if all(folders) and folders else "/"
-        self._exact = _told(files, [_stem, os.path.basename, lambda f: f.removeprefix(top), str])
+        self.bases = [f[f.rfind("/") + 1 :] for f in self.files]
+        self.stems = [_stem(base) for base in self.bases]
+        inside = [f.removeprefix(top) for f in self.files]
+        self._exact = _numbers(self.stems, self.bases, inside, self.files)
         self._loose: dict[str, int] | None = None
 
     def exact(self, values: Sequence[object], before: str) -> np.ndarray:
@@ -181,13 +189,8 @@ class _Names:
     def loose(self, values: Sequence[object], before: str) -> np.ndarray:
         """The same for values with other roots, letters, suffixes or zeros; all of them -1 where numbers recur."""
         if self._loose is None:
-            ends = [
-                lambda f: _number(_stem(f)),
-                lambda f: _plain(_stem(f)),
-                lambda f: _plain(os.path.basename(f)),
-                _plain,
-            ]
-            self._loose = _told(self.files, ends)
+            numbers = [_number(stem) for stem in self.stems]
+            self._loose = _numbers(numbers, *(list(map(_plain, each)) for each in (self.stems, self.bases, self.files)))
         said = [_clean(v) for v in values]
         if len(set(said)) < len(said) and all(map(str.isdigit, said)):
             return np.full(len(said), -1, np.int64)
@@ -199,29 +202,28 @@ class _Names:
             if (at := known.get(path, -1)) >= 0:
                 return at
             path = path.partition("/")[2]
-        stem = _plain(_stem(value))
-        return known.get(stem, known.get(_number(_stem(value)), -1))
+        stem = _stem(value[value.rfind("/") + 1 :])
+        return known.get(_plain(stem), known.get(_number(stem), -1))
 
 
-def _told(files: Sequence[str], ways: Sequence[Callable[[str], str]]) -> dict[str, int]:
-    """Every way to name a file without doubt, and its number; a later way goes before an earlier one."""
+def _numbers(*ways: Sequence[str]) -> dict[str, int]:
+    """Every way to name a file without doubt, and its number (-1: it names several); a later way goes before an earlier one."""
     known: dict[str, int] = {}
-    for way in ways:
-        once: dict[str, int] = {}
-        for i, file in enumerate(files):
-            if name := way(file):
-                once[name] = -1 if name in once else i
-        known.update(once)
+    for names in ways:
+        once = dict(zip(names, range(len(names)), strict=True))
+        if len(once) < len(names):
+            once |= dict.fromkeys((name for name, count in Counter(names).items() if count > 1), -1)
+        known |= once
+    known.pop("", None)
     return known
 
 
-def _stem(file: str) -> str:
-    name = os.path.basename(file)
-    return name[: len(name) - len(suffix_of(name))]
+def _stem(base: str) -> str:
+    return base[: len(base) - len(suffix_of(base))] if base.endswith(PACKED) else base.rpartition(".")[0] or base
 
 
 def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def _number(stem: str) -> str:

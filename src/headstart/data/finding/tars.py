@@ -5,7 +5,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,10 +18,10 @@ from ..source import DataError, Source
 from ..sources.pair import PairSource, Part
 from .matching import numbered
 
+T = TypeVar("T")
+Members = Mapping[str, Mapping[str, tuple[int, int]]]  # {key: {suffix: (offset, bytes)}}
 MEMBERS = 10_000_000  # of a tar
 LIMIT = 2**31  # bytes of one member
-Members: TypeAlias = Mapping[str, Mapping[str, tuple[int, int]]]  # sample -> suffix -> where it begins, its size
-T = TypeVar("T")
 
 
 def open_tar(path: Path) -> Source:
@@ -56,7 +56,7 @@ def open_tar(path: Path) -> Source:
         raise DataError(f"{path} holds {listed}, and none of it is data that is known here: unpack it and look inside")
     keys = sorted(key for key, found in members.items() if known.keys() & found.keys())
     kinds: dict[str, str] = {}
-    refs: dict[str, list[Any]] = {}
+    refs: dict[str, list[tuple[str, int, int] | None]] = {}
     for kind in sorted({c.kind for c in known.values()}):
         own = [s for s in known if known[s].kind == kind]
         while own:  # suffixes that never meet in one sample (.jpg and .png) are one part

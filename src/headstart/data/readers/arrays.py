@@ -7,16 +7,17 @@ import io
 import math
 import threading
 import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from ...errors import Mistake, Unreadable
 from ...extras import need
-from ...forms import Json, Sample
+from ..labels import beside_array
 from ..source import DataError, Source
-from ..sources.array import ArraySource, guess_kind, source_of
+from ..sources.array import ArraySource, Values, guess_kind, source_of
 from . import _idx as idx
 from ._npz import Shapes, beside, headers, load_array, main_array, open_npz, read_header
 
@@ -24,6 +25,7 @@ SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
 EXTRA = "arrays"
 GENERAL = True  # arrays may be of any kind: data.kind= has the last word
 LIMIT = 2**31  # bytes of one sample
+NEAR = 100  # .npy files beside one, among which its labels may be
 SETS = 10_000  # arrays that are looked at in one HDF5 file or Zarr store
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # a .npz that is one sample: the keys it must hold, and the axes that the first of them has at most
@@ -68,8 +70,7 @@ def open(path: Path, kind: str | None = None) -> Source:
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
-        values = load_array(path, path, mmap_mode="r")
-        return source_of(values, kind, title=path.stem)
+        return source_of(load_array(path, path, mmap_mode="r"), kind, *_labels_beside(path))
     if start.startswith(b"PK\x03\x04"):
         if one := kind_by_keys(_npz_shapes(path)):
             raise DataError(f"{path} is one sample ({one}): give the folder it lies in, {path.parent}")
@@ -82,6 +83,22 @@ def open(path: Path, kind: str | None = None) -> Source:
     return source_of(
         values, kind, labels, path.name, "" if labels is None else "labels: the idx file beside it, by its name"
     )
+
+
+def _labels_beside(path: Path) -> tuple[np.ndarray | None, str, str]:
+    """The labels in a .npy beside this one (y_train.npy beside x_train.npy), its title, and a line about them."""
+    near = {other.stem: other for other in sorted(path.parent.glob("*.npy"))[:NEAR]} | {path.stem: path}
+    shapes = {name: shape for name, other in near.items() if (shape := _shape(other))}
+    labels, why = beside_array(path.stem, shapes, lambda name: load_array(near[name], near[name]))
+    return labels, path.stem, why
+
+
+def _shape(path: Path) -> tuple[int, ...] | None:
+    try:
+        with path.open("rb") as file:
+            return read_header(file)[0]
+    except (OSError, ValueError):
+        return None  # it is no array: nobody asked for it
 
 
 def read(path: Path, kind: str | None = None) -> Sample:
@@ -159,14 +176,55 @@ def as_sample(values: np.ndarray, kind: str | None) -> Sample:
     return np.array(values)
 
 
+@runtime_checkable
+class OnDisk(Protocol):
+    """An array as h5py and zarr have it."""
+
+    shape: tuple[int, ...]
+    dtype: object
+    chunks: tuple[int, ...] | None
+    name: str
+
+    def __getitem__(self, index: object, /) -> np.ndarray: ...
+
+
+@runtime_checkable
+class _HDF5Array(Protocol):
+    """What only h5py's arrays have."""
+
+    external: object  # files elsewhere that hold its values
+    is_virtual: bool
+
+    def asstr(self) -> OnDisk: ...
+
+
+@runtime_checkable
+class _HDF5Group(Protocol):
+    """What only h5py's groups have."""
+
+    def visititems(self, function: Callable[[str, object], object], /) -> object: ...
+    def get(self, name: str, /, *, getlink: bool) -> object: ...
+
+
+@runtime_checkable
+class Group(Protocol):
+    """Arrays and groups by name."""
+
+    def __iter__(self) -> Iterator[str]: ...
+    def __getitem__(self, name: str, /) -> "OnDisk | Group": ...
+
+
+Store = OnDisk | Group
+
+
 class Stored:
     """An array on disk that is read by sample; h5py and zarr are asked by one thread at a time."""
 
-    def __init__(self, array: Any, title: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    def __init__(self, array: OnDisk, title: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.array, self.title, self.shape, self.dtype = array, title, shape, dtype
         self.ndim, self._lock = len(shape), threading.Lock()
         each = math.prod(shape[1:]) * dtype.itemsize
-        chunk = math.prod(getattr(array, "chunks", None) or (0,)) * dtype.itemsize
+        chunk = math.prod(array.chunks or (0,)) * dtype.itemsize
         if max(each, chunk) > LIMIT:
             raise DataError(
                 f"{title} holds samples of {max(each, chunk) / 2**30:.1f} GiB: store them in smaller chunks"
@@ -189,7 +247,7 @@ class Stored:
         return max(float(self[i].max()) for i in range(len(self)))
 
 
-def _hdf5(path: Path) -> Any:
+def _hdf5(path: Path) -> Any:  # a group, and a context
     try:
         return need("h5py", EXTRA, f"reading {path.name}").File(path, "r")
     except (OSError, ValueError, RuntimeError) as error:
@@ -198,53 +256,58 @@ def _hdf5(path: Path) -> Any:
         raise DataError(f"{path} is damaged ({error}): save or copy it again") from error
 
 
-def _stored(store: Any, path: Path, kind: str | None) -> Source:
-    arrays = {"": store} if hasattr(store, "shape") else _arrays(store)
+def _stored(store: Store, path: Path, kind: str | None) -> Source:
+    arrays = _arrays(store)
     shapes = _inside(store)
     chosen = main_array(shapes, str(path))
     shape, dtype = shapes[chosen]
     labels, why = beside(chosen, shapes, lambda key: _whole(arrays[key], shapes[key][1]))
     title = path.stem + (f"/{chosen}" if chosen and len(arrays) > 1 else "")
-    values: Any = _whole(arrays[chosen], dtype) if dtype.kind in "US" else Stored(arrays[chosen], title, shape, dtype)
+    values: Values = (
+        _whole(arrays[chosen], dtype) if dtype.kind in "US" else Stored(arrays[chosen], title, shape, dtype)
+    )
     return source_of(values, kind, labels, title, why)
 
 
-def _inside(store: Any) -> Shapes:
+def _inside(store: Store) -> Shapes:
     """Shape and dtype of the arrays; strings of any length count as strings."""
-    arrays = {"": store} if hasattr(store, "shape") else _arrays(store)
+    arrays = _arrays(store)
     return {key: (tuple(a.shape), _plain(a.dtype)) for key, a in arrays.items()}
 
 
-def _plain(given: Any) -> np.dtype:
+def _plain(dtype: object) -> np.dtype:
     try:
-        dtype = np.dtype(given)
+        plain: np.dtype = np.dtype(dtype)  # type: ignore[call-overload]  # or a TypeError
     except TypeError:
         return np.dtype("U1")  # zarr's own strings
-    text = dtype.kind == "T" or (dtype.kind == "O" and (dtype.metadata or {}).get("vlen") in (str, bytes))
-    return np.dtype("U1") if text else dtype
+    said: Mapping[str, object] = plain.metadata or {}
+    text = plain.kind == "T" or (plain.kind == "O" and said.get("vlen") in (str, bytes))
+    return np.dtype("U1") if text else plain
 
 
-def _whole(array: Any, dtype: np.dtype) -> np.ndarray:
+def _whole(array: OnDisk, dtype: np.dtype) -> np.ndarray:
     try:
         if dtype.kind == "U":
-            return np.asarray((array.asstr() if hasattr(array, "asstr") else array)[...]).astype(str)
+            return np.asarray((array.asstr() if isinstance(array, _HDF5Array) else array)[...]).astype(str)
         return np.asarray(array[...])
     except Exception as error:
         raise DataError(f"the array {array.name} is damaged ({error}): save the file again") from error
 
 
-def _arrays(store: Any) -> dict[str, Any]:
+def _arrays(store: Store) -> dict[str, OnDisk]:
     """The arrays by path, in order of their names. What lies in other files (links, external storage) is left out."""
-    found: dict[str, Any] = {}
-    groups: list[tuple[str, Any, int]] = [("", store, 0)]
+    if isinstance(store, OnDisk):
+        return {"": store}
+    found: dict[str, OnDisk] = {}
+    groups: list[tuple[str, Group, int]] = [("", store, 0)]
     while groups and len(found) < SETS:
         prefix, group, depth = groups.pop()
         for name in sorted(group):
-            if hasattr(group, "visititems") and type(group.get(name, getlink=True)).__name__ != "HardLink":
+            if isinstance(group, _HDF5Group) and type(group.get(name, getlink=True)).__name__ != "HardLink":
                 continue
             inside = group[name]
-            if hasattr(inside, "shape"):
-                if not getattr(inside, "external", None) and not getattr(inside, "is_virtual", False):
+            if isinstance(inside, OnDisk):
+                if not (isinstance(inside, _HDF5Array) and (inside.external or inside.is_virtual)):
                     found[prefix + name] = inside
             elif depth < 8:
                 groups.append((f"{prefix}{name}/", inside, depth + 1))
@@ -269,7 +332,7 @@ def _many(shapes: Shapes, path: Path) -> str | None:
     return guess_kind(np.broadcast_to(np.zeros((), dtype), shape), path.name)
 
 
-def _dict(path: Path) -> Json:
+def _dict(path: Path) -> dict[str, Sample]:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(info.file_size for info in archive.infolist())
@@ -288,5 +351,5 @@ def _dict(path: Path) -> Json:
     return {key: _plainly(value) for key, value in found.items()}
 
 
-def _plainly(value: np.ndarray) -> Any:
+def _plainly(value: np.ndarray) -> Sample:
     return value.tolist() if value.ndim == 0 or value.dtype.kind in "US" else value

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import extras
 from ...errors import Unreadable
+from ...forms import Sample
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf")
 EXTRA = "audio"
@@ -33,7 +34,7 @@ def kind(start: bytes, path: Path) -> str | None:
     return "audio" if _is_mp3(start) else None
 
 
-def read(path: Path) -> dict[str, np.ndarray | int]:
+def read(path: Path) -> dict[str, Sample]:
     """{"wave": float32 [channels, samples], "rate": Hz} of the file's first two minutes."""
     soundfile = extras.need("soundfile", EXTRA, f"reading {path.suffix or path.name}")
     try:

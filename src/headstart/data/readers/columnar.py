@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ...extras import need
-from ...forms import Cell
 from ..cells import WORDS, Column
 from ..source import DataError, Source
 from ..sources.events import event_columns, opened
@@ -166,7 +165,8 @@ def _column(name: str, values: Any) -> Column | None:
     if values.nbytes > WORDS:
         raise DataError(f"column {name!r} holds more than a billion characters: divide the table")
     coded = values.combine_chunks().dictionary_encode()
-    coded = coded.combine_chunks() if hasattr(coded, "combine_chunks") else coded
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.combine_chunks()
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     return Column(name, "text", codes, [str(w) for w in coded.dictionary.to_pylist()])
 

@@ -8,8 +8,8 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
 
 from ..cells import NO_NUMBER, Column, Growing, infer
 from ..encoding import beginning, blocks, encoding_of, said
@@ -252,19 +252,19 @@ def _bounded(parts: Iterable[bytes], path: Path) -> Iterator[bytes]:
         yield block
 
 
-def _bytes(path: Path) -> IO[Any]:
+def _bytes(path: Path) -> BufferedReader | gzip.GzipFile:
     if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
+        return gzip.open(path, "rb")
     return path.open("rb")
 
 
-def _text(path: Path, encoding: str) -> IO[Any]:
+def _text(path: Path, encoding: str) -> TextIOWrapper:
     if path.suffix.lower() == ".gz":
         return gzip.open(path, "rt", encoding=encoding, errors="replace", newline="")
     return path.open(encoding=encoding, errors="replace", newline="")
 
 
-def _lines(file: IO[Any], path: Path) -> Iterator[str]:
+def _lines(file: TextIOWrapper, path: Path) -> Iterator[str]:
     total = 0
     while line := file.readline(LINE):
         total += len(line)

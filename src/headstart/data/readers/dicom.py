@@ -57,13 +57,13 @@ def read(path: Path) -> Sample:
     return np.array(values[None] if grey else np.moveaxis(values, -1, 0), order="C")
 
 
-def series(folder: Path) -> list[dict[str, np.ndarray]]:
+def series(folder: Path) -> list[dict[str, Sample]]:
     """The volumes of a folder whose files are slices, one for each SeriesInstanceUID, in the form that `read` gives.
 
     Slices are sorted along their normal; those of another size than the series' first, and files that are not DICOM, are
     left out. At most 2^27 pixels in a series.
     """
-    slices: dict[str, list[tuple[float, Path]]] = {}
+    slices: dict[str, list[tuple[float, Any]]] = {}
     for path in sorted(p for p in Path(folder).iterdir() if p.is_file()):
         with path.open("rb") as file:
             if kind(file.read(132), path) != "image":
@@ -81,7 +81,7 @@ def series(folder: Path) -> list[dict[str, np.ndarray]]:
     return [_stacked(sorted(found)) for found in slices.values()]
 
 
-def _stacked(found: list[tuple[float, Path]]) -> dict[str, np.ndarray]:
+def _stacked(found: list[tuple[float, Path]]) -> dict[str, Sample]:
     first = _dataset(found[0][1])
     stack: list[np.ndarray] = []
     for _, path in found:

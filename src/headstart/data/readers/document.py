@@ -8,7 +8,6 @@ import html
 import json
 import re
 from pathlib import Path
-from typing import Any, TypeAlias
 from xml.parsers import expat
 
 import numpy as np
@@ -28,7 +27,7 @@ _TAG = re.compile(
     r"""<(/?)([A-Za-z][^\s/<>]*+)((?:[^<>"']|"[^"<]*+"|'[^'<]*+')*+)>"""
 )  # "+": linear in the text's length
 _EMPTY = frozenset(("br", "hr", "img", "meta", "link", "input", "wbr"))  # elements of HTML that have no end
-Page: TypeAlias = dict[str, Any]  # words, boxes and maybe a page
+Page = dict[str, Sample]
 
 
 def kind(start: bytes, path: Path) -> str | None:
@@ -278,7 +277,7 @@ def _json(data: bytes) -> Page:
     }
 
 
-def _with_page(sample: Page, path: Path) -> Page:
+def _with_page(sample: Sample, path: Path) -> Page:
     """The sample with its picture, looked for by its bare name in the file's own folder, and nowhere else."""
     name = re.split(r"[\\/]", sample.pop("image"))[-1]
     if name in ("", ".", "..") or "\0" in name:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import Unreadable
 from ...extras import need
+from ...forms import Sample
 
 SUFFIXES = (".edf", ".bdf", ".rec")
 EXTRA = "signals"
@@ -25,7 +26,7 @@ def kind(start: bytes, path: Path) -> str | None:
     return "series" if size.isdigit() and signals.isdigit() and int(size) == 256 * (int(signals) + 1) else None
 
 
-def read(path: Path) -> dict[str, np.ndarray | list[str] | float]:
+def read(path: Path) -> dict[str, Sample]:
     """{"values": [C, L] float32, "channels": names, "rate": Hz}. Annotations and gaps between records (EDF+D) are not read.
 
     All signals are brought to the most common rate (of two as common, the higher), and cut to the shortest. At most 2^28 values.

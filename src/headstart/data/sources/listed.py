@@ -6,14 +6,13 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ...errors import Unreadable
-from ...forms import Sample
 from ..classes import as_labels, said_of_labels
 from ..source import DataError
 
 
 @runtime_checkable
 class Indexed(Protocol):
-    """A list, or what is indexed like one."""
+    """A sequence, or what is indexed like one: its items are made when asked for."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Sample: ...
@@ -33,7 +32,7 @@ class ListSource:
         self,
         samples: Indexed,
         kind: str,
-        labels: Sequence[object] | np.ndarray | None = None,
+        labels: np.ndarray | Sequence[object] | None = None,
         classes: Sequence[str] = (),
         names: Sequence[str] | None = None,
         title: str = "list",

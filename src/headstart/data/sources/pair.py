@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
-from ...forms import Sample
 from ..classes import said_of_labels
 
-Refs = Mapping[str, Sequence[Any]]
+Ref = Any  # where a part of a sample lies: what the `read` of that part takes
+Refs = Mapping[str, Sequence[Ref]]
 
 
 class PairSource:
@@ -28,7 +28,7 @@ class PairSource:
         names: Sequence[str],
         kinds: dict[str, str],
         refs: Refs,
-        read: Mapping[str, Callable[[Any], Sample]],
+        read: Mapping[str, Callable[[Ref], Sample]],
         title: str,
         labels: np.ndarray | None = None,
         classes: tuple[str, ...] = (),

@@ -10,7 +10,6 @@ from functools import lru_cache
 import numpy as np
 
 from ...errors import Unreadable
-from ...forms import Sample
 from ..source import Source
 
 WINDOW = {  # items along time: bytes, points, seconds, notes, steps, frames, packets
@@ -149,4 +148,6 @@ def nbytes(sample: Sample) -> int:
         return 200 + sum(nbytes(part) for part in sample.values())
     if isinstance(sample, list | tuple):
         return 60 + 8 * len(sample) + sum(nbytes(part) for part in sample)
-    return int(getattr(sample, "nbytes", 0)) or 60 + len(sample if isinstance(sample, str | bytes) else "")
+    if isinstance(sample, np.ndarray | np.generic):
+        return int(sample.nbytes) or 60
+    return 60 + (len(sample) if isinstance(sample, str | bytes) else 0)
