@@ -100,7 +100,10 @@ class Data:
         """For methods in which samples count differently: batches have `weight`, from these numbers, one for each sample."""
         if len(weight) != len(self.source):
             raise Mistake(f"{len(weight):,} weights for {len(self.source):,} samples: give one for each sample")
-        return replace(self, weight=np.asarray(weight, np.float32))
+        weight = np.asarray(weight, np.float32)
+        if not (np.isfinite(weight).all() and (weight >= 0).all()):
+            raise Mistake("weights of samples are finite numbers, 0 or more")
+        return replace(self, weight=weight)
 
     def with_order(self, order: Order) -> "Data":
         """The same samples in another order: Weighted, Curriculum, Pruned."""

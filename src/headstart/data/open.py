@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import Unreadable
+from ..forms import Sample
 from ..kinds import KINDS as SINGLE
 from . import sets
 from .classes import as_column

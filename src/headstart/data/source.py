@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import Mistake, Unreadable
+from ..forms import Sample
 
 
 class DataError(Mistake):

@@ -106,16 +106,25 @@ def _found(dotted: str) -> Callable[..., Any]:
 
 
 def foreign(text: str) -> list[str]:
-    """The names in a part that are neither parts of this package nor modules' classes that somebody imported already: code that
+    """The names in a part that are neither parts of this package nor classes of modules that somebody imported already: code that
     would be run."""
+    return [name for name in _names(text) if not name.startswith(OWN) and not _imported(name)]
+
+
+def outside(text: str) -> bool:
+    """A part is not only of this package: a process that has not imported the rest must be told to trust it."""
+    return any(not name.startswith(OWN) for name in _names(text))
+
+
+def _names(text: str) -> list[str]:
     names = {ast.unparse(node) for node in ast.walk(_parsed(text)) if isinstance(node, ast.Attribute)}
-    return sorted(n for n in names if not any(other.startswith(f"{n}.") for other in names) and not _known(n))
+    return sorted(name for name in names if not any(other.startswith(f"{name}.") for other in names))
 
 
-def _known(dotted: str) -> bool:
+def _imported(dotted: str) -> bool:
     home, _, name = dotted.rpartition(".")
     there = getattr(sys.modules.get(home), name, None)
-    return home.startswith(OWN) or (isinstance(there, type) and issubclass(there, nn.Module))
+    return isinstance(there, type) and issubclass(there, nn.Module)
 
 
 # parts that stand in the place of others

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import Mistake
+from ..forms import Json
 from ..tokenizers import tokenizer_of
 from .encoder import PLAIN, Encoder, Model
 from .parts import foreign, load_once, put, tie

@@ -22,7 +22,8 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Kind:
-    """The class of an optimizer by the name of its file."""
+    """The class of an optimizer by the name of its file, in letters of any size."""
+    name = name.lower()
     if name not in names():
         raise Mistake(f"optim={name}: the optimizers are {', '.join(names())}")
     module = import_module(f".{name}", __name__)

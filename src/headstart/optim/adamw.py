@@ -8,7 +8,7 @@ from torch import nn
 
 from ..step import Schedule, curve
 from ._groups import grouped
-from ._protocol import Optim, one_pass
+from ._protocol import Optim, one_pass, sensible
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,9 @@ class AdamW:
     clip: float = 3.0
     scales: Mapping[str, float] = field(default_factory=dict)
     layer_decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        sensible(self)
 
     gradients = staticmethod(one_pass)
 

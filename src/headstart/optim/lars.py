@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..step import Schedule, curve
 from ._groups import grouped
-from ._protocol import Optim, one_pass
+from ._protocol import Optim, one_pass, sensible
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class LARS:
     clip: float = math.inf  # where a gradient has only a direction, its size does no harm
     scales: Mapping[str, float] = field(default_factory=dict)
     layer_decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        sensible(self)
 
     gradients = staticmethod(one_pass)
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..objective import Loss
 from ..step import Schedule
-from ._protocol import Optim
+from ._protocol import Optim, sensible
 from .adamw import AdamW
 
 
@@ -23,6 +23,9 @@ class SAM:
 
     base: Optim = field(default_factory=AdamW)
     rho: float = 0.05
+
+    def __post_init__(self) -> None:
+        sensible(self)
 
     @property
     def lr(self) -> Schedule:

@@ -1,13 +1,15 @@
 """The end of a run: choose the readout, write the encoder, score it beside what it must beat, say so."""
 
+import json
 from pathlib import Path
 
 import torch
 
 from .. import __version__, checkpoint
-from ..encoded import load
+from ..forms import Json
 from ..log import Log
 from ..nn.encoder import Encoder
+from ..nn.parts import outside
 from ..planning.plan import Plan
 from ..recipe import RANDOM, Recipe
 from ..report import write_report
@@ -20,7 +22,7 @@ from .material import Material
 
 READ = "mean_std"  # where there are no labels to choose by: docs/log.md
 SNIPPET = """import headstart as hs
-encoder = hs.load({folder!r})
+encoder = hs.load({folder!r}{trust})
 z = encoder.embed({where})  # numpy, [samples, {width}]"""
 
 
@@ -76,4 +78,11 @@ def finish(
 def snippet(folder: Path, where: str) -> str:
     """Python that loads and uses what a run left behind."""
     data = ARRAY if where == "array" else repr(where)
-    return SNIPPET.format(folder=str(folder), where=data, width=load(folder).width)
+    card = json.loads((folder / "encoder.json").read_text())
+    return SNIPPET.format(folder=str(folder), trust=trusting(card), where=data, width=card["width"])
+
+
+def trusting(card: Json) -> str:
+    """What `load` must be told beside the folder: whether the encoder has parts from outside, of the run's own method say."""
+    texts = [card["model"]["trunk"], *card["parts"].values()]
+    return ", trust=True" if any(outside(text) for text in texts) else ""

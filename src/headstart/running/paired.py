@@ -1,5 +1,6 @@
 """Runs on pairs: what is measured, and the encoder of each part that they leave behind."""
 
+import json
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -22,10 +23,11 @@ from ..report import write_report
 from ..scoring.features import encode
 from ..scoring.pairs import found, meet, meetings
 from ..scoring.results import MINE, Judged, Results, bar, kept_results, lines, summary, written
+from .finish import trusting
 from .material import Material
 
 SNIPPET = """import headstart as hs
-encoder = hs.load({folder!r})
+encoder = hs.load({folder!r}{trust})
 z = encoder.embed(your_data)  # {part}; likewise {others}"""
 
 
@@ -109,4 +111,5 @@ def vectors(objective: Objective, data: Data, part: str, most: int = 256) -> np.
 def snippet(folder: Path, parts: list[str]) -> str:
     """Python that loads and uses one of the encoders."""
     others = ", ".join(str(folder / part) for part in parts[1:])
-    return SNIPPET.format(folder=str(folder / parts[0]), part=parts[0], others=others)
+    card = json.loads((folder / parts[0] / "encoder.json").read_text())
+    return SNIPPET.format(folder=str(folder / parts[0]), trust=trusting(card), part=parts[0], others=others)

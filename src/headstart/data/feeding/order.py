@@ -98,6 +98,7 @@ class Weighted:
     weights: np.ndarray
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", np.asarray(self.weights, np.float64))  # a list will do
         if not (np.isfinite(self.weights).all() and (self.weights >= 0).all() and self.weights.any()):
             raise Mistake("weights of an order are 0 or more, and not all are 0")
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...errors import Mistake, Unreadable
 from ...extras import need
+from ...forms import Sample
 from ..labels import beside_array
 from ..source import DataError, Source
 from ..sources.array import ArraySource, Values, guess_kind, source_of

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...extras import need
+from ...forms import Cell
 from ..cells import WORDS, Column
 from ..source import DataError, Source
 from ..sources.events import event_columns, opened

@@ -13,6 +13,7 @@ from xml.parsers import expat
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ..source import DataError
 from ..sources.listed import ListSource
 from .images import read_image

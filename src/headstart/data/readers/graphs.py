@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ..classes import as_labels, said_of_labels
 from ..source import DataError, Source
 from ._graphml import Pile, parse

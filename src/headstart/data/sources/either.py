@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ..source import Source
 
 

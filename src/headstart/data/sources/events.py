@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Cell, Sample
 from ..cells import Column
 from ..classes import labels_of, said_of_labels
 from ..labels import pick, telling

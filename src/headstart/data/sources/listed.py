@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ..classes import as_labels, said_of_labels
 from ..source import DataError
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ..classes import said_of_labels
 
 Ref = Any  # where a part of a sample lies: what the `read` of that part takes

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Cell
 from ..cells import Column
 from ..classes import Labels, labels_of, said_of_labels
 from ..labels import decide, pick

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from ...errors import Unreadable
+from ...forms import Sample
 from ..source import Source
 
 WINDOW = {  # items along time: bytes, points, seconds, notes, steps, frames, packets
