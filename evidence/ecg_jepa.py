@@ -88,7 +88,7 @@ def latent(objective: Objective, given: Data) -> tuple[float, float, float]:
     for seed in range(8):
         step = Step(0, 1, seed)
         batch = collate(given, np.array(TEST), step, objective.slots)
-        batch = replace(batch, keys=torch.zeros_like(batch.index))
+        batch = replace(batch, index=torch.zeros_like(batch.index))
         with torch.no_grad():
             scene = objective.scene(batch, step)
             view, z = scene.views["x"], scene.student.z["x"]

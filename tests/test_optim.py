@@ -347,3 +347,46 @@ def test_words_on_the_command_line(tmp_path):
     }.items():
         with pytest.raises(Mistake, match=said):
             settled(*words.split())
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: AdamW(lr=-1.0), "lr=-1.0"),
+        (lambda: AdamW(layer_decay=0.0), "layer_decay=0.0"),
+        (lambda: AdamW(clip=0.0), "clip=0.0"),
+        (lambda: AdamW(betas=(2.0, 3.0)), "betas"),
+        (lambda: AdamW(scales={"*": -1.0}), "scales"),
+        (lambda: Muon(momentum=2.0), "momentum"),
+        (lambda: Muon(rest=-1.0), "rest"),
+        (lambda: LARS(trust=0.0), "trust"),
+        (lambda: SAM(rho=-1.0), "rho"),
+    ],
+)
+def test_numbers_with_which_nothing_learns_are_refused(make, says):
+    with pytest.raises(Mistake, match=says):
+        make()
+
+
+def distances(optim: Optim) -> dict[str, torch.Tensor]:
+    """How far each parameter goes in a first step."""
+    torch.manual_seed(0)
+    made = recipe("mae", "image")
+    optimizer = optim.build(made.objective)
+    before = {name: p.detach().clone() for name, p in made.objective.named_parameters()}
+    set_rates(optimizer, optim, STEP)
+    made.objective(batch_of(made, STEP), STEP).backward()
+    optimizer.step()
+    return {name: (p.detach() - before[name]).norm() for name, p in made.objective.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", [AdamW, Muon, LARS])
+def test_every_optimizer_heeds_depth_and_scales(kind):
+    whole, less = distances(kind(lr=0.01)), distances(kind(lr=0.01, layer_decay=0.1, scales={"terms.*": 0.5}))
+    shares = {f"trunk.blocks.{i}.": 0.1 ** (TINY.depth - i) for i in range(TINY.depth)} | {
+        "terms.": 0.5,
+        "embeds.": 0.1 ** (TINY.depth + 1),
+    }
+    for part, share in shares.items():
+        ratios = [float(less[name] / far) for name, far in whole.items() if part in name and far > 1e-4]
+        assert ratios and max(abs(ratio / share - 1) for ratio in ratios) < 0.02, (part, ratios)

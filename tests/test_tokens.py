@@ -144,7 +144,7 @@ def test_tree_maps_moves_and_rebuilds():
     assert double.seen.layout.lengths == (2, 3) and double.placeless is None and double.seen.name == "x"
     moved = tree.to(view, "meta")
     assert moved.clean.values.device.type == moved.clean.layout.seg.device.type == "meta"
-    other = tree.replace(view.seen, kind="audio")
+    other = tree.replace(view.seen, name="audio")
     assert (other.name, view.seen.name) == ("audio", "x")
     with pytest.raises(dataclasses.FrozenInstanceError):
         view.seen.name = "other"

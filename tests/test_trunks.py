@@ -16,12 +16,14 @@ from headstart.contract import SIZE, check_recipe
 from headstart.errors import Mistake
 from headstart.nn import parts
 from headstart.nn.attention import Bias, attend, biased
+from headstart.nn.elastic import Elastic, extract
 from headstart.nn.encoder import Encoder, Model, encoder
 from headstart.nn.experts import ExpertBlock, uneven
 from headstart.nn.linear import Linear
 from headstart.nn.lora import LowRank, adapt
 from headstart.nn.merging import Merging, merged
 from headstart.nn.pairs import PairBias, neighbours
+from headstart.nn.released import FORMAT
 from headstart.nn.rotary import rotary
 from headstart.nn.transformer import Attention, Block, Keys, Transformer
 from headstart.nn.windows import WindowAttention
@@ -427,3 +429,175 @@ def test_code_from_outside_is_not_run_unasked(tmp_path, monkeypatch):
     assert not (tmp_path / "ran").exists()
     back, _ = checkpoint.load_encoder(tmp_path, trust=True)
     assert type(back.trunk).__name__ == "Mine"
+
+
+# what a stranger broke
+
+
+@pytest.mark.parametrize("change", ["heads", "turn", "eps"])
+def test_a_part_of_the_same_class_made_otherwise_is_said(change, tmp_path):
+    """Its tensors fit the plain one, so nothing else would tell."""
+    enc = small()
+    block = enc.trunk.blocks[0]
+    if change == "eps":
+        block.norm1.eps = 1.0
+    else:
+        other = Attention(16, 4) if change == "heads" else Attention(16, 2, turn=rotary)
+        other.load_state_dict(block.attention.state_dict())
+        block.attention = other
+    with pytest.raises(Mistake, match=r"another (Attention|LayerNorm) stands in the place"):
+        checkpoint.save_encoder(tmp_path, enc, {})
+
+
+def spoil(path, change):
+    card = json.loads(path.read_text())
+    change(card)
+    path.write_text(json.dumps(card))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *[lambda card, key=key: card["model"].pop(key) for key in ("trunk", "heads", "width", "specials")],
+        *[lambda card, key=key: card.pop(key) for key in ("format", "model", "causal", "parts", "tied", "tokenizers")],
+        lambda card: card["model"].update(more=1),
+        lambda card: card["model"].update(width="16"),
+        lambda card: card["model"].update(trunk=None),
+        lambda card: card["model"].update(trunk="headstart.nn.linear.Linear"),
+        lambda card: card["model"].update(trunk="headstart.nn.transformer.Transformer(blok=1)"),
+        lambda card: card["model"].update(trunk="headstart.nn.transformer.Transformer(**{'block': 1})"),
+        lambda card: card.update(causal="no"),
+        lambda card: card.update(parts=["a"]),
+        lambda card: card.update(tied=["a"]),
+        lambda card: card.update(parts={"trunk.blocks.0.mlp.up": "headstart.nn.lora.LowRank(rang=1)"}),
+        lambda card: card.update(parts={"trunk.blocks.9.mlp": "headstart.nn.lora.LowRank(rank=1, parts=((0, 4), ))"}),
+        lambda card: card.update(format=FORMAT + 1),
+    ],
+)
+def test_a_card_that_was_altered_is_a_sentence(change, tmp_path):
+    checkpoint.save_encoder(tmp_path, small(), {})
+    spoil(tmp_path / "encoder.json", change)
+    with pytest.raises(Mistake, match=str(tmp_path)):
+        checkpoint.load_encoder(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "null"])
+def test_a_card_that_is_none_is_a_sentence(content, tmp_path):
+    checkpoint.save_encoder(tmp_path, small(), {})
+    (tmp_path / "encoder.json").write_text(content)
+    with pytest.raises(Mistake, match=str(tmp_path)):
+        checkpoint.load_encoder(tmp_path)
+
+
+def test_weights_that_are_cut_or_gone_are_a_sentence(tmp_path):
+    checkpoint.save_encoder(tmp_path, small(), {})
+    weights = tmp_path / "encoder.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9])
+    with pytest.raises(Mistake, match="damaged"):
+        checkpoint.load_encoder(tmp_path)
+    weights.unlink()
+    with pytest.raises(Mistake, match="damaged"):
+        checkpoint.load_encoder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "trunk",
+    [
+        "headstart.nn.transformer.Transformer(block=headstart.nn.transformer.Block(norm=os._exit))",
+        "headstart.nn.transformer.Transformer(block=headstart.nn.transformer.Block(norm=headstart.checkpoint.write_text))",
+        "headstart.nn.transformer.Transformer(block=stranger.Mine)",
+    ],
+)
+def test_a_card_may_only_name_parts(trunk, tmp_path):
+    """Whatever is imported already, and however deep it is named; in the place of the trunk or of another part."""
+    checkpoint.save_encoder(tmp_path, small(), {})
+    before = (tmp_path / "encoder.json").read_text()
+    spoil(tmp_path / "encoder.json", lambda card: card["model"].update(trunk=trunk))
+    with pytest.raises(Mistake, match="code from outside headstart"):
+        checkpoint.load_encoder(tmp_path)
+    (tmp_path / "encoder.json").write_text(before)
+    spoil(tmp_path / "encoder.json", lambda card: card.update(parts={"trunk.blocks.0": trunk}))
+    with pytest.raises(Mistake, match="code from outside headstart"):
+        checkpoint.load_encoder(tmp_path)
+
+
+def test_a_card_of_format_1_is_the_plain_transformer(tmp_path):
+    enc, tokens = small(), rows_of("image")
+    checkpoint.save_encoder(tmp_path, enc, {})
+
+    def older(card):
+        card["format"] = 1
+        del card["parts"], card["tied"], card["model"]["trunk"]
+
+    spoil(tmp_path / "encoder.json", older)
+    assert torch.equal(checkpoint.load_encoder(tmp_path)[0](tokens).values, enc(tokens).values)
+
+
+def test_a_causal_encoder_stays_causal(tmp_path):
+    enc, tokens = encoder(tiny_data("series").tokenizers, SIZE, causal=True).eval(), rows_of("series")
+    checkpoint.save_encoder(tmp_path, enc, {})
+    assert torch.equal(checkpoint.load_encoder(tmp_path)[0](tokens).values, enc(tokens).values)
+
+
+def test_numbers_are_spelled_as_python_reads_them():
+    text = parts.call("headstart.nn.lora.LowRank", {"alpha": np.float64(2.0), "rank": 2})
+    assert parts.part_of(text).keywords == {"alpha": 2.0, "rank": 2}
+    with pytest.raises(Mistake, match="finite"):
+        parts.call("headstart.nn.lora.LowRank", {"alpha": float("nan")})
+
+
+def test_what_makes_no_trunk_is_a_sentence():
+    for text in ("headstart.nn.linear.Linear", "headstart.nn.transformer.layer_norm"):
+        with pytest.raises(Mistake, match="makes no trunk"):
+            Encoder(tiny_data("image").tokenizers, replace(SIZE, trunk=text))
+    for trunk in (Merging, WINDOWS):
+        with pytest.raises(Mistake, match="causal row"):
+            encoder(tiny_data("image").tokenizers, SIZE, causal=True, trunk=trunk)
+
+
+def test_a_shifted_window_lies_half_a_window_further():
+    x = grid(((1, 8),))
+    of = [
+        WindowAttention(16, 2, size=4.0, shift=shift).windows(x, torch.arange(1, 9))[0].tolist()
+        for shift in (False, True)
+    ]
+    assert of == [[0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 2, 2]]
+
+
+def test_pairs_stay_with_rows_that_become_one():
+    x = grid(((1, 5), (1, 1)), width=4)
+    x = replace(x, pairs=neighbours(x))
+    less = merged(x)
+    assert len(less.pairs.first) == len(x.pairs.first)
+    assert torch.equal(less.layout.seg[less.pairs.first], less.layout.seg[less.pairs.second])
+    assert int(less.pairs.first.max()) < len(less)
+
+
+def test_a_row_without_a_place_is_in_no_pair():
+    enc, tokens = encoder(tiny_data("image").tokenizers, SIZE, trunk=PAIRS), rows_of("image")
+    placeless = tokens.layout.place == 2
+    some, every = enc.embed(tokens, placeless).pairs, enc.embed(tokens).pairs
+    assert every.first.eq(2).any() and not placeless[some.first].any() and not placeless[some.second].any()
+
+
+def test_an_expert_counts_by_its_chance():
+    torch.manual_seed(0)
+    block, x = ExpertBlock(16, 2, experts=3), grid()
+    y = x.values + block.attention(x.with_values(block.norm1(x.values)))
+    chances = block.router(block.norm2(y)).softmax(-1)
+    chance, chosen = chances.max(-1)
+    assert_close(block(x).values, y + chance[:, None] * block.expert(block.norm2(y), chosen))
+
+
+def test_like_and_folded_keep_dtype_and_ties():
+    enc = shared(small())
+    enc.dtype = torch.bfloat16
+    assert enc.like().dtype == enc.folded().dtype == torch.bfloat16
+    assert enc.folded().tied == enc.tied and enc.tied
+
+
+def test_stacks_of_matrices_have_no_smaller_nets_inside():
+    enc = encoder(tiny_data("image").tokenizers, SIZE, trunk=EXPERTS)
+    for make in (Elastic, lambda e: extract(e, 8, 1)):
+        with pytest.raises(Mistake, match="stack of matrices"):
+            make(enc)
