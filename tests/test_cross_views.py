@@ -2,6 +2,7 @@
 
 from dataclasses import replace as changed
 from functools import partial
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -206,7 +207,7 @@ def test_the_local_crop_lies_in_the_global_one():
     y, x = np.mgrid[:32, :32].astype("f4")
     source = ListSource([np.stack([y, x])] * 6, "image")
     made = recipe("cropmae", "", given=Data(source, {"x": ImageTokenizer(4, 2, (0.0,) * 2, (1.0,) * 2)}, 6), depth=1)
-    look = Look(plain_image, torch.from_numpy(np.stack([source[i] for i in range(6)])), 4)
+    look = Look(plain_image(), torch.from_numpy(np.stack([source[i] for i in range(6)])), 4)
     crops = made.data.views(look, STEP.rng("views", torch.arange(6)))
     a, b = (crops[name][0].flatten(2) for name in "ab")
     assert (b.amin(2) >= a.amin(2) - 1).all() and (b.amax(2) <= a.amax(2) + 1).all()
@@ -215,12 +216,9 @@ def test_the_local_crop_lies_in_the_global_one():
     assert list(made.objective.views) == ["a", "b"] and made.objective.terms["restore"].context == "a"
 
 
-class plain_image:
+def plain_image() -> ModuleType:
     """`augment.image` without its light."""
 
-    __name__ = "augment.image"
-
-    @staticmethod
     def crop(images, rng, scale, shrink, multiple):
         area = scale[0] + (scale[1] - scale[0]) * rng.segments(3)
         out = []
@@ -231,6 +229,10 @@ class plain_image:
                 F.interpolate(picture[None, :, t : t + size, at : at + size], picture.shape[1:], mode="nearest")[0]
             )
         return torch.stack(out)
+
+    made = ModuleType("augment.image")
+    made.crop = crop
+    return made
 
 
 # grids of patches, and coarser ones
