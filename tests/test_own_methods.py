@@ -161,7 +161,7 @@ def test_files_beside_it_are_its_own(how, late, tmp_path):
     """Also where another method has a file of the same name, and where it is imported when the recipe is called."""
     line = f"{how}\n"
     told = "x" if "import x" in how else "parts.x"
-    methods = []
+    methods, before = [], set(sys.modules)
     for number in (1, 2):
         here = tmp_path / str(number)
         (here / "deep").mkdir(parents=True)
@@ -173,7 +173,7 @@ def test_files_beside_it_are_its_own(how, late, tmp_path):
         (here / "own.py").write_text(body if late else line + body)
         methods.append(find(str(here / "own.py")))
     assert [value(m) for m in methods] == [10, 20]
-    assert not {"parts", "deep", "other", "own"} & set(sys.modules)
+    assert not {"parts", "deep", "other", "own"} & (set(sys.modules) - before)
 
 
 def test_a_file_that_changed_is_read_again(tmp_path):
