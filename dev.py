@@ -48,7 +48,7 @@ def test() -> None:
     call(BIN / "ruff", "check", ".")
     call(BIN / "ruff", "format", "--check", ".")
     call(BIN / "mypy")
-    call(BIN / "python", "-m", "pytest")
+    call(BIN / "python", "-m", "pytest", "-n", "auto", "--dist", "worksteal")  # as many at a time as there are cores
 
 
 def demo() -> None:
