@@ -3,9 +3,11 @@
 import ast
 import io
 import json
+import re
 import subprocess
 import sys
 import tokenize
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -312,3 +314,22 @@ def test_no_name_is_undefined():
 def in_string(path: Path, row: int, column: int) -> bool:
     strings = [t for t in tokenize.generate_tokens(io.StringIO(path.read_text()).readline) if t.type == tokenize.STRING]
     return any(t.start <= (row, column) < t.end for t in strings)
+
+
+def test_helpers_that_are_private_say_so():
+    """A function at the top of a file that no other file, test or page names begins with an underscore."""
+    texts = {path: path.read_text() for path in FILES}
+    beside = [
+        p for folder in ("tests", "evidence", "benchmarks", "docs") for p in (ROOT.parents[1] / folder).rglob("*")
+    ]
+    beside += list(ROOT.parents[1].glob("*.md"))
+    used = Counter(word for path in FILES for word in set(re.findall(r"\w+", texts[path])))
+    used.update({word: 2 for p in beside if p.suffix in (".py", ".md") for word in re.findall(r"\w+", p.read_text())})
+    lonely = [
+        f"{'.'.join(module(path))}.{node.name}"
+        for path in FILES
+        if module(path)[0] != "recipes"  # a paragraph and its own parts, for people to read
+        for node in ast.parse(texts[path]).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and used[node.name] < 2
+    ]
+    assert not lonely, f"{', '.join(lonely)}: only their own file names these, so they begin with _"

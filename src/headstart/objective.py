@@ -150,18 +150,6 @@ class Objective(nn.Module):
             teacher = self._side(encoders, clean, {}, step, deep, dict(heads.items()))
         return Scene(views, student, teacher, batch, step)
 
-    def _side(
-        self,
-        encoders: nn.ModuleDict,
-        tokens: dict[str, Tokens],
-        made: Mapping[str, View],
-        step: Step,
-        deep: frozenset[int],
-        heads: Mapping[str, nn.Module],
-    ) -> Side:
-        z, within, asides = self._encode(encoders, tokens, made, step, deep)
-        return Side(z, within, heads, asides)
-
     def after_step(self, step: Step) -> None:
         """Everything that moves outside the gradient: the teacher, then whatever remembers (a centre, a queue, a memory)."""
         if self.teacher is not None:
@@ -176,16 +164,16 @@ class Objective(nn.Module):
         named = {v for each in reads for name in each for v in self.together.get(name, (name,))}
         return [v for v in self.views if v in named]
 
-    def _encode(
+    def _side(
         self,
         encoders: nn.ModuleDict,
         tokens: dict[str, Tokens],
         made: Mapping[str, View],
         step: Step,
         deep: frozenset[int],
-    ) -> tuple[dict[str, Tokens], dict[int, dict[str, Tokens]], dict[str, Tensor]]:
-        """(encoded views, the same after some of the blocks, losses of the trunks' own): views that share an encoder go through
-        it together."""
+        heads: Mapping[str, nn.Module],
+    ) -> Side:
+        """What one network makes of these tokens: views that share an encoder go through it together."""
         z: dict[str, Tokens] = {}
         asides: dict[str, Tensor] = {}
         within: dict[int, dict[str, Tokens]] = {depth: {} for depth in sorted(deep)}
@@ -212,7 +200,7 @@ class Objective(nn.Module):
                     seen = [tokens[v] for v in group]
                     apart = unjoin(piece.values, seen) if len(group) > 1 else [returned(seen[0], piece)]
                     into |= zip(group, apart, strict=True)
-        return z, within, asides
+        return Side(z, within, heads, asides)
 
 
 def _embedded(encoder: Encoder, tokens: Tokens, view: View | None) -> Tokens:

@@ -25,7 +25,7 @@ WIDTH, HEIGHT = 720, 200  # of a curve
 
 
 @dataclass(frozen=True)
-class Story:
+class _Story:
     """What a run's files say."""
 
     folder: Path
@@ -46,12 +46,12 @@ def write_report(folder: Path, recipe: Recipe, source: Source, judged: Judged, l
     plan = json.loads((folder / "run.json").read_text())["plan"]
     verdict = json.loads((folder / "health.json").read_text())["verdict"]
     bad = len((folder / "bad_files.jsonl").read_text().splitlines())
-    story = Story(folder, plan, judged, verdict, log.latest("step"), log.latest("probe"), bad)
+    story = _Story(folder, plan, judged, verdict, log.latest("step"), log.latest("probe"), bad)
     write_text(folder / "report.html", page(story))
     write_text(folder / "README.md", card(story))
 
 
-def page(story: Story) -> str:
+def page(story: _Story) -> str:
     """The page, its pictures inside."""
     plan, title = story.plan, escape(story.folder.name)
     parts = [f"<h1>{title}</h1><p>{escape(plan['found'])}</p><p><b>{escape(story.verdict)}</b></p>"]
@@ -112,7 +112,7 @@ def curve(points: Sequence[tuple[float, float]], label: str) -> str:
     return f"<p><svg viewBox='0 0 {WIDTH} {HEIGHT}' width={WIDTH}>{text}{drawn}</svg></p>"
 
 
-def card(story: Story) -> str:
+def card(story: _Story) -> str:
     """The model card."""
     plan, results = story.plan, story.judged.results
     left_out = f" ({story.bad} unreadable files left out)" if story.bad else ""

@@ -332,7 +332,7 @@ def join(parts: list[Tokens]) -> Tokens:
     `unjoin` takes them apart again.
     """
     device = _name(parts[0].device)
-    order, lengths = woven(tuple(p.layout.lengths for p in parts), device)
+    order, lengths = _woven(tuple(p.layout.lengths for p in parts), device)
     together = end_to_end(parts)
     pairs = together.pairs and together.pairs.moved(order.argsort())
     spans = layout(lengths, 0, device)
@@ -365,7 +365,7 @@ def _all_pairs(parts: list[Tokens]) -> Pairs | None:
 
 
 @lru_cache(maxsize=64)
-def woven(lengths: tuple[tuple[int, ...], ...], device: str) -> tuple[Int[Tensor, "T"], tuple[int, ...]]:
+def _woven(lengths: tuple[tuple[int, ...], ...], device: str) -> tuple[Int[Tensor, "T"], tuple[int, ...]]:
     """(order, lengths): which row of the parts, laid end to end, comes where when they are joined segment by segment."""
     if len({len(each) for each in lengths}) != 1:
         raise ValueError(f"parts of {', '.join(str(len(each)) for each in lengths)} segments cannot be joined")
@@ -376,7 +376,7 @@ def woven(lengths: tuple[tuple[int, ...], ...], device: str) -> tuple[Int[Tensor
 
 def unjoin(values: Float[Tensor, "T D"], parts: list[Tokens]) -> list[Tokens]:
     """The rows of `join` with these values, as the parts they came from."""
-    order, _ = woven(tuple(p.layout.lengths for p in parts), _name(values.device))
+    order, _ = _woven(tuple(p.layout.lengths for p in parts), _name(values.device))
     back = torch.empty_like(order)
     back[order] = torch.arange(len(order), device=order.device)
     pieces = values[back].split([len(p) for p in parts])

@@ -81,7 +81,7 @@ def train(
     outcome.losses = [row["loss"] for row in log.latest("step") if row["step"] < outcome.step]
     probes, saves = _marks(total, run.probe_every), _marks(total, run.save_every)
     often = max(1, total // ROWS)
-    pace, shown = Pace(), dict[str, float]()
+    pace, shown = _Pace(), dict[str, float]()
     bad = 0
 
     def observe() -> None:
@@ -130,7 +130,7 @@ def train(
     return outcome
 
 
-class Pace:
+class _Pace:
     """Seconds per step, recent ones counting most; what happens between steps does not count."""
 
     def __init__(self) -> None:

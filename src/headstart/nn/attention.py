@@ -116,7 +116,7 @@ def biased(
     for n, m, rows, columns in same_lengths(layout.lengths, context.lengths, str(q.device)):
         asking = q[rows].view(-1, n, *heads).transpose(1, 2)
         asked, told = (x[columns].view(-1, m, *heads).transpose(1, 2) for x in (k, v))
-        i, j = _places(len(q), rows, bias.first), _places(len(k), columns, bias.second)
+        i, j = place_in(rows, bias.first, len(q)), place_in(columns, bias.second, len(k))
         cells = len(asking) * n * m
         at = torch.where(
             (i >= 0) & (j >= 0), i * m + j % m, cells
@@ -127,12 +127,12 @@ def biased(
     return out
 
 
-def _places(count: int, rows: slice | Tensor, ends: Int[Tensor, "E"]) -> Int[Tensor, "E"]:
-    """Which of a group's rows these are; -1 where none of them. count: rows in all."""
-    every = torch.arange(count, device=ends.device)
-    place = torch.full((count + 1,), -1, device=ends.device)  # one more, for what is -1 already
-    place[every[rows]] = every[: len(every[rows])]
-    return place[ends]
+def place_in(chosen: slice | Int[Tensor, "K"], rows: Int[Tensor, "E"], count: int) -> Int[Tensor, "E"]:
+    """Which of the chosen among `count` rows these are, -1 where none of them."""
+    every = torch.arange(count, device=rows.device)
+    place = torch.full((count + 1,), -1, device=rows.device)  # one more, for what is -1 already
+    place[every[chosen]] = every[: len(every[chosen])]
+    return place[rows]
 
 
 def by_length(q: Tensor, k: Tensor, v: Tensor, layout: Layout, context: Layout, causal: bool = False) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..tokens import Layout, Rows, Tokens, layout
-from .attention import Bias, attend
+from .attention import Bias, attend, place_in
 from .linear import LayerNorm, Linear
 
 Turn = Callable[[Tensor, Tensor], Tensor]  # queries or keys [T, H, d], coordinates [T, C] -> the same rows, turned
@@ -98,7 +98,9 @@ class Attention(nn.Module):
         if self.bias is None:
             return None
         found: Bias = self.bias(x)
-        return Bias(_among(first, found.first, len(x)), _among(second, found.second, len(x)), found.value)
+        ends = ((first, found.first), (second, found.second))
+        a, b = (rows if chosen is None else place_in(chosen, rows, len(x)) for chosen, rows in ends)
+        return Bias(a, b, found.value)
 
 
 def layer_norm(width: int) -> LayerNorm:
@@ -132,15 +134,6 @@ class Block(nn.Module):
         attention = cast(Attention, self.attention)
         y = x.values[rows.index] + attention.only(x.with_values(self.norm1(x.values)), rows)
         return y + self.mlp(self.norm2(y))
-
-
-def _among(chosen: Int[Tensor, "K"] | None, rows: Int[Tensor, "E"], count: int) -> Int[Tensor, "E"]:
-    """Which of the chosen rows these are, -1 where none of them; None: all `count` rows are chosen."""
-    if chosen is None:
-        return rows
-    place = torch.full((count,), -1, device=rows.device)
-    place[chosen] = torch.arange(len(chosen), device=rows.device)
-    return place[rows]
 
 
 class Trunk(Protocol):

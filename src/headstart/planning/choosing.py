@@ -66,7 +66,7 @@ def choose(
         shapes = [changed(shapes[0], words["model"], "model")]
     elif steps is not None:
         shapes = shapes[:1]  # a number of steps says nothing about time: the smallest
-    typical = typical_rows(source, tokenizer)
+    typical = _typical_rows(source, tokenizer)
     chosen: Plan | None = None
     for shape in shapes:  # smallest first: the next is tried only if this one leaves time for it
         plan = Plan(where, name, {}, asdict(shape), asdict(given), state, {}, 0, asdict(run))
@@ -92,7 +92,7 @@ def choose(
     return dataclasses.replace(chosen, why=[*why, *settled])
 
 
-def typical_rows(source: Source, tokenizer: Tokenizer | PairTokenizer) -> float:
+def _typical_rows(source: Source, tokenizer: Tokenizer | PairTokenizer) -> float:
     """How many rows a sample makes, judged by a few."""
     some = np.unique(np.linspace(0, len(source) - 1, 32).astype(int))
     made = [form_for(source[int(i)], tokenizer) for i in some]

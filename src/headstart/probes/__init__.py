@@ -82,7 +82,7 @@ class Split:
         """An accuracy, or an R2, of the queries: the mean over draws of what was learnt from. Chance is the share of the
         commonest class among the queries, 0 for R2."""
         value, n = float(np.mean(draws)), len(self.want)
-        error = r2_error(value, n) if self.quantity else share_error(value, n)
+        error = _r2_error(value, n) if self.quantity else share_error(value, n)
         chance = 0.0 if self.quantity else float(np.bincount(self.want).max() / n)
         return Figure(value, error, n, chance, float(np.std(draws)) if len(draws) > 1 else None)
 
@@ -175,7 +175,7 @@ def share_error(value: float, n: int) -> float:
     return (share * (1 - share) / n) ** 0.5
 
 
-def r2_error(value: float, n: int) -> float:
+def _r2_error(value: float, n: int) -> float:
     """The standard error of an R2 on n (Olkin and Finn 1995)."""
     share = min(0.99, max(0.01, value))
     return 2 * (share / n) ** 0.5 * (1 - share)

@@ -74,7 +74,7 @@ def finish(
     met = meetings(objective)
     read = met[0].meeting.read.__name__ if met else "mean"
     for part in parts:
-        encoder = encoder_of(objective, part)
+        encoder = _encoder_of(objective, part)
         facts: Json = {"read": read, "width": encoder.width, "input": {}, "recipe": plan.recipe, "part": part}
         facts |= {"steps": plan.steps, "data": plan.found, "headstart": __version__}
         checkpoint.save_encoder(folder / part, encoder, facts)
@@ -93,7 +93,7 @@ def finish(
     log.say(snippet(folder, parts))
 
 
-def encoder_of(objective: Objective, part: str) -> Encoder:
+def _encoder_of(objective: Objective, part: str) -> Encoder:
     """What encodes this part, alone."""
     own = [cast(Encoder, e) for e in objective.encoders.values() if part in cast(Encoder, e).tokenizers]
     return own[0].only(part)
@@ -105,7 +105,7 @@ def vectors(objective: Objective, data: Data, part: str, most: int = 256) -> np.
     some = list(islice((sample for sample in every if sample is not None), most))
     tokenizer = data.tokenizers[part]
     source = ListSource(some, tokenizer.kind)
-    return encode(encoder_of(objective, part), tokenizer, source, range(len(some)), ("mean",))["mean"]
+    return encode(_encoder_of(objective, part), tokenizer, source, range(len(some)), ("mean",))["mean"]
 
 
 def snippet(folder: Path, parts: list[str]) -> str:

@@ -42,7 +42,7 @@ def outside(name: str) -> Method:
 
 def chosen(module: ModuleType, file: Path, function: str, name: str) -> Method:
     """The recipe of this name in a module that came from `file`; without a name the only one, or that of the file's name."""
-    there = recipes_in(module)
+    there = _recipes_in(module)
     if not function:
         if not there:
             raise WordError(
@@ -66,7 +66,7 @@ def chosen(module: ModuleType, file: Path, function: str, name: str) -> Method:
     return method
 
 
-def recipes_in(module: ModuleType) -> list[str]:
+def _recipes_in(module: ModuleType) -> list[str]:
     """The recipes that a module defines."""
     own = {n: f for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__}
     return [name for name, f in own.items() if not name.startswith("_") and _first_two(f) == ["data", "size"]]

@@ -38,7 +38,7 @@ class TextTokenizer(Tokenizer):
         """
         texts = readable(samples, cls(want.longest or MOST))
         bpe = vocabulary.trained(texts, want.vocab or 0)
-        return cls(want.longest or usual_length(texts, bpe, want.rows), bpe)
+        return cls(want.longest or _usual_length(texts, bpe, want.rows), bpe)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def readable(samples: list[Sample], tokenizer: Tokenizer) -> list[Sample]:
     return out
 
 
-def usual_length(texts: list[str], bpe: str, rows: int) -> int:
+def _usual_length(texts: list[str], bpe: str, rows: int) -> int:
     """Bytes that hold the longest of these texts, or what makes 8 * rows rows if that is less."""
     lengths = [len(text.encode()) for text in texts]
     share = sum(lengths) / max(1, sum(len(vocabulary.ids(text, bpe)) for text in texts)) if bpe else 1.0

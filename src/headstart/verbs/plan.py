@@ -44,7 +44,7 @@ def plan(where: object, *words: str, log: Log | None = None, **named: Any) -> Pl
     lines += [
         "",
         "Every word that would change it",
-        *(f"  {line}" for line in every_word(settled, method, recipe, run)),
+        *(f"  {line}" for line in _every_word(settled, method, recipe, run)),
     ]
     lines += ["", f"To do it: headstart pretrain {shlex.join([title, *words])}"]
     log.say("\n".join(lines))
@@ -67,7 +67,7 @@ def costs(settled: Plan, recipe: Recipe, run: Run) -> list[str]:
     ]
 
 
-def every_word(settled: Plan, method: Method, recipe: Recipe, run: Run) -> list[str]:
+def _every_word(settled: Plan, method: Method, recipe: Recipe, run: Run) -> list[str]:
     """Words and what they stand at, group by group."""
     own = {n: settled.arguments.get(n, p.default) for n, p in arguments(method).items()}
     optimizer = settled.optimizer or "the recipe's own"

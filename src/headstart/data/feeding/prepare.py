@@ -154,7 +154,7 @@ def few(source: Source, count: int) -> list[Sample]:
         except Unreadable as error:
             bad.append(error)
     if not out:
-        raise none_usable(source, bad)
+        raise _none_usable(source, bad)
     return out
 
 
@@ -250,11 +250,11 @@ def _read_all(
     finally:
         pool.shutdown(cancel_futures=True)
     if not good:
-        raise none_usable(source, bad)
+        raise _none_usable(source, bad)
     return np.array(good, dtype=np.int64), bad, samples
 
 
-def none_usable(source: Source, bad: list[Unreadable]) -> DataError:
+def _none_usable(source: Source, bad: list[Unreadable]) -> DataError:
     reasons = "; ".join(str(error) for error in bad[:3])
     more = f" (and {len(bad) - 3:,} more)" if len(bad) > 3 else ""
     return DataError(f"no usable {source.kind} in {source.describe()}: {reasons}{more}. Mend them or give other data")

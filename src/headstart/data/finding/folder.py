@@ -32,20 +32,20 @@ def open_survey(found: Survey, kind: str, label: str | None = None) -> Source:
     if kind == "pair":
         pairs = open_folder(folder, {k: list(found.names(k)) for k in partners(found) or found.kinds}, found.readers)
         beside = sidecar.find(folder, pairs.names, tables_beside(found, kind))
-        pairs.labels, pairs.classes, pairs.why = chosen_labels(pairs.names, beside, label)[:3]
+        pairs.labels, pairs.classes, pairs.why = _chosen_labels(pairs.names, beside, label)[:3]
         return pairs
     files, readers = found.names(kind), found.readers[kind]
     _no_collections(folder, files, readers)
     beside = sidecar.find(folder, files, tables_beside(found, kind))
     if any(_holds_many(reader, suffix, folder, files) for suffix, reader in _suffixed(found, files, kind)):
         return _open_many(found, kind, files, beside, label)
-    labels, classes, why = chosen_labels(files, beside, label)[:3]
+    labels, classes, why = _chosen_labels(files, beside, label)[:3]
     if kind == "image" and set(readers.values()) <= {by_name("images")}:
         return FileSource(folder, files, images.read, kind, labels, classes, images.smaller, why)
     return FileSource(folder, files, reading(readers, kind), kind, labels, classes, why=why)
 
 
-def chosen_labels(files: Sequence[str], beside: sidecar.Beside, label: str | None) -> Labels:
+def _chosen_labels(files: Sequence[str], beside: sidecar.Beside, label: str | None) -> Labels:
     """The column that `label` names ("folders": the folders); else the tables' own label column, else the folders."""
     if label not in (None, "folders"):
         if not beside.tables:
@@ -145,7 +145,7 @@ def _open_many(found: Survey, kind: str, files: Index, beside: sidecar.Beside, l
     joined = Joined(sources, titles, str(folder))
     joined.bad = bad
     if joined.labels is None or label == "folders":
-        of = chosen_labels(files, beside, label)
+        of = _chosen_labels(files, beside, label)
         joined.why = of.why
         if of.values is not None:
             joined.labels, joined.classes = np.repeat(of.values[taken], [len(s) for s in sources]), of.classes

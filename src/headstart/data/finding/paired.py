@@ -29,7 +29,7 @@ def open_file(path: Path, start: bytes, label: str | None = None, required: bool
             f"{path} is a compressed tar, in which no sample can be found by itself: unpack it, or give a .tar"
         )
     if path.suffix.lower() in SUFFIXES and (required or _mentions_files(path, start)):
-        found = open_table(path, label)
+        found = _open_table(path, label)
         if found is not None:
             return found
     if required:
@@ -37,7 +37,7 @@ def open_file(path: Path, start: bytes, label: str | None = None, required: bool
     return None
 
 
-def open_table(path: Path, label: str | None = None) -> PairSource | None:
+def _open_table(path: Path, label: str | None = None) -> PairSource | None:
     """A row, a sample: the files that its columns name, inside the table's folder, and its text; None without such columns."""
     columns, remark = read_columns(path)
     root = path.parent

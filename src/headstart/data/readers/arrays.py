@@ -54,7 +54,7 @@ def kind(start: bytes, path: Path) -> str | None:
             return kind_of(*_header(start)) or "series"
         if packed:
             shapes = _npz_shapes(path)
-            return kind_by_keys(shapes) or _many(shapes, path)
+            return _kind_by_keys(shapes) or _many(shapes, path)
         if start.startswith(HDF5):
             with _hdf5(path) as file:
                 return _many(_inside(file), path)
@@ -67,13 +67,13 @@ def kind(start: bytes, path: Path) -> str | None:
 def open(path: Path, kind: str | None = None) -> Source:
     """The samples along the first axis; those of HDF5 and Zarr are read when asked for."""
     if path.is_dir():
-        return open_zarr(path, kind)
+        return _open_zarr(path, kind)
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
         return source_of(load_array(path, path, mmap_mode="r"), kind, *_labels_beside(path))
     if start.startswith(b"PK\x03\x04"):
-        if one := kind_by_keys(_npz_shapes(path)):
+        if one := _kind_by_keys(_npz_shapes(path)):
             raise DataError(f"{path} is one sample ({one}): give the folder it lies in, {path.parent}")
         return open_npz(path, kind)
     if start.startswith(HDF5):
@@ -108,7 +108,7 @@ def read(path: Path, kind: str | None = None) -> Sample:
         with path.open("rb") as file:
             magic = file.read(4)
         if magic == b"\x93NUM":
-            return as_sample(load_array(path, path, mmap_mode="r"), kind)
+            return _as_sample(load_array(path, path, mmap_mode="r"), kind)
         if magic == b"PK\x03\x04":
             return _dict(path)
     except DataError as error:
@@ -123,7 +123,7 @@ def is_set(folder: Path) -> bool:
     return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
-def open_zarr(folder: Path, kind: str | None = None) -> Source:
+def _open_zarr(folder: Path, kind: str | None = None) -> Source:
     """The samples of a Zarr store: an array, or a group of arrays."""
     zarr = need("zarr", EXTRA, f"reading {folder.name}")
     try:
@@ -149,7 +149,7 @@ def kind_of(shape: tuple[int, ...], dtype: np.dtype) -> str | None:
     return "video" if dtype == np.uint8 and (shape[1] in (1, 3) or shape[-1] in (1, 3)) else "volume"
 
 
-def kind_by_keys(shapes: Shapes) -> str | None:
+def _kind_by_keys(shapes: Shapes) -> str | None:
     """The kind of which these arrays are one sample."""
     for kind, (keys, axes) in KEYS.items():
         needed = keys.split()
@@ -158,7 +158,7 @@ def kind_by_keys(shapes: Shapes) -> str | None:
     return None
 
 
-def as_sample(values: np.ndarray, kind: str | None) -> Sample:
+def _as_sample(values: np.ndarray, kind: str | None) -> Sample:
     """An array as one sample in the form of its kind; DataError in words."""
     kind = kind or kind_of(values.shape, values.dtype)
     if kind is None or values.dtype.kind == "O":
@@ -178,7 +178,7 @@ def as_sample(values: np.ndarray, kind: str | None) -> Sample:
 
 
 @runtime_checkable
-class OnDisk(Protocol):
+class _OnDisk(Protocol):
     """An array as h5py and zarr have it."""
 
     shape: tuple[int, ...]
@@ -196,7 +196,7 @@ class _HDF5Array(Protocol):
     external: object  # files elsewhere that hold its values
     is_virtual: bool
 
-    def asstr(self) -> OnDisk: ...
+    def asstr(self) -> _OnDisk: ...
 
 
 @runtime_checkable
@@ -215,13 +215,13 @@ class Group(Protocol):
     def __getitem__(self, name: str, /) -> "OnDisk | Group": ...
 
 
-Store = OnDisk | Group
+Store = _OnDisk | Group
 
 
-class Stored:
+class _Stored:
     """An array on disk that is read by sample; h5py and zarr are asked by one thread at a time."""
 
-    def __init__(self, array: OnDisk, title: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    def __init__(self, array: _OnDisk, title: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.array, self.title, self.shape, self.dtype = array, title, shape, dtype
         self.ndim, self._lock = len(shape), threading.Lock()
         each = math.prod(shape[1:]) * dtype.itemsize
@@ -265,7 +265,7 @@ def _stored(store: Store, path: Path, kind: str | None) -> Source:
     labels, why = beside(chosen, shapes, lambda key: _whole(arrays[key], shapes[key][1]))
     title = path.stem + (f"/{chosen}" if chosen and len(arrays) > 1 else "")
     values: Values = (
-        _whole(arrays[chosen], dtype) if dtype.kind in "US" else Stored(arrays[chosen], title, shape, dtype)
+        _whole(arrays[chosen], dtype) if dtype.kind in "US" else _Stored(arrays[chosen], title, shape, dtype)
     )
     return source_of(values, kind, labels, title, why)
 
@@ -286,7 +286,7 @@ def _plain(dtype: object) -> np.dtype:
     return np.dtype("U1") if text else plain
 
 
-def _whole(array: OnDisk, dtype: np.dtype) -> np.ndarray:
+def _whole(array: _OnDisk, dtype: np.dtype) -> np.ndarray:
     try:
         if dtype.kind == "U":
             return np.asarray((array.asstr() if isinstance(array, _HDF5Array) else array)[...]).astype(str)
@@ -295,11 +295,11 @@ def _whole(array: OnDisk, dtype: np.dtype) -> np.ndarray:
         raise DataError(f"the array {array.name} is damaged ({error}): save the file again") from error
 
 
-def _arrays(store: Store) -> dict[str, OnDisk]:
+def _arrays(store: Store) -> dict[str, _OnDisk]:
     """The arrays by path, in order of their names. What lies in other files (links, external storage) is left out."""
-    if isinstance(store, OnDisk):
+    if isinstance(store, _OnDisk):
         return {"": store}
-    found: dict[str, OnDisk] = {}
+    found: dict[str, _OnDisk] = {}
     groups: list[tuple[str, Group, int]] = [("", store, 0)]
     while groups and len(found) < SETS:
         prefix, group, depth = groups.pop()
@@ -307,7 +307,7 @@ def _arrays(store: Store) -> dict[str, OnDisk]:
             if isinstance(group, _HDF5Group) and type(group.get(name, getlink=True)).__name__ != "HardLink":
                 continue
             inside = group[name]
-            if isinstance(inside, OnDisk):
+            if isinstance(inside, _OnDisk):
                 if not (isinstance(inside, _HDF5Array) and (inside.external or inside.is_virtual)):
                     found[prefix + name] = inside
             elif depth < 8:
@@ -343,7 +343,7 @@ def _dict(path: Path) -> dict[str, Sample]:
         raise DataError(f"unpacks to {size / 2**30:.1f} GiB, and {LIMIT >> 30} are read at most")
     with path.open("rb") as file, load_array(file, path) as archive:
         shapes = headers(archive, path)
-        if kind_by_keys(shapes) is None:
+        if _kind_by_keys(shapes) is None:
             raise DataError(f"holds {', '.join(shapes)}, which are not the keys of one sample")
         try:
             found = {key: archive[key] for key in archive.files}

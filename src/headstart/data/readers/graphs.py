@@ -144,7 +144,7 @@ class Graphs:
         return f"{self.title}: {len(self):,} graphs ({size}){said_of_labels(self)}"
 
 
-class Neighbourhoods:
+class _Neighbourhoods:
     """What lies around each node of one graph; see `neighbourhoods`."""
 
     kind = "graph"
@@ -238,7 +238,7 @@ def neighbourhoods(
     It is the graph between the node and at most `size` - 1 others within `hops` steps, either way along the edges. The node
     itself comes first, and a last feature that is 1 for it alone says so. labels: one per node.
     """
-    return Neighbourhoods(graph, hops, size, labels, classes, title, why)
+    return _Neighbourhoods(graph, hops, size, labels, classes, title, why)
 
 
 def _degrees(n: int, edges: np.ndarray) -> np.ndarray:

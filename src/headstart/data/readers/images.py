@@ -118,7 +118,7 @@ def _reduction(width: int, height: int, area: int) -> int:
     return max(1, int(math.sqrt(kept / area) / 2))
 
 
-def is_image(start: bytes) -> bool:
+def _is_image(start: bytes) -> bool:
     """Whether a file that begins with these 16 bytes is an image."""
     riff = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
     avif = start[4:12] in (b"ftypavif", b"ftypavis")
@@ -129,7 +129,7 @@ def is_image(start: bytes) -> bool:
 def kind(start: bytes, path: Path) -> str | None:
     """By content; an empty file that is called a picture counts as a broken one."""
     named = not start and path.suffix.lower() in SUFFIXES
-    return "image" if named or is_image(start[:16]) else None
+    return "image" if named or _is_image(start[:16]) else None
 
 
 def read(path: Path) -> np.ndarray:

@@ -36,10 +36,10 @@ def kind(start: bytes, path: Path) -> str | None:
 
 def read(path: Path) -> dict[str, np.ndarray]:
     """The notes of all parts as they sound; velocity from dynamics where written, else 64; drums have program 128."""
-    return as_notes(notes_of(tree_of(text_of(path))))
+    return as_notes(notes_of(tree_of(_text_of(path))))
 
 
-def text_of(path: Path) -> bytes:
+def _text_of(path: Path) -> bytes:
     """The score's bytes, from the file or from the archive."""
     if path.stat().st_size > BYTES:
         raise Unreadable("", f"the file has {path.stat().st_size:,} bytes; at most {BYTES:,} are read")

@@ -55,18 +55,18 @@ class _Clips:
         rng = np.random.default_rng([*self.key, index])
         if self.task == "pairs":
             others = rng.integers(0, len(self.digits), 2)
-            return np.maximum(*(bouncing(self.digits[i], rng, 64, 20, 3.0) for i in others))
+            return np.maximum(*(_bouncing(self.digits[i], rng, 64, 20, 3.0) for i in others))
         digit = Image.fromarray(self.digits[self.shown[index]]).resize((SMALL, SMALL), Image.Resampling.BOX)
         if self.task == "digit":
-            return bouncing(np.asarray(digit), rng, 32, 8, 2.0)
+            return _bouncing(np.asarray(digit), rng, 32, 8, 2.0)
         clip = wrapping(np.asarray(digit), rng, 32, 8, index % 8)
         for still in rng.integers(0, len(self.digits), 2):
             other = Image.fromarray(self.digits[still]).resize((SMALL, SMALL), Image.Resampling.BOX)
-            clip = np.maximum(clip, bouncing(np.asarray(other), rng, 32, 8, 0.0))
+            clip = np.maximum(clip, _bouncing(np.asarray(other), rng, 32, 8, 0.0))
         return clip
 
 
-def bouncing(digit: np.ndarray, rng: np.random.Generator, side: int, frames: int, speed: float) -> np.ndarray:
+def _bouncing(digit: np.ndarray, rng: np.random.Generator, side: int, frames: int, speed: float) -> np.ndarray:
     """[frames, 1, side, side]: from anywhere in any direction, mirrored at the walls; `speed` in pixels per frame."""
     room = side - np.array(digit.shape)
     angle = rng.uniform(0, 2 * np.pi)

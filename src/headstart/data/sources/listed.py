@@ -12,7 +12,7 @@ from ..source import DataError
 
 
 @runtime_checkable
-class Indexed(Protocol):
+class _Indexed(Protocol):
     """A sequence, or what is indexed like one: its items are made when asked for."""
 
     def __len__(self) -> int: ...
@@ -31,7 +31,7 @@ class ListSource:
 
     def __init__(
         self,
-        samples: Indexed,
+        samples: _Indexed,
         kind: str,
         labels: np.ndarray | Sequence[object] | None = None,
         classes: Sequence[str] = (),
