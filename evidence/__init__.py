@@ -1,6 +1,8 @@
 """One falsifiable check per paper, and the ledger of what was measured: `python -m evidence --help`.
 
-`evidence/<name>.py` holds `check() -> Claim` for the record `<slug>` (its slug with "_" for "-"). A check finishes within three
-minutes on two cores, fetches nothing, and says in `baseline` what is measured where the method's idea is missing. A bound that
-proves wrong is corrected with the reason in a comment beside it, never loosened silently.
+`evidence/<name>.py` holds `check(trial)` for the record `<slug>` (its slug with "_" for "-"), which gives figures with bounds. It is
+asked of the recipe as it is, without each idea that the recipe declares (IDEAS), and without training, each with three seeds of
+weights, order and data. A row holds if every figure keeps its bound with every seed, and every idea, taken out, breaks one with
+every seed; ideas that nothing shows at this scale are named with the reason in the check's NOT_SHOWN. Bounds are chosen by
+`run --pilot`, whose seeds are others. A check fetches nothing and finishes, all of it, within a few minutes on one core.
 """

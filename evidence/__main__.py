@@ -14,15 +14,15 @@ def run(args: argparse.Namespace) -> int:
     """measure claims and write them into the ledger; exit status 1 if any does not hold"""
     if args.jobs < 1:
         raise Mistake(f"--jobs {args.jobs}: at least one check runs at a time")
-    if not (args.slugs or args.all or args.stale):
-        raise Mistake("say which: python -m evidence run SLUG..., run --all, or run --stale")
+    if not (args.slugs or args.all or args.changed):
+        raise Mistake("say which: python -m evidence run SLUG..., run --all, or run --changed")
     slugs = list(dict.fromkeys(known(slug) for slug in args.slugs)) or ledger.checks()
-    if args.stale:
+    if args.changed:
         slugs = [slug for slug in slugs if ledger.stale(slug)]
     if not slugs:
-        print("nothing to run: every row is there and current")
+        print("nothing to run: every row is there, and nothing has changed since")
         return 0
-    return int(running.run(slugs, args.jobs) > 0)
+    return int(running.run(slugs, args.jobs, args.pilot) > 0)
 
 
 def write_papers(args: argparse.Namespace) -> int:
@@ -56,7 +56,7 @@ def known(slug: str) -> str:
         return slug
     every = {record.slug for record in records.records()} | set(have)
     if slug in every:
-        raise Mistake(f"{slug} has no check yet: write evidence/{ledger.name_of(slug)}.py with check() -> Claim")
+        raise Mistake(f"{slug} has no check yet: write evidence/{ledger.name_of(slug)}.py with check(trial)")
     near = difflib.get_close_matches(slug, sorted(every), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise Mistake(f"there is no paper {slug!r} here; {hint}docs/papers.md lists them all")
@@ -75,7 +75,10 @@ def parser() -> argparse.ArgumentParser:
         parts[name].set_defaults(call=function)
     parts["run"].add_argument("slugs", nargs="*", metavar="SLUG", help="such as gmml")
     parts["run"].add_argument("--all", action="store_true", help="every check there is")
-    parts["run"].add_argument("--stale", action="store_true", help="only those whose row is missing or stale")
+    parts["run"].add_argument(
+        "--changed", action="store_true", help="only those without a row, or of which something has changed since"
+    )
+    parts["run"].add_argument("--pilot", action="store_true", help="other seeds, by which bounds are chosen; writes nothing")
     parts["run"].add_argument("--jobs", type=int, default=2, metavar="N", help="checks at a time (2)")
     parts["matrix"].add_argument("names", nargs="*", metavar="RECIPE", help="such as gmml")
     parts["index"].add_argument("folder", metavar="FOLDER", help="the folder of the *.yaml")

@@ -1,14 +1,13 @@
-"""What checks share: train a recipe as the package does, read its encoder, score vectors.
+"""What checks share: a method with or without one of its ideas, trained as the package trains; its encoder read; vectors scored.
 
-objective = fit(recipe("gmml", data, ratio=0.5), steps=300, lr=2e-3)
-z = encode(objective.encoder, data, range(100), "mean")
+def check(trial):
+    objective = trial.fit(trial.recipe(trial.data(source)), steps=200)
+    yield Figure("held-out error", losses(objective, held, range(100))["total"], below=0.7)
 """
 
-import importlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
@@ -16,36 +15,88 @@ import torch
 from headstart import tokenizers
 from headstart.data.feeding.loader import collate
 from headstart.data.source import Source
+from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Encoder, Model
 from headstart.objective import Objective
 from headstart.probes.knn import vote
 from headstart.probes.linear import draws
 from headstart.recipe import Data, Recipe, Run, make
 from headstart.scoring import features
-from headstart.shelf.find import find
+from headstart.shelf.find import find, small
 from headstart.step import Step
 from headstart.tokenizers.want import Want
+from headstart.tokens import Batch
 from headstart.train import train
 from headstart.words import changed
 
 TINY = Model(width=64, depth=2, heads=4)
 
 
-def recipe(
-    name: str, data: Data, size: Model = TINY, seed: int = 0, parts: Mapping[str, Any] | None = None, **words: Any
-) -> Recipe:
-    """A recipe of the package, or `pkg.module:function`; equal seeds give equal weights.
+@dataclass(frozen=True)
+class Trial:
+    """A method tried once: with one seed of weights, order and data, and with what is taken out.
 
-    parts: names that the recipe's file imports or defines, and what to take in their place: the method without its idea.
+    without: arguments that take an idea out; {} takes none. trains: False leaves encoders as they begin. differs: settings that
+    a check chose otherwise than the recipe's SMALL, noted as they are met.
     """
-    function, parts = find(name), parts or {}
-    home = vars(importlib.import_module(function.__module__))
-    unknown = sorted(set(parts) - set(home))
-    if unknown:
-        raise ValueError(f"the recipe {name} has no part {', '.join(unknown)} that could be replaced")
-    torch.manual_seed(seed)
-    with mock.patch.dict(home, parts):
-        return make(function, data, size=size, **words)
+
+    name: str
+    seed: int = 0
+    without: Mapping[str, Any] = field(default_factory=dict)
+    trains: bool = True
+    differs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shipped(self) -> Mapping[str, Any]:
+        """What the package takes at small scale: the recipe's SMALL."""
+        return small(find(self.name)) or {}
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """For made-up data and splits; always the same at its beginning."""
+        return np.random.default_rng(self.seed)
+
+    def step(self, index: int = 0, total: int = 1) -> Step:
+        return Step(index, total, self.seed)
+
+    def data(self, source: Source, name: str = "x", **want: Any) -> Data:
+        """Samples of one kind with the tokenizer that fits them, in batches as they ship."""
+        return data_of(source, self.batch_size, name, **want)
+
+    @property
+    def batch_size(self) -> int:
+        return int(self.shipped.get("data.batch", 64))
+
+    def recipe(self, data: Data, size: Model = TINY, **words: Any) -> Recipe:
+        """The recipe with its settings for small encoders, without what this trial leaves out; equal seeds give equal weights.
+
+        words: arguments chosen otherwise by the check; they are noted.
+        """
+        shipped = {name: value for name, value in self.shipped.items() if "." not in name}
+        self._note({name: value for name, value in words.items() if name != "base"})
+        torch.manual_seed(self.seed)
+        return make(find(self.name), data, size=size, **shipped | words | dict(self.without))
+
+    def fit(self, recipe: Recipe, steps: int, lr: float | None = None) -> Objective:
+        """Trained for so many steps at the peak rate that ships (another is noted); as it begins where training is taken out."""
+        if not self.trains:
+            return recipe.objective.eval()
+        if lr is not None:
+            self._note({"optim.lr": lr})
+        return fit(recipe, steps, lr=lr or self.shipped.get("optim.lr"), seed=self.seed)
+
+    def batch(self, recipe: Recipe, index: int = 0, total: int = 1, size: int | None = None) -> tuple[Batch, Step]:
+        """A batch of the recipe's own data as it comes at a step, and the step."""
+        step = self.step(index, total)
+        return batch_of(recipe.data, recipe.objective, step, size), step
+
+    def _note(self, chosen: Mapping[str, Any]) -> None:
+        self.differs.update({name: value for name, value in chosen.items() if self.shipped.get(name) != value})
+
+
+def batch_of(data: Data, objective: Objective, step: Step, size: int | None = None) -> Batch:
+    """The batch of a step, or only its first `size` samples."""
+    return collate(data, data.samples(step)[:size], step, objective.slots)
 
 
 def fit(
@@ -107,3 +158,64 @@ def data_of(source: Source, batch: int = 64, name: str = "x", **want: Any) -> Da
     """Samples of one kind with the tokenizer that fits them. want: fields of `Want`, such as patch=2, rows=64, vocab=400."""
     some = [source[i] for i in range(min(len(source), 256))]
     return Data(source, {name: tokenizers.named(source.kind).fit(some, Want(**want))}, batch)
+
+
+# samples that nobody made up
+
+
+@dataclass(frozen=True)
+class Real:
+    """Samples with their truths, divided by chance."""
+
+    samples: np.ndarray
+    truth: np.ndarray
+    bank: np.ndarray  # numbers of the samples that are trained on, whose labels neighbours give
+    query: np.ndarray  # of those that are asked
+
+    def knn(self, encoder: Encoder, data: Data, read: str = "mean") -> float:
+        """Accuracy of neighbours among encoded samples."""
+        return self.score(encode(encoder, data, np.arange(len(self.samples)), read))
+
+    def score(self, z: np.ndarray) -> float:
+        """Accuracy of neighbours among these vectors, one for each sample."""
+        return knn(z[self.bank], self.truth[self.bank], z[self.query], self.truth[self.query])
+
+    @property
+    def raw(self) -> float:
+        """The same among the samples themselves."""
+        return self.score(self.samples.reshape(len(self.samples), -1).astype(np.float32))
+
+
+def divided(samples: np.ndarray, truth: np.ndarray, trial: Trial, held: float = 0.3, most: int | None = None) -> Real:
+    """At most so many of these samples, a share of them held out; which, is the trial's chance."""
+    order = trial.rng.permutation(len(samples))[:most]
+    cut = round(held * len(order))
+    return Real(samples[order], truth[order], np.arange(cut, len(order)), np.arange(cut))
+
+
+def digits(trial: Trial, scale: int = 1, most: int | None = None) -> Real:
+    """Handwritten digits (UCI, 1998), [n, 8 * scale, 8 * scale] uint8, from scikit-learn."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    pictures = np.kron((found.images * 15).astype(np.uint8), np.ones((1, scale, scale), np.uint8))
+    return divided(pictures, found.target, trial, most=most)
+
+
+def measured(trial: Trial, name: str) -> Real:
+    """A table of measured numbers, [n, columns] float64, from scikit-learn. name: wine, breast_cancer or iris."""
+    from sklearn import datasets
+
+    found = getattr(datasets, f"load_{name}")()
+    return divided(found.data, found.target, trial)
+
+
+def pictures(samples: np.ndarray) -> Source:
+    """[n, height, width] uint8 as a source."""
+    return ArraySource(samples, "image")
+
+
+def each_batch(trial: Trial, recipe: Recipe, count: int, size: int | None = None) -> Iterator[tuple[Batch, Step]]:
+    """The batches of `count` steps spread over training."""
+    for index in range(count):
+        yield trial.batch(recipe, index, count, size)

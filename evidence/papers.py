@@ -10,9 +10,10 @@ CARDS = ledger.RECIPES / "evidence.json"
 HEAD = """# Papers
 
 Printed by `python -m evidence papers` from `evidence/records.json` and `evidence/ledger.json`; do not edit it by hand.
-{have} of {all} papers can be run, {measured} of them were checked, and {hold} of these checks hold. The evidence is the
-main figure of a check, with its bound and with what is measured where the method's idea is missing (the baseline).
-`evidence/<name>.py` says how it was measured, and `python -m evidence run SLUG` measures it again.
+{have} of {all} papers can be run and {measured} of them were checked: {hold} hold, {fell} do not, and of {hidden} no idea is shown.
+Their {ideas} ideas were taken out one by one, and {missed} of them are not shown. A check gives the worst of three seeds of weights,
+order and data, and the best of three without an idea; what is told here is the main figure, with its bound and with what is
+measured without the ideas that break it. `evidence/<name>.py` says how, and `python -m evidence run SLUG` measures it again.
 """
 COLUMNS = ("slug", "title", "modality", "what to type", "evidence")
 
@@ -22,8 +23,12 @@ def page() -> str:
     listed, rows, recipes = records(), ledger.rows(), set(ledger.recipes())
     have = [r for r in listed if ledger.name_of(r.slug) in recipes or r.slug in rows]
     measured = [rows[r.slug] for r in listed if r.slug in rows]
-    counts = {"have": len(have), "all": len(listed), "measured": len(measured)}
-    parts = [HEAD.format(**counts, hold=sum(row["holds"] for row in measured))]
+    verdicts = [row["verdict"] for row in measured]
+    counts = {"have": len(have), "all": len(listed), "measured": len(measured), "hold": verdicts.count("holds")}
+    counts |= {"fell": verdicts.count("DOES NOT HOLD"), "hidden": verdicts.count("not shown")}
+    counts |= {"ideas": sum(len(row["ideas"]) for row in measured)}
+    counts |= {"missed": sum(len(row.get("not shown", ())) for row in measured)}
+    parts = [HEAD.format(**counts)]
     for family in sorted({r.family for r in listed}):
         mine = [r for r in listed if r.family == family]
         lines = [line(COLUMNS), line(["---"] * len(COLUMNS))]
@@ -35,12 +40,12 @@ def page() -> str:
 def cards() -> str:
     """What was measured of every recipe, as the package's own cards show it: JSON."""
     rows = {ledger.name_of(slug): row for slug, row in ledger.rows().items()}
-    said = {
-        name: [f"{figure}; {'holds' if figure.holds else 'DOES NOT HOLD'}" for figure in ledger.figures(rows[name])]
+    found = {
+        name: said(rows[name])
         for name in ledger.recipes()
         if name in rows
     }
-    return json.dumps(said, indent=1) + "\n"
+    return json.dumps(found, indent=1) + "\n"
 
 
 def cells(record: Record, row: ledger.Row | None, can: bool) -> tuple[str, ...]:
@@ -56,10 +61,19 @@ def command(name: str) -> str:
     return f"headstart pretrain DATA recipe={name}{needs}"
 
 
+def said(row: ledger.Row) -> list[str]:
+    """Everything that was measured, a line each."""
+    claim = ledger.claim_of(row)
+    lines = [f"{figure}; {'holds' if figure.holds else 'DOES NOT HOLD'}" for figure in claim.figures]
+    return lines + [f"not shown: {idea}, {why}" for idea, why in claim.not_shown.items()]
+
+
 def evidence(row: ledger.Row | None, without: str) -> str:
     if row is None:
         return without
-    return f"{ledger.figures(row)[0]}; {'holds' if row['holds'] else 'DOES NOT HOLD'}"
+    claim = ledger.claim_of(row)
+    hidden = f"; not shown: {', '.join(claim.not_shown)}" if claim.not_shown else ""
+    return f"{claim.figures[0]}; {claim.verdict}{hidden if claim.verdict != 'not shown' else ''}"
 
 
 def line(parts: list[str] | tuple[str, ...]) -> str:

@@ -143,14 +143,18 @@ def drop(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
 
 
 def noise(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
-    """Standard normal noise where rows are numbers, which their tokenizer standardised; where they are ids, those of other rows
-    of the same sample, so that frequent ones come often (BERT's random replacement, within a sample)."""
+    """Standard normal noise where rows are numbers, which their tokenizer standardised; where they are ids, those of rows of the
+    same sample that are not hidden, so that frequent ones come often (BERT's random replacement, within a sample); a sample of
+    which nothing is shown keeps its own."""
     if not tokens.values.is_floating_point():
         at, spans = hidden.index, tokens.layout
         seg = spans.seg[at]
+        shown = ~hidden.mask & ~tokens.slot
+        counts = torch.zeros_like(spans.cu[1:], dtype=torch.long).index_add_(0, spans.seg, shown.long())
         drawn = rng.rows(seg, spans.place[at] - spans.slots)[:, 0]
-        content = spans.cu.diff()[seg] - spans.slots
-        source = spans.cu[:-1][seg] + spans.slots + (drawn * content).long()
+        wanted = (counts.cumsum(0) - counts)[seg] + (drawn * counts[seg]).long()
+        among = rows_where(shown, tuple(n - k for n, k in zip(tokens.content, hidden.counts, strict=True))).index
+        source = torch.where(counts[seg] > 0, torch.cat([among, at[:1]])[wanted.clamp(max=len(among))], at)
         return tokens.with_values(tokens.values.index_copy(0, at, tokens.values[source]))
     where, spans = hidden.index, tokens.layout
     drawn = rng.normal(spans.seg[where], spans.place[where] - spans.slots, tokens.values.shape[-1])

@@ -35,10 +35,14 @@ class Ema(Teacher):
         super().__init__()
         self.momentum = momentum
 
+    def share(self, step: Step) -> float:
+        """How much of itself it keeps at this step."""
+        return at(self.momentum, step)
+
     @torch.no_grad()
     def after_step(self, student: nn.ModuleDict, step: Step) -> None:
         mine, theirs = ([*net.parameters()] for net in (self.network, student))
-        torch._foreach_lerp_(tuple(mine), tuple(theirs), 1 - at(self.momentum, step))
+        torch._foreach_lerp_(tuple(mine), tuple(theirs), 1 - self.share(step))
 
 
 class Previous(Teacher):

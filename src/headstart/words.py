@@ -92,9 +92,18 @@ def unknown(name: str, names: Iterable[str]) -> WordError:
 
 
 def arguments(function: Callable[..., Any], skip: tuple[str, ...] = ("data", "size")) -> dict[str, inspect.Parameter]:
-    """What a recipe can be told, beyond its data and the size of its encoder."""
-    known = {n: p for n, p in inspect.signature(function).parameters.items() if n not in skip}
+    """What a recipe can be told, beyond its data and the size of its encoder.
+
+    A part (a function, a class: anything whose default no word can spell) is passed from Python alone, and is none of them.
+    """
+    known = {n: p for n, p in inspect.signature(function).parameters.items() if n not in skip and not part(p)}
     return {n: p.replace(annotation=_evaluated(p.annotation, function)) for n, p in known.items()}
+
+
+def part(parameter: inspect.Parameter) -> bool:
+    """Its default is no plain value, so it stands for a part of the method and not for a word."""
+    plain = (int, float, str, tuple, list, type(None))  # bool is an int
+    return parameter.default is not parameter.empty and not isinstance(parameter.default, plain)
 
 
 def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:

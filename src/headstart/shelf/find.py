@@ -68,6 +68,11 @@ def meaningless(method: Method) -> Mapping[str, str]:
     return _said(method, "MEANINGLESS") or {}
 
 
+def ideas(method: Method) -> Mapping[str, Mapping[str, Any]]:
+    """What a recipe calls its ideas, each with the arguments that take it out, as its file says (IDEAS)."""
+    return _said(method, "IDEAS") or {}
+
+
 def _said(method: Method, name: str) -> Mapping[str, Any] | None:
     said = names_around(method).get(name)
     if said is not None and not isinstance(said, Mapping):

@@ -29,7 +29,7 @@ class autoregress(Term):
         if shift < 1:
             raise ValueError(f"shift counts rows ahead, at least 1, not {shift}")
         self.head, self.target, self.loss, self.shift, self.view = head, target, loss, shift, view
-        self.reads = (view,)
+        self.reads, self.ahead = (view,), view
 
     def forward(self, scene: Scene) -> Tensor:
         view, z = scene.views[self.view], scene.student.z[self.view]

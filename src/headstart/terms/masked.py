@@ -29,6 +29,7 @@ class masked(Term):
         super().__init__()
         self.head, self.target, self.loss, self.view, self.context = head, target, loss, view, context
         self.reads = (view,) if context is None else (view, context)
+        self.hides = view
         self.restores = view if target in (raw, normalised) else None
         self.reads_teacher = (view,) if isinstance(target, Taught) else ()
 
@@ -39,16 +40,17 @@ class masked(Term):
     def restored(self, scene: Scene) -> Tensor:
         """The payload as the head says it; of ids the likeliest."""
         view = scene.views[self.view]
-        prediction, there = self._predict(scene).float(), view.clean.values[view.hidden.index]
+        prediction, there = self.predicted(scene).float(), view.clean.values[view.hidden.index]
         if not there.is_floating_point():
             return prediction.argmax(-1)
         return unnormalised(prediction, there) if self.target is normalised else prediction
 
     def forward(self, scene: Scene) -> Tensor:
         view, rows = scene.views[self.view], scene.views[self.view].hidden.index
-        losses = row_losses(self.loss, self._predict(scene), self.target(view, rows, scene))
+        losses = row_losses(self.loss, self.predicted(scene), self.target(view, rows, scene))
         return average(losses, None if view.weight is None else view.weight[rows])
 
-    def _predict(self, scene: Scene) -> Tensor:
+    def predicted(self, scene: Scene) -> Tensor:
+        """What the head says."""
         z = scene.student.z
         return self.head(z[self.view], scene.views[self.view], *([] if self.context is None else [z[self.context]]))

@@ -28,7 +28,8 @@ class Term(nn.Module):
 
     reads: the views it needs encoded by the student; reads_teacher: by the teacher. depths: also after so many blocks. by_row:
     it asks for each row of these views, so a trunk that gives fewer will not do; a term that reads samples as wholes says False.
-    restores: the view whose hidden rows it can give back, if it can.
+    restores: the view whose hidden rows it can give back, if it can. hides: the view of which it predicts hidden rows from the
+    others, if it does; `predicted` says what. ahead: the view whose rows may not see those after them, if there is one.
     """
 
     reads: tuple[str, ...] = ()
@@ -36,6 +37,8 @@ class Term(nn.Module):
     depths: tuple[int, ...] = ()
     by_row: bool = True
     restores: str | None = None
+    hides: str | None = None
+    ahead: str | None = None
     name: str = ""  # its name in the objective, set there
     head: nn.Module
 
@@ -50,6 +53,10 @@ class Term(nn.Module):
     def meets(self) -> Meeting | None:
         """The views whose vectors it brings together, for probes of pairs; None: it does not."""
         return None
+
+    def predicted(self, scene: Scene) -> Tensor:
+        """[K, ...] what it says of the K hidden rows of the view `hides`, before that is compared with anything."""
+        raise TypeError(f"{type(self).__name__} hides a view, and has no `predicted`: define one that returns [K, ...]")
 
     def restored(self, scene: Scene) -> Tensor:
         """[K, D] what it says is the payload at the hidden rows of the view `restores`, for pictures."""

@@ -1,0 +1,113 @@
+"""What masks look like: figures of the views that an objective itself makes, in milliseconds.
+
+Neighbours are rows whose coordinates differ by one step of the grid in one axis; a step is the smallest distance there is.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headstart.interventions import view_of
+from headstart.recipe import Recipe
+from headstart.tokens import Tokens, View
+
+from .lab import Trial
+
+
+def views(trial: Trial, recipe: Recipe, name: str = "x", count: int = 8, size: int | None = None) -> list[View]:
+    """The view of this name at `count` steps spread over training."""
+    return [
+        view_of(recipe.objective, *trial.batch(recipe, index, count, size), name)  # type: ignore[misc]
+        for index in range(count)
+    ]
+
+
+def shares(made: Iterable[View]) -> np.ndarray:
+    """[n] the share of its rows that is hidden, for every sample of every view."""
+    return np.array([k / max(1, n) for view in made for k, n in zip(view.hidden.counts, view.clean.content, strict=True)])
+
+
+def _segments(view: View) -> Iterable[tuple[Tensor, Tensor]]:
+    """(coordinates [n, C], hidden [n]) of the content rows of every segment."""
+    spans = view.clean.layout
+    for begin, end in zip(spans.cu[:-1].tolist(), spans.cu[1:].tolist(), strict=True):
+        at = slice(begin + spans.slots, end)
+        yield view.clean.coords[at].double(), view.hidden.mask[at]
+
+
+def beside_hidden(made: Iterable[View], axis: int | None = None) -> float:
+    """Of the neighbours of hidden rows the share that is hidden, too: near the share hidden where rows are hidden one by one, near
+    1 where large parts are. axis: neighbours along this axis alone."""
+    found: list[float] = []
+    for view in made:
+        for coords, hidden in _segments(view):
+            if not hidden.any() or coords.shape[1] == 0:
+                continue
+            away = (coords[:, None] - coords[None]).abs()
+            pitch = torch.where(away > 0, away, torch.inf).amin((0, 1))
+            near = ((away - pitch).abs() < 1e-6) & torch.isfinite(pitch)
+            still = away < 1e-9
+            axes = range(coords.shape[1]) if axis is None else (axis,)
+            beside = torch.zeros_like(hidden[:, None] & hidden[None])
+            for a in axes:
+                beside |= near[..., a] & torch.stack([still[..., b] for b in range(coords.shape[1]) if b != a] or [beside | True]).all(0)
+            pairs = beside & hidden[:, None]
+            if pairs.any():
+                found.append(float((pairs & hidden[None]).sum() / pairs.sum()))
+    return float(np.mean(found)) if found else float("nan")
+
+
+def runs(made: Iterable[View]) -> np.ndarray:
+    """[n] lengths of the runs of hidden rows, in the order of rows, of all samples."""
+    lengths: list[int] = []
+    for view in made:
+        for _, hidden in _segments(view):
+            edges = np.diff(np.pad(hidden.numpy().astype(int), 1))
+            lengths += (np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)).tolist()
+    return np.array(lengths)
+
+
+def shown_elsewhere(made: Iterable[View], axis: int = 0) -> float:
+    """Of hidden rows the share whose place is shown elsewhere along an axis: at another time of a clip."""
+    found: list[float] = []
+    for view in made:
+        for coords, hidden in _segments(view):
+            other = torch.cat([coords[:, :axis], coords[:, axis + 1 :]], 1)
+            same = (other[:, None] - other[None]).abs().amax(2) < 1e-6
+            found += (same & ~hidden[None]).any(1)[hidden].double().tolist()
+    return float(np.mean(found)) if found else float("nan")
+
+
+def marked(view: View) -> float:
+    """Of the hidden rows of a view whose rows are all there, the share that the network's own vectors stand for."""
+    special = view.seen.special
+    return 0.0 if special is None else float((special[view.hidden.index] >= 0).double().mean())
+
+
+def nearest_shown(view: View) -> Tensor:
+    """[K, ...] every hidden row as the nearest shown row of its sample has it: what copying says."""
+    clean, found = view.clean, []
+    spans = clean.layout
+    for begin, end in zip(spans.cu[:-1].tolist(), spans.cu[1:].tolist(), strict=True):
+        at = torch.arange(begin + spans.slots, end)
+        hidden = view.hidden.mask[at]
+        gone, there = at[hidden], at[~hidden]
+        if len(gone):
+            found.append(clean.values[there[torch.cdist(clean.coords[gone], clean.coords[there]).argmin(1)]])
+    return torch.cat(found)
+
+
+def altered_share(view: View) -> float:
+    """Of the hidden rows of a view whose rows are all there, the share that says something else than the sample does."""
+    at = view.hidden.index
+    other = (view.seen.values[at] != view.clean.values[at]).reshape(len(at), -1).any(1)
+    replaced = torch.zeros_like(other) if view.seen.special is None else view.seen.special[at] >= 0
+    return float((other | replaced).double().mean())
+
+
+def rows_of_sample(tokens: Tokens, sample: int) -> Tensor:
+    """The content rows of one segment, [n, ...]."""
+    spans = tokens.layout
+    return tokens.values[int(spans.cu[sample]) + spans.slots : int(spans.cu[sample + 1])]
