@@ -78,7 +78,9 @@ def parser() -> argparse.ArgumentParser:
     parts["run"].add_argument(
         "--changed", action="store_true", help="only those without a row, or of which something has changed since"
     )
-    parts["run"].add_argument("--pilot", action="store_true", help="other seeds, by which bounds are chosen; writes nothing")
+    parts["run"].add_argument(
+        "--pilot", action="store_true", help="other seeds, by which bounds are chosen; writes nothing"
+    )
     parts["run"].add_argument("--jobs", type=int, default=2, metavar="N", help="checks at a time (2)")
     parts["matrix"].add_argument("names", nargs="*", metavar="RECIPE", help="such as gmml")
     parts["index"].add_argument("folder", metavar="FOLDER", help="the folder of the *.yaml")

@@ -83,7 +83,10 @@ def _imports(tree: ast.AST, package: str) -> Iterator[tuple[str, Place]]:
                 yield alias.asname or alias.name, (base, alias.name)
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                yield (alias.asname or alias.name.partition(".")[0]), (alias.name if alias.asname else alias.name.partition(".")[0], "")
+                yield (
+                    (alias.asname or alias.name.partition(".")[0]),
+                    (alias.name if alias.asname else alias.name.partition(".")[0], ""),
+                )
 
 
 def reached(start: list[Place]) -> dict[Place, tuple[Any, ...]]:

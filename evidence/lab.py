@@ -14,7 +14,7 @@ import torch
 
 from headstart import tokenizers
 from headstart.data.feeding.loader import collate
-from headstart.data.source import Source
+from headstart.data.source import Source, Subset
 from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Encoder, Model
 from headstart.objective import Objective
@@ -32,18 +32,22 @@ from headstart.words import changed
 TINY = Model(width=64, depth=2, heads=4)
 
 
+class Untold(Exception):
+    """What follows hangs on training, and this trial does without."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """A method tried once: with one seed of weights, order and data, and with what is taken out.
 
-    without: arguments that take an idea out; {} takes none. trains: False leaves encoders as they begin. differs: settings that
-    a check chose otherwise than the recipe's SMALL, noted as they are met.
+    without: arguments that take an idea out; {} takes none. trains: False leaves encoders as they begin; None: nothing is asked
+    that hangs on training. differs: settings that a check chose otherwise than the recipe's SMALL, noted as they are met.
     """
 
     name: str
     seed: int = 0
     without: Mapping[str, Any] = field(default_factory=dict)
-    trains: bool = True
+    trains: bool | None = True
     differs: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -77,12 +81,22 @@ class Trial:
         torch.manual_seed(self.seed)
         return make(find(self.name), data, size=size, **shipped | words | dict(self.without))
 
-    def fit(self, recipe: Recipe, steps: int, lr: float | None = None) -> Objective:
-        """Trained for so many steps at the peak rate that ships (another is noted); as it begins where training is taken out."""
+    def fit(
+        self, recipe: Recipe, steps: int, lr: float | None = None, among: Sequence[int] | np.ndarray | None = None
+    ) -> Objective:
+        """Trained for so many steps at the peak rate that ships (another is noted); as it begins where training is taken out.
+
+        among: the samples that it is trained on, if not all.
+        Untold where this trial asks nothing that hangs on training: a check gives what needs none first.
+        """
+        if self.trains is None:
+            raise Untold
         if not self.trains:
             return recipe.objective.eval()
         if lr is not None:
             self._note({"optim.lr": lr})
+        if among is not None:
+            recipe = replace(recipe, data=replace(recipe.data, source=Subset(recipe.data.source, among)))
         return fit(recipe, steps, lr=lr or self.shipped.get("optim.lr"), seed=self.seed)
 
     def batch(self, recipe: Recipe, index: int = 0, total: int = 1, size: int | None = None) -> tuple[Batch, Step]:

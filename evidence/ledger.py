@@ -55,7 +55,14 @@ def hash_of(slug: str) -> str:
     name = name_of(slug)
     recipe = f"headstart.recipes.{name}"
     return closure.hash_of(
-        [(f"evidence.{name}", "check"), (f"evidence.{name}", "NOT_SHOWN"), (recipe, name), (recipe, "SMALL"), (recipe, "IDEAS")]
+        [
+            (f"evidence.{name}", "check"),
+            (f"evidence.{name}", "TRAINED"),
+            (f"evidence.{name}", "NOT_SHOWN"),
+            (recipe, name),
+            (recipe, "SMALL"),
+            (recipe, "IDEAS"),
+        ]
     )
 
 

@@ -26,7 +26,9 @@ def views(trial: Trial, recipe: Recipe, name: str = "x", count: int = 8, size: i
 
 def shares(made: Iterable[View]) -> np.ndarray:
     """[n] the share of its rows that is hidden, for every sample of every view."""
-    return np.array([k / max(1, n) for view in made for k, n in zip(view.hidden.counts, view.clean.content, strict=True)])
+    return np.array(
+        [k / max(1, n) for view in made for k, n in zip(view.hidden.counts, view.clean.content, strict=True)]
+    )
 
 
 def _segments(view: View) -> Iterable[tuple[Tensor, Tensor]]:
@@ -52,7 +54,9 @@ def beside_hidden(made: Iterable[View], axis: int | None = None) -> float:
             axes = range(coords.shape[1]) if axis is None else (axis,)
             beside = torch.zeros_like(hidden[:, None] & hidden[None])
             for a in axes:
-                beside |= near[..., a] & torch.stack([still[..., b] for b in range(coords.shape[1]) if b != a] or [beside | True]).all(0)
+                beside |= near[..., a] & torch.stack(
+                    [still[..., b] for b in range(coords.shape[1]) if b != a] or [beside | True]
+                ).all(0)
             pairs = beside & hidden[:, None]
             if pairs.any():
                 found.append(float((pairs & hidden[None]).sum() / pairs.sum()))

@@ -40,11 +40,7 @@ def page() -> str:
 def cards() -> str:
     """What was measured of every recipe, as the package's own cards show it: JSON."""
     rows = {ledger.name_of(slug): row for slug, row in ledger.rows().items()}
-    found = {
-        name: said(rows[name])
-        for name in ledger.recipes()
-        if name in rows
-    }
+    found = {name: said(rows[name]) for name in ledger.recipes() if name in rows}
     return json.dumps(found, indent=1) + "\n"
 
 

@@ -19,7 +19,7 @@ from headstart.shelf.find import find, ideas
 
 from . import ledger
 from .claim import TRAINING, Claim, Figure, over_seeds
-from .lab import Trial
+from .lab import Trial, Untold
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 SEEDS, PILOT = (0, 1, 2), (10, 11, 12)  # what is reported; what bounds are chosen by
@@ -45,7 +45,7 @@ def measured(path: Path, seeds: Sequence[int] = SEEDS, only: Sequence[str] | Non
     try:
         module = loaded(path)
         began = time.monotonic()
-        claim = tried(path.stem, module.check, getattr(module, "NOT_SHOWN", {}), seeds, only)
+        claim = tried(path.stem, module, seeds, only)
     except (Exception, SystemExit) as error:
         mine = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         place = f" (line {mine[-1]} of {path.name})" if mine else ""
@@ -56,21 +56,26 @@ def measured(path: Path, seeds: Sequence[int] = SEEDS, only: Sequence[str] | Non
 Check = Callable[[Trial], Iterable[Figure]]
 
 
-def tried(
-    name: str, check: Check, not_shown: Mapping[str, str], seeds: Sequence[int], only: Sequence[str] | None = None
-) -> Claim:
-    """A check asked of the recipe as it is, without each of its ideas, and without training; with each of the seeds."""
+def tried(name: str, module: ModuleType, seeds: Sequence[int], only: Sequence[str] | None = None) -> Claim:
+    """A check asked of the recipe as it is, without each of its ideas, and without training; with each of the seeds.
+
+    Where an idea is out, the method is trained only if the check names that idea in TRAINED.
+    """
     torch.set_num_threads(1)
-    declared = ideas(find(name))
-    out: dict[str, Mapping[str, Any] | None] = {idea: arguments for idea, arguments in declared.items()} | {TRAINING: None}
-    unknown = sorted(set(only or ()) - set(out))
+    check, declared = module.check, ideas(find(name))
+    trained, not_shown = getattr(module, "TRAINED", ()), getattr(module, "NOT_SHOWN", {})
+    out: dict[str, tuple[Mapping[str, Any], bool | None]] = {
+        idea: (arguments, True if idea in trained else None) for idea, arguments in declared.items()
+    }
+    unknown = sorted({*(only or ()), *trained} - {*out, TRAINING})
     if unknown:
         raise ValueError(f"the recipe declares no idea {', '.join(unknown)}: it has {', '.join(out)}")
+    out[TRAINING] = ({}, False)
     differs: dict[str, Any] = {}
     whole = [_once(check, Trial(name, seed, differs=differs)) for seed in seeds]
     without = {
-        idea: [_once(check, Trial(name, seed, arguments or {}, trains=arguments is not None)) for seed in seeds]
-        for idea, arguments in out.items()
+        idea: [_once(check, Trial(name, seed, arguments, trains)) for seed in seeds]
+        for idea, (arguments, trains) in out.items()
         if only is None or idea in only
     }
     other = tuple(f"{setting}={value}" for setting, value in differs.items())
@@ -79,7 +84,13 @@ def tried(
 
 def _once(check: Check, trial: Trial) -> list[Figure]:
     torch.manual_seed(trial.seed)
-    return list(check(trial))
+    figures: list[Figure] = []
+    try:
+        for figure in check(trial):
+            figures.append(figure)
+    except Untold:
+        pass
+    return figures
 
 
 def apart(path: Path, seeds: Sequence[int] = SEEDS) -> Measured:

@@ -142,6 +142,11 @@ def drop(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
     return select(tokens, rows_where(~hidden.mask, tuple(n - k for n, k in lengths)))
 
 
+def keep(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
+    """Hidden rows as they are, so that nothing is withheld: what takes hiding out of a method."""
+    return tokens
+
+
 def noise(tokens: Tokens, hidden: Rows, rng: Rng) -> Tokens:
     """Standard normal noise where rows are numbers, which their tokenizer standardised; where they are ids, those of rows of the
     same sample that are not hidden, so that frequent ones come often (BERT's random replacement, within a sample); a sample of

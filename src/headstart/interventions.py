@@ -151,9 +151,7 @@ def others_matter(objective: Objective, batch: Batch, step: Step, term: str) -> 
             z = [scene.student.z[name] for name in asked.reads]
             grads = torch.autograd.grad(asked(scene), [rows.values for rows in z], allow_unused=True)
         own = [
-            grad[in_sample(rows.layout, 0, given.size)]
-            for rows, grad in zip(z, grads, strict=True)
-            if grad is not None
+            grad[in_sample(rows.layout, 0, given.size)] for rows, grad in zip(z, grads, strict=True) if grad is not None
         ]
         return torch.cat([grad.flatten() for grad in own])
 

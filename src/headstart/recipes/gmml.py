@@ -12,7 +12,7 @@ Command: headstart pretrain fashion-mnist recipe=gmml
 Expected: held-out error of hidden rows below 0.7 of the mean picture's; `python -m evidence run gmml`.
 """
 
-from ..corrupt import corrupt, groups, noise, one_of, other_sample
+from ..corrupt import Fill, Score, corrupt, groups, keep, noise, one_of, other_sample, random
 from ..losses import l1
 from ..nn.encoder import Model, encoder
 from ..nn.heads import at_hidden
@@ -27,10 +27,26 @@ from ..terms import masked
 SMALL = {"optim.lr": 2e-3, "data.batch": 64}  # measured: docs/log.md, 2026-11-20
 
 
-def gmml(data: Data, size: str | Model = "S", ratio: float = 0.5, alien: float = 0.35) -> Recipe:
+Fills = tuple[Fill, Fill]
+FILLS: Fills = (noise, other_sample)
+IDEAS = {
+    "connected groups": {"score": random},
+    "hidden rows are spoiled": {"fills": (keep, keep)},
+    "rows of another sample": {"alien": 0.0},
+}
+
+
+def gmml(
+    data: Data,
+    size: str | Model = "S",
+    ratio: float = 0.5,
+    alien: float = 0.35,
+    score: Score = groups,
+    fills: Fills = FILLS,
+) -> Recipe:
     """Hide whole objects, not crumbs: `ratio` of the rows in groups, `alien` of the samples filled from another."""
     enc = encoder(data.tokenizers, size)
-    spoil = corrupt(groups, ratio, fill=one_of(noise, other_sample, p=(1 - alien, alien)))
+    spoil = corrupt(score, ratio, fill=one_of(*fills, p=(1 - alien, alien)))
     restore = masked(target=raw, head=at_hidden(Linear(enc.width, data.dim)), loss=l1)
     task = Objective(enc, views={"x": spoil}, terms={"restore": restore})
     optim = AdamW(lr=warmup_cosine(5e-4), weight_decay=cosine(0.04, 0.4), betas=(0.9, 0.999))
