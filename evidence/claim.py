@@ -29,7 +29,7 @@ class Figure:
 class Measured:
     """A figure over several seeds of weights, order and data.
 
-    worst: with all ideas, that of the seeds which is nearest to breaking the bound, or furthest beyond it. without: for everything
+    worst: with all ideas, that of the seeds which is nearest to breaking the bound, or furthest beyond. without: for everything
     that was taken out, the best of the seeds.
     """
 
@@ -75,7 +75,7 @@ class Measured:
 class Claim:
     """What a paper is taken at its word for; the first figure is the main one.
 
-    ideas: what the recipe declares. not_shown: ideas that nothing here shows, and gains that the paper has and this scale has not,
+    ideas: what the recipe declares. not_shown: ideas that nothing here shows, and gains that the paper has and this scale lacks,
     each with the reason. other: settings that are not those that ship, in words.
     """
 

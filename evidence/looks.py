@@ -40,8 +40,8 @@ def _segments(view: View) -> Iterable[tuple[Tensor, Tensor]]:
 
 
 def beside_hidden(made: Iterable[View], axis: int | None = None) -> float:
-    """Of the neighbours of hidden rows the share that is hidden, too: near the share hidden where rows are hidden one by one, near
-    1 where large parts are. axis: neighbours along this axis alone."""
+    """Of the neighbours of hidden rows the share that is hidden, too: near the share hidden where rows are hidden one by one,
+    near 1 where large parts are. axis: neighbours along this axis alone."""
     found: list[float] = []
     for view in made:
         for coords, hidden in _segments(view):
@@ -51,12 +51,10 @@ def beside_hidden(made: Iterable[View], axis: int | None = None) -> float:
             pitch = torch.where(away > 0, away, torch.inf).amin((0, 1))
             near = ((away - pitch).abs() < 1e-6) & torch.isfinite(pitch)
             still = away < 1e-9
-            axes = range(coords.shape[1]) if axis is None else (axis,)
-            beside = torch.zeros_like(hidden[:, None] & hidden[None])
-            for a in axes:
-                beside |= near[..., a] & torch.stack(
-                    [still[..., b] for b in range(coords.shape[1]) if b != a] or [beside | True]
-                ).all(0)
+            beside = torch.zeros(len(coords), len(coords), dtype=torch.bool)
+            for a in range(coords.shape[1]) if axis is None else (axis,):
+                others = [still[..., b] for b in range(coords.shape[1]) if b != a]
+                beside |= near[..., a] & (torch.stack(others).all(0) if others else True)
             pairs = beside & hidden[:, None]
             if pairs.any():
                 found.append(float((pairs & hidden[None]).sum() / pairs.sum()))

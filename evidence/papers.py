@@ -10,10 +10,10 @@ CARDS = ledger.RECIPES / "evidence.json"
 HEAD = """# Papers
 
 Printed by `python -m evidence papers` from `evidence/records.json` and `evidence/ledger.json`; do not edit it by hand.
-{have} of {all} papers can be run and {measured} of them were checked: {hold} hold, {fell} do not, and of {hidden} no idea is shown.
-Their {ideas} ideas were taken out one by one, and {missed} of them are not shown. A check gives the worst of three seeds of weights,
-order and data, and the best of three without an idea; what is told here is the main figure, with its bound and with what is
-measured without the ideas that break it. `evidence/<name>.py` says how, and `python -m evidence run SLUG` measures it again.
+{have} of {all} papers can be run and {measured} were checked: {hold} hold, {fell} do not, and of {hidden} no idea is shown.
+Their {ideas} ideas were taken out one by one. A check gives the worst of three seeds of weights, order and data, and the best of
+three without an idea; what is told here is the main figure, with its bound and with what is measured without the ideas that
+break it. `evidence/<name>.py` says how, and `python -m evidence run SLUG` measures it again.
 """
 COLUMNS = ("slug", "title", "modality", "what to type", "evidence")
 
@@ -27,7 +27,6 @@ def page() -> str:
     counts = {"have": len(have), "all": len(listed), "measured": len(measured), "hold": verdicts.count("holds")}
     counts |= {"fell": verdicts.count("DOES NOT HOLD"), "hidden": verdicts.count("not shown")}
     counts |= {"ideas": sum(len(row["ideas"]) for row in measured)}
-    counts |= {"missed": sum(len(row.get("not shown", ())) for row in measured)}
     parts = [HEAD.format(**counts)]
     for family in sorted({r.family for r in listed}):
         mine = [r for r in listed if r.family == family]

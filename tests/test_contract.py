@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from headstart import contract
 from headstart.contract import check_recipe, works
-from headstart.corrupt import clean, corrupt, noise, random
+from headstart.corrupt import clean, corrupt, keep, noise, random
 from headstart.errors import Mistake
 from headstart.losses import mse
 from headstart.nn.encoder import encoder
@@ -21,7 +22,7 @@ from headstart.shelf.find import find, names
 from headstart.shelf.measured import matrix
 from headstart.targets import features
 from headstart.teacher import Ema
-from headstart.terms import Meeting, Term, masked
+from headstart.terms import Meeting, Term, autoregress, contrast, masked
 from headstart.tiny import EVERY, tiny_data
 
 kept = functools.cache(tiny_data)  # samples are read once for all recipes
@@ -132,6 +133,40 @@ class Frozen(Ema):
         pass
 
 
+class Hasty(Ema):
+    """Moves by another share than it says."""
+
+    def after_step(self, student, step):
+        self.network.load_state_dict(student.state_dict())
+
+
+class Itself(Ema):
+    def adopt(self, student):
+        self.network = student
+
+    def after_step(self, student, step):
+        pass
+
+
+class peeking(nn.Module):
+    """A head that looks at what it should predict."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.out = Linear(width, 12)
+
+    def forward(self, z, view):
+        return self.out(z.values[view.hidden.index]) + view.clean.values[view.hidden.index]
+
+
+def blank(tokens, hidden, rng):
+    return tokens.with_values(tokens.values.index_fill(0, hidden.index, 0.0))
+
+
+def alone(*looks):
+    return sum(look.square().mean() for look in looks)
+
+
 class Eager(Ema):
     def adopt(self, student):
         super().adopt(student)
@@ -162,6 +197,13 @@ def test_a_plain_recipe_passes():
         (task(HALF, lambda enc: Boastful(enc.width)), r"'a' restores \[47, 12\] of \[48, 12\]"),
         (task(clean, lambda enc: Sociable(enc.width)), "'a' y meets others, and it reads"),
         (task(weights={"a": lambda step: 0.0}), "counts anything"),
+        (task(corrupt(random, 0.5, keep)), "what is hidden of view 'x' reaches what term 'a' predicts there"),
+        (task(HALF, lambda enc: masked(peeking(enc.width))), "what is hidden of view 'x' reaches"),
+        (task(corrupt(random, 1.0, blank)), "from nothing of the sample"),
+        (task(clean, lambda enc: autoregress(Linear(enc.width, 12))), "rows of view 'x' see those after them"),
+        (task(clean, lambda enc: contrast(("x",), Linear(enc.width, 8), alone)), "whatever the others are"),
+        (task(term=latent, teacher=lambda: Hasty(0.9)), "off from where its momentum"),
+        (task(term=latent, teacher=lambda: Itself(0.9)), "the teacher is the student"),
         (lambda source, size: None, r"called with \(data, size"),
     ],
 )  # fmt: skip
@@ -177,3 +219,18 @@ def test_a_refusal_comes_through():
     assert works(refuses, kept("text")) == "images only" and works(task(), kept("image")) == ""
     with pytest.raises(Mistake, match="images only"):
         check_recipe(refuses, kept("text"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [({"raio": 0.1}, "raio"), ({}, "nothing"), ({"ratio": float("nan")}, "the loss is nan")]
+)
+def test_an_idea_that_does_not_come_out_is_named(arguments, said, monkeypatch):
+    monkeypatch.setattr(contract, "ideas", lambda function: {"the idea": arguments})
+    with pytest.raises(AssertionError, match=f"'the idea' .*{said}"):
+        check_recipe(scaled, kept("image"))
+
+
+def scaled(data, size="S", ratio=1.0):
+    made = task()(data, size)
+    made.objective.weights = {"a": ratio}
+    return made

@@ -29,8 +29,8 @@ LEVELS = (
     "training train checkpoint log health probes scoring picture words",
     "adapt compress curate tasks interop",
     "reading checking",  # what data becomes, and what may be wrong with it
-    "contract",  # of a recipe, as a program
     "shelf",  # which recipes there are
+    "contract",  # of a recipe, as a program
     "encoded",  # a finished run: reads data as its plan did
     "planning",  # decides a run, by timing a few steps of it
     "report",

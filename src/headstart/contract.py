@@ -5,6 +5,7 @@ Run it over your own recipe with a few samples (`headstart.tiny.tiny_data` has a
 
 import dataclasses
 import inspect
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from . import interventions
 from .checkpoint import save_encoder
 from .data.feeding.loader import collate
 from .errors import Mistake
@@ -24,13 +26,17 @@ from .log import Log
 from .nn.encoder import Model, encoder, set_dtype
 from .objective import Loss
 from .recipe import Data, Recipe, Run, make
-from .step import Step
+from .shelf.find import ideas
+from .step import Step, at
+from .teacher import Ema
+from .terms import Term
 from .tokens import Batch, Layout
 from .train import train
 
 SIZE = Model(width=16, depth=2, heads=2)
 SMALL = {"codes": 32, "local": 2, "depth": 1, "width": 8, "queue": 24, "memory": 24}  # arguments that cost time
 TOTAL = 12  # steps of the training that is looked into
+ROUNDING = 1e-5  # what is the same may differ by so much
 STILL = 0.1  # share of the parameters whose gradient may be zero by chance (a ReLU that nothing passed)
 
 
@@ -50,6 +56,10 @@ def check_recipe(function: Callable[..., Recipe], data: Data, size: Model = SIZE
         check.state_comes_back()
         check.order_does_not_matter()
         check.ragged_equals_uniform()
+        check.hidden_stays_hidden()
+        check.nothing_looks_ahead()
+        check.others_matter()
+        check.ideas_come_out()
         check.bf16_is_finite()
         check.resumes_to_the_last_bit()
 
@@ -93,13 +103,13 @@ class _Check:
         made.objective.train()
         return made
 
-    def batch(self, made: Recipe, index: int = 2, at: np.ndarray | None = None) -> Batch:
+    def batch(self, made: Recipe, index: int = 2, samples: np.ndarray | None = None) -> Batch:
         step = Step(index, TOTAL)
-        at = made.data.samples(step) if at is None else at
-        return collate(made.data, at, step, made.objective.slots)
+        samples = made.data.samples(step) if samples is None else samples
+        return collate(made.data, samples, step, made.objective.slots)
 
-    def loss(self, made: Recipe, index: int = 2, at: np.ndarray | None = None) -> Loss:
-        return made.objective(self.batch(made, index, at), Step(index, TOTAL))
+    def loss(self, made: Recipe, index: int = 2, samples: np.ndarray | None = None) -> Loss:
+        return made.objective(self.batch(made, index, samples), Step(index, TOTAL))
 
     def descend(self, made: Recipe, index: int) -> Loss:
         """Forward and backward."""
@@ -171,6 +181,64 @@ class _Check:
                     f"term {name!r} brings {list(met.shape)} together, not [S, D]"
                 )
 
+    def hidden_stays_hidden(self) -> None:
+        """What is hidden of a sample does not reach what is predicted there; what is shown of it does."""
+        made = self.recipe()
+        for index in self.moments(made):
+            for name, term in self.running(made, index):
+                if term.hides is None:
+                    continue
+                assert term.hides in term.reads, f"term {name!r} hides {term.hides}, and reads {term.reads}"
+                batch, step = self.batch(made, index), Step(index, TOTAL)
+                through, used = interventions.leak(made.objective, batch, step, name)
+                hidden = interventions.view_of(made.objective, batch, step, term.hides).hidden
+                if math.isnan(used) or not len(hidden):
+                    continue  # a mixture of samples, or nothing is hidden at this step
+                assert through <= ROUNDING * max(1.0, used), (
+                    f"what is hidden of view {term.hides!r} reaches what term {name!r} predicts there: it moves by {through:.2g}"
+                )
+                assert used > 0, f"term {name!r} predicts hidden rows of view {term.hides!r} from nothing of the sample"
+
+    def nothing_looks_ahead(self) -> None:
+        """Where rows are predicted from those before them, no row sees those after it."""
+        made = self.recipe()
+        for name, term in made.objective._terms():
+            if term.ahead is not None:
+                early, late = interventions.looks_ahead(made.objective, self.batch(made), Step(2, TOTAL), term.ahead)
+                assert early <= ROUNDING * max(1.0, late), (
+                    f"term {name!r} predicts what comes next, and rows of view {term.ahead!r} see those after them"
+                )
+
+    def others_matter(self) -> None:
+        """Where views of a sample are brought together, other samples keep them from all becoming one."""
+        made = self.recipe()
+        for index in self.moments(made):
+            for name, term in self.running(made, index):
+                if term.meets() is not None:
+                    batch, step = self.batch(made, index), Step(index, TOTAL)
+                    assert interventions.others_matter(made.objective, batch, step, name) > ROUNDING, (
+                        f"term {name!r} brings views together, and asks the same of a sample whatever the others are"
+                    )
+
+    def ideas_come_out(self) -> None:
+        """Every idea that the recipe's file declares can be taken out by arguments that it has, and it trains without it."""
+        known = inspect.signature(self.function).parameters
+        for idea, arguments in ideas(self.function).items():
+            unknown = sorted(set(arguments) - set(known))
+            assert arguments and not unknown, (
+                f"idea {idea!r} is taken out by {unknown or 'nothing'}: name arguments of the recipe"
+            )
+            without = _Check(self.function, self.data, self.arguments | dict(arguments), self.place, self.size)
+            made = without.recipe()
+            for index in self.moments(made):
+                loss = self.loss(made, index)
+                assert loss.total.isfinite(), f"without idea {idea!r} the loss is {loss.total}"
+
+    def running(self, made: Recipe, index: int) -> list[tuple[str, Term]]:
+        """The terms that count at a step."""
+        step = Step(index, TOTAL)
+        return [(n, t) for n, t in made.objective._terms() if at(made.objective.weights.get(n, 1.0), step)]
+
     def teacher_moves_without_gradient(self) -> None:
         made = self.recipe()
         objective = made.objective
@@ -178,6 +246,8 @@ class _Check:
             assert not any(t.reads_teacher for _, t in objective._terms()), "a term reads a teacher, and there is none"
             return
         network = objective.teacher.network
+        shared = {p.data_ptr() for p in network.parameters()} & {p.data_ptr() for p in objective._led().parameters()}
+        assert not shared, "the teacher is the student: they share tensors"
         assert not any(p.requires_grad for p in network.parameters()), "the teacher would learn by gradient"
         start = {n: p.clone() for n, p in network.named_parameters()}
         optimizer = made.optim.build(objective)
@@ -193,6 +263,9 @@ class _Check:
         frozen = 1 - len(moves) / max(1, sum(1 for n, _ in objective.named_parameters() if n.startswith("encoders.")))
         moved = [n for n, p in network.named_parameters() if not torch.equal(p, start[n])]
         assert len(moved) > (0.8 - frozen) * len(start), f"only {len(moved)} of {len(start)} teacher's tensors moved"
+        if isinstance(objective.teacher, Ema):
+            off = interventions.taught(objective, Step(TOTAL // 2, TOTAL))
+            assert off <= ROUNDING, f"the teacher is {off:.2g} off from where its momentum would bring it"
 
     def state_comes_back(self) -> None:
         made, other = self.recipe(), self.recipe(seed=1)
@@ -205,9 +278,10 @@ class _Check:
 
     def order_does_not_matter(self) -> None:
         made = self.recipe()
-        at = np.random.default_rng(0).permutation(len(self.data.source))[: min(self.data.batch, len(self.data.source))]
+        count = min(self.data.batch, len(self.data.source))
+        samples = np.random.default_rng(0).permutation(len(self.data.source))[:count]
         for index in self.moments(made):
-            one, other = (self.loss(made, index, each).total for each in (at, at[::-1].copy()))
+            one, other = (self.loss(made, index, each).total for each in (samples, samples[::-1].copy()))
             _near(other, one, f"at step {index} samples in another order give another loss")
 
     def moments(self, made: Recipe) -> tuple[int, ...]:

@@ -21,8 +21,8 @@ from .tree import replace
 
 
 def exchanged(tokens: Tokens, mask: Bool[Tensor, "T"], by: int = 1) -> Tokens:
-    """The same rows where those of the mask say what the row at their place says in the `by`-th sample after theirs: other content,
-    and of a kind that there is."""
+    """The same rows where those of the mask say what the row at their place says in the `by`-th sample after theirs: other
+    content, and of a kind that there is."""
     spans = tokens.layout
     content = spans.cu.diff() - spans.slots
     other = (spans.seg + by) % spans.segments
@@ -59,10 +59,10 @@ def read(objective: Objective, batch: Batch, step: Step, what: Callable[[Scene],
     terms = {term: _term(objective, term)} if term else None
     with torch.no_grad(), at_rest(objective):
         scene = objective.scene(batch, step, terms)
-        return what(replace_term(scene, term)).float()
+        return what(shown_to(scene, term)).float()
 
 
-def replace_term(scene: Scene, term: str) -> Scene:
+def shown_to(scene: Scene, term: str) -> Scene:
     """The scene as this term is shown it."""
     return Scene(scene.views, scene.student, scene.teacher, scene.batch, scene.step, term)
 
@@ -89,7 +89,7 @@ def leak(objective: Objective, batch: Batch, step: Step, term: str, samples: int
     """(how far the prediction for a sample's hidden rows moves when these rows say something else, and when the rows that are
     shown do): the first is 0 where nothing of what is hidden gets through, the second is not where the rest is used.
 
-    NaN where the view is no choice among the rows of the batch (mixtures, pictures of another scale), so that this cannot be asked.
+    NaN where the view is no choice among the rows of the batch (mixtures, pictures of another scale): this cannot be asked then.
     """
     asked = _term(objective, term)
     assert asked.hides is not None, f"term {term!r} says of no view that it predicts its hidden rows"
@@ -97,7 +97,7 @@ def leak(objective: Objective, batch: Batch, step: Step, term: str, samples: int
     rows = batch.tokens[source]
     if len(view.clean) != len(rows) or not torch.equal(view.clean.values, rows.values):
         return float("nan"), float("nan")
-    before, seg = read(objective, batch, step, asked.predicted, term), view.clean.layout.seg
+    before = read(objective, batch, step, asked.predicted, term)
     through, used = 0.0, 0.0
     for sample in range(min(samples, batch.size)):
         mine = in_sample(view.clean.layout, sample, batch.size)
@@ -109,7 +109,6 @@ def leak(objective: Objective, batch: Batch, step: Step, term: str, samples: int
         same = hidden.shape == before.shape and len(own) == len(before)
         through = max(through, moved(before[own], hidden[own]) if same else float("inf"))
         used = max(used, moved(before[own], shown[own]) if same else float("inf"))
-    assert seg.shape[0] == len(view.clean)
     return through, used
 
 
@@ -147,7 +146,7 @@ def others_matter(objective: Objective, batch: Batch, step: Step, term: str) -> 
 
     def asks(given: Batch) -> Tensor:
         with at_rest(objective):
-            scene = replace_term(objective.scene(given, step, {term: asked}), term)
+            scene = shown_to(objective.scene(given, step, {term: asked}), term)
             z = [scene.student.z[name] for name in asked.reads]
             grads = torch.autograd.grad(asked(scene), [rows.values for rows in z], allow_unused=True)
         own = [
