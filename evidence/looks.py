@@ -11,7 +11,7 @@ from torch import Tensor
 
 from headstart.interventions import view_of
 from headstart.recipe import Recipe
-from headstart.tokens import Tokens, View
+from headstart.tokens import Tokenizer, Tokens, View, split
 
 from .lab import Trial
 
@@ -113,3 +113,8 @@ def rows_of_sample(tokens: Tokens, sample: int) -> Tensor:
     """The content rows of one segment, [n, ...]."""
     spans = tokens.layout
     return tokens.values[int(spans.cu[sample]) + spans.slots : int(spans.cu[sample + 1])]
+
+
+def decoded(tokens: Tokens, tokenizer: Tokenizer) -> Tensor:
+    """[S, ...] the samples of equally many rows that these segments are, as their tokenizer gives them back."""
+    return torch.stack([tokenizer.decode(one) for one in split(tokens, [1] * tokens.layout.segments)])
