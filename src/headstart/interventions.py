@@ -89,7 +89,8 @@ def leak(objective: Objective, batch: Batch, step: Step, term: str, samples: int
     """(how far the prediction for a sample's hidden rows moves when these rows say something else, and when the rows that are
     shown do): the first is 0 where nothing of what is hidden gets through, the second is not where the rest is used.
 
-    NaN where the view is no choice among the rows of the batch (mixtures, pictures of another scale): this cannot be asked then.
+    NaN where this cannot be asked: the view is no choice among the rows of the batch (mixtures, pictures of another scale), or
+    what is hidden hangs on what rows say.
     """
     asked = _term(objective, term)
     assert asked.hides is not None, f"term {term!r} says of no view that it predicts its hidden rows"
@@ -102,6 +103,10 @@ def leak(objective: Objective, batch: Batch, step: Step, term: str, samples: int
     for sample in range(min(samples, batch.size)):
         mine = in_sample(view.clean.layout, sample, batch.size)
         own = mine[view.hidden.index]
+        for which in (view.hidden.mask, ~view.hidden.mask):
+            again = view_of(objective, altered(batch, source, mine & which), step, asked.hides)
+            if again.hidden.mask.shape != view.hidden.mask.shape or not torch.equal(again.hidden.mask, view.hidden.mask):
+                return float("nan"), float("nan")
         hidden, shown = (
             read(objective, altered(batch, source, mine & which), step, asked.predicted, term)
             for which in (view.hidden.mask, ~view.hidden.mask)
