@@ -4,14 +4,17 @@ Neighbours are rows whose coordinates differ by one step of the grid in one axis
 """
 
 from collections.abc import Iterable
+from itertools import permutations
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from headstart.interventions import view_of
+from headstart.interventions import altered, at_rest, shown_to, view_of
+from headstart.objective import Objective
 from headstart.recipe import Recipe
-from headstart.tokens import Tokenizer, Tokens, View, split
+from headstart.step import Step
+from headstart.tokens import Batch, Tokenizer, Tokens, View, split
 
 from .lab import Trial
 
@@ -118,3 +121,29 @@ def rows_of_sample(tokens: Tokens, sample: int) -> Tensor:
 def decoded(tokens: Tokens, tokenizer: Tokenizer) -> Tensor:
     """[S, ...] the samples of equally many rows that these segments are, as their tokenizer gives them back."""
     return torch.stack([tokenizer.decode(one) for one in split(tokens, [1] * tokens.layout.segments)])
+
+
+def partner_matters(objective: Objective, batch: Batch, step: Step, term: str, samples: int = 8) -> float:
+    """How far what a term asks of a part of a sample (the gradient) moves when the sample's other part says something else, over
+    how far it does when that part of a stranger does; the least of the ways between the parts that meet."""
+    asked = dict(objective._terms())[term]
+
+    def asks(given: Batch, name: str) -> Tensor:
+        with at_rest(objective):
+            scene = shown_to(objective.scene(given, step, {term: asked}), term)
+            (grad,) = torch.autograd.grad(asked(scene), [scene.student.z[name].values], allow_unused=True)
+        return torch.zeros_like(scene.student.z[name].values) if grad is None else grad
+
+    spans = {name: batch.tokens[objective.views[name][0]].layout for name in asked.reads}
+    whole = [
+        i for i, n in enumerate(zip(*(s.lengths for s in spans.values()), strict=True)) if min(n) > objective.slots
+    ]
+    ratios = []
+    for a, b in permutations(asked.reads, 2):
+        before, moves = asks(batch, a), np.zeros(2)
+        for mine, other in zip(whole[:samples], [*whole[1 : samples + 1], *whole[:1]], strict=False):
+            for k, sample in enumerate((mine, other)):
+                changed = altered(batch, objective.views[b][0], spans[b].seg == sample)
+                moves[k] += float((asks(changed, a) - before)[spans[a].seg == mine].norm())
+        ratios.append(moves[0] / max(1e-12, moves[1]))
+    return float(min(ratios))
