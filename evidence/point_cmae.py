@@ -38,7 +38,7 @@ def check(trial: Trial) -> Iterator[Figure]:
     yield Figure(
         "how what is asked of each last map hangs on what both views hide",
         restoring(objective, batch, step),
-        above=0.05,
+        above=0.04,
     )
     yield Figure("how what is asked of a decoder hangs on the other one", agreeing(objective, batch, step), above=5e-3)
     yield Figure(
