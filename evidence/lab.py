@@ -233,3 +233,30 @@ def each_batch(trial: Trial, recipe: Recipe, count: int, size: int | None = None
     """The batches of `count` steps spread over training."""
     for index in range(count):
         yield trial.batch(recipe, index, count, size)
+
+
+def photographs(trial: Trial, side: int = 16, most: int | None = None) -> Real:
+    """Squares cut from the two photographs of scikit-learn, [n, 3, side, side] uint8; their truth is which of twelve parts of
+    which photograph they lie in."""
+    from sklearn.datasets import load_sample_images
+
+    squares, parts = [], []
+    for number, picture in enumerate(load_sample_images().images):
+        down, across = picture.shape[0] // side, picture.shape[1] // side
+        cut = picture[: down * side, : across * side].reshape(down, side, across, side, 3)
+        squares.append(cut.transpose(0, 2, 4, 1, 3).reshape(-1, 3, side, side))
+        part = 4 * (np.arange(down) * 3 // down)[:, None] + np.arange(across) * 4 // across
+        parts.append((12 * number + part).ravel())
+    return divided(np.concatenate(squares), np.concatenate(parts), trial, most=most)
+
+
+def windows(trial: Trial, count: int, side: int = 32, held: bool = False) -> np.ndarray:
+    """[count, 3, side, side] uint8, cut anywhere from the two photographs of scikit-learn at half their size: from the left seven
+    tenths, or, `held`, from the rest."""
+    from sklearn.datasets import load_sample_images
+
+    whole, rng = [picture[::2, ::2].transpose(2, 0, 1) for picture in load_sample_images().images], trial.rng
+    _, high, wide = whole[0].shape
+    low, end = (7 * wide // 10, wide) if held else (0, 7 * wide // 10)
+    places = zip(rng.integers(0, high - side, count), rng.integers(low, end - side, count), strict=True)
+    return np.stack([whole[i % 2][:, top : top + side, left : left + side] for i, (top, left) in enumerate(places)])
