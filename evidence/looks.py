@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headstart.interventions import altered, at_rest, shown_to, view_of
+from headstart.interventions import altered, at_rest, in_sample, moved, read, shown_to, view_of
 from headstart.objective import Objective
 from headstart.recipe import Recipe
 from headstart.step import Step
@@ -147,3 +147,18 @@ def partner_matters(objective: Objective, batch: Batch, step: Step, term: str, s
                 moves[k] += float((asks(changed, a) - before)[spans[a].seg == mine].norm())
         ratios.append(moves[0] / max(1e-12, moves[1]))
     return float(min(ratios))
+
+
+def own_context(objective: Objective, batch: Batch, step: Step, term: str, context: str, samples: int = 4) -> float:
+    """When the context of one sample says something else: how far what is predicted of its hidden rows moves, over that and how
+    far it does of all other samples: 1 where each looks at its own context, 0 where at none or at another's."""
+    asked = dict(objective._terms())[term]
+    assert asked.hides is not None, f"term {term!r} says of no view that it predicts its hidden rows"
+    view, source = view_of(objective, batch, step, asked.hides), objective.views[context][0]
+    before, moves = read(objective, batch, step, asked.predicted, term), np.zeros(2)
+    for sample in range(samples):
+        other = altered(batch, source, in_sample(batch.tokens[source].layout, sample, batch.size))
+        after = read(objective, other, step, asked.predicted, term)
+        mine = in_sample(view.clean.layout, sample, batch.size)[view.hidden.index]
+        moves += moved(before[mine], after[mine]), moved(before[~mine], after[~mine])
+    return float(moves[0] / max(1e-12, moves.sum()))
