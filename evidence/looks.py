@@ -123,23 +123,24 @@ def decoded(tokens: Tokens, tokenizer: Tokenizer) -> Tensor:
     return torch.stack([tokenizer.decode(one) for one in split(tokens, [1] * tokens.layout.segments)])
 
 
-def partner_matters(objective: Objective, batch: Batch, step: Step, term: str, samples: int = 8) -> float:
-    """How far what a term asks of a part of a sample (the gradient) moves when the sample's other part says something else, over
-    how far it does when that part of a stranger does; the least of the ways between the parts that meet."""
-    asked = dict(objective._terms())[term]
+def partner_matters(objective: Objective, batch: Batch, step: Step, samples: int = 8) -> float:
+    """How far what is asked of a part of a sample (the gradient) moves when the sample's other part says something else, over how
+    far it does when that part of a stranger does; the least of the ways between all parts."""
+    terms = dict(objective._terms())
 
     def asks(given: Batch, name: str) -> Tensor:
         with at_rest(objective):
-            scene = shown_to(objective.scene(given, step, {term: asked}), term)
-            (grad,) = torch.autograd.grad(asked(scene), [scene.student.z[name].values], allow_unused=True)
-        return torch.zeros_like(scene.student.z[name].values) if grad is None else grad
+            scene = objective.scene(given, step)
+            total = torch.stack([term(shown_to(scene, n)) for n, term in terms.items()]).sum()
+        (grad,) = torch.autograd.grad(total, [scene.student.z[name].values])
+        return grad
 
-    spans = {name: batch.tokens[objective.views[name][0]].layout for name in asked.reads}
+    spans = {name: batch.tokens[source].layout for name, (source, _) in objective.views.items()}
     whole = [
         i for i, n in enumerate(zip(*(s.lengths for s in spans.values()), strict=True)) if min(n) > objective.slots
     ]
     ratios = []
-    for a, b in permutations(asked.reads, 2):
+    for a, b in permutations(spans, 2):
         before, moves = asks(batch, a), np.zeros(2)
         for mine, other in zip(whole[:samples], [*whole[1 : samples + 1], *whole[:1]], strict=False):
             for k, sample in enumerate((mine, other)):
