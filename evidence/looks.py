@@ -123,7 +123,7 @@ def decoded(tokens: Tokens, tokenizer: Tokenizer) -> Tensor:
     return torch.stack([tokenizer.decode(one) for one in split(tokens, [1] * tokens.layout.segments)])
 
 
-def partner_matters(objective: Objective, batch: Batch, step: Step, samples: int = 8) -> float:
+def partner_matters(objective: Objective, batch: Batch, step: Step, samples: int = 6) -> float:
     """How far what is asked of a part of a sample (the gradient) moves when the sample's other part says something else, over how
     far it does when that part of a stranger does; the least of the ways between all parts."""
     terms = dict(objective._terms())
@@ -150,7 +150,7 @@ def partner_matters(objective: Objective, batch: Batch, step: Step, samples: int
     return float(min(ratios))
 
 
-def own_context(objective: Objective, batch: Batch, step: Step, term: str, context: str, samples: int = 4) -> float:
+def own_context(objective: Objective, batch: Batch, step: Step, term: str, context: str, samples: int = 6) -> float:
     """When the context of one sample says something else: how far what is predicted of its hidden rows moves, over that and how
     far it does of all other samples: 1 where each looks at its own context, 0 where at none or at another's."""
     asked = dict(objective._terms())[term]
