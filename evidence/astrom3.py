@@ -1,127 +1,129 @@
-"""AstroM3: three noisy views of one latent, each missing from a tenth of the samples, find each other pair by pair.
+"""AstroM3: the mean, the error and the worst of what was measured of a tumour's cells are three parts of one sample, and find
+each other pair by pair, though a tenth of the samples lacks each."""
 
-The ablation shuffles which views belong together.
-"""
-
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from itertools import combinations, permutations
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from headstart.corrupt import clean
-from headstart.data.feeding.loader import collate
 from headstart.data.sources.listed import ListSource
-from headstart.nn.encoder import Model, encoder
-from headstart.nn.heads import mean
-from headstart.nn.linear import Linear
+from headstart.interventions import at_rest, others_matter, shown_to
 from headstart.objective import Objective
-from headstart.optim import AdamW
-from headstart.recipe import Data, Recipe
-from headstart.step import Step, warmup_cosine
-from headstart.terms import classify
+from headstart.recipe import Data
+from headstart.scoring.pairs import meet, meetings
+from headstart.step import Step
 from headstart.tokenizers import named
-from headstart.tokenizers.want import Want
+from headstart.tokens import Batch
 
-from .claim import Claim, Figure
-from .lab import fit, linear, recipe
+from .claim import Figure
+from .lab import Trial, each_batch, measured
+from .looks import partner_matters
 
-SIZE = Model(width=32, depth=1, heads=2)
-CLASSES, LABELLED = 8, 200
-SEEN, HELD = 2000, 512
-PARTS = {"curve": "series", "spectrum": "series", "facts": "table"}
-
-
-def check() -> Claim:
-    samples, labels = stars(SEEN + HELD)
-    intact = vectors(samples[:SEEN], samples)
-    order = [np.random.default_rng(i).permutation(SEEN) for i in range(3)]
-    mixed = [{p: samples[o[i]][p] for p, o in zip(PARTS, order, strict=True)} for i in range(SEEN)]
-    shuffled = vectors(mixed, samples)
-    found, lost = (min(directed(v[a], v[b]) for a, b in permutations(PARTS, 2)) * HELD for v in (intact, shuffled))
-
-    together = judged(intact, PARTS, labels)
-    scratch = max(supervised(samples, part, labels) for part in PARTS)
-    without = min(judged(intact, two, labels) for two in combinations(PARTS, 2))
-    one = min(judged(intact, (part,), labels) for part in PARTS)
-    gone = together - without
-    return Claim(
-        (
-            Figure("recall at 1, worst of six ways, over chance", found, above=10, baseline=lost, said="parts shuffled"),
-            Figure("probe of all parts, 200 labels", together, above=scratch + 0.05, baseline=scratch, said="supervised"),
-            Figure("what it loses where a part is missing", gone, below=0.08, baseline=together - one, said="two missing"),
-        )
-    )  # fmt: skip
+PARTS, COLUMNS = ("mean", "error", "worst"), 10  # of the thirty columns ten each, in this order
+STEPS = 200
+NOT_SHOWN = {
+    "the mean of all parts is a better sample": "the class of a tumour is told as well by the measurements themselves"
+}
 
 
-def stars(count: int) -> tuple[list[dict[str, object]], np.ndarray]:
-    """A latent of 16 numbers about one of eight centres, seen as a curve, as a spectrum and as a row of a table."""
-    r = np.random.default_rng(0)
-    label = r.integers(CLASSES, size=count)
-    latent = 0.8 * r.standard_normal((CLASSES, 16))[label] + r.standard_normal((count, 16))
-    mixes = [r.standard_normal((16, n)) / 4 for n in (48, 48, 16)]
-    curve, spectrum, facts = (latent @ mix + 0.7 * r.standard_normal((count, mix.shape[1])) for mix in mixes)
-    rows = [{f"fact {j}": float(x) for j, x in enumerate(row)} for row in facts]
-    return [
-        {"curve": c[None].astype("f4"), "spectrum": s[None].astype("f4"), "facts": f}
-        for c, s, f in zip(curve, spectrum, rows, strict=True)
-    ], label
+def check(trial: Trial) -> Iterator[Figure]:
+    real = measured(trial, "breast_cancer")
+    whole = [in_parts(row) for row in real.samples]
+    tokenizers = {part: named("table").fit([sample[part] for sample in whole]) for part in PARTS}
+    made = trial.recipe(Data(ListSource(lacking(whole, trial), "pair"), tokenizers, trial.batch_size))
+    objective, batches = made.objective, each_batch(trial, made, 8, size=64)
+    batch, step = next(each for each in batches if all(rows.content[0] for rows in each[0].tokens.values()))
+    partner = partner_matters(objective, batch, step)
+    yield Figure(
+        "what another part changes in what is asked of a part, over what a stranger's does", partner, above=5.0
+    )
+    others = min(others_matter(objective, batch, step, term) for term in objective.terms)
+    yield Figure("what the other samples change in what is asked of one", others, above=1e-4)
+    alike = meddling(objective, batch, step)
+    yield Figure("what a temperature does to the losses of other pairs, over its own", alike, below=1e-6)
+    yield Figure("asked of the batch that lack a part", short(objective, batch, step), above=0.12)
+    off = float(objective(batch, step).total.detach()) - summed(objective, batch, step)
+    yield Figure("loss less the sum of both cross-entropies of all pairs", abs(off), below=1e-3)
+
+    objective = trial.fit(made, STEPS, among=real.bank)
+    data = Data(ListSource(whole, "pair"), tokenizers)
+    found = min(recalled(objective, data, real.query))
+    yield Figure("held-out parts found by another part, worst of six ways, over chance", found, above=10.0)
 
 
-def data_of(samples: list[dict[str, object]]) -> Data:
-    tokenizers = {
-        p: named(k).fit([s[p] for s in samples if s[p] is not None][:256], Want(patch=12)) for p, k in PARTS.items()
+def in_parts(row: np.ndarray) -> dict[str, dict[str, float] | None]:
+    return {
+        part: {f"{part} {j}": float(x) for j, x in enumerate(row[COLUMNS * i : COLUMNS * (i + 1)])}
+        for i, part in enumerate(PARTS)
     }
-    return Data(ListSource(samples, "pair"), tokenizers, batch=128)
 
 
-def vectors(seen: list[dict[str, object]], every: list[dict[str, object]]) -> dict[str, np.ndarray]:
-    """Unit vectors of all samples by part, after 200 steps on samples of which a tenth lacks each part."""
-    gone = np.random.default_rng(1).permutation(len(seen))
-    tenth = len(seen) // 10
-    lacking = [dict(s) for s in seen]
-    for k, name in enumerate(PARTS):
-        for i in gone[k * tenth : (k + 1) * tenth]:
-            lacking[i][name] = None
-    data = data_of(lacking)
-    objective = fit(recipe("astrom3", data, SIZE, width=32), 200, lr=2e-3)
-    batch = collate(Data(ListSource(every, "pair"), data.tokenizers), np.arange(len(every)), Step(0, 1), 1)
-    heads = {name: head for term in objective.terms.values() for name, head in term.head.items()}
-    with torch.no_grad():
-        return {
-            name: F.normalize(heads[name](mean(objective.encoders[name](tokens))), dim=1).numpy()
-            for name, tokens in batch.tokens.items()
-        }
+def lacking(
+    whole: Sequence[dict[str, dict[str, float] | None]], trial: Trial
+) -> list[dict[str, dict[str, float] | None]]:
+    """The samples, a tenth of them without the first part, another tenth without the second, and a tenth without the third."""
+    order, tenth = trial.rng.permutation(len(whole)), len(whole) // 10
+    out = [dict(sample) for sample in whole]
+    for i, part in enumerate(PARTS):
+        for j in order[i * tenth : (i + 1) * tenth]:
+            out[j][part] = None
+    return out
 
 
-def directed(a: np.ndarray, b: np.ndarray) -> float:
-    """How often a held-out a is nearest to its own b."""
-    return float(((a[SEEN:] @ b[SEEN:].T).argmax(1) == np.arange(HELD)).mean())
+def meddling(objective: Objective, batch: Batch, step: Step) -> float:
+    """How steeply the losses of pairs hang on what the loss of another pair learns, over how steeply that pair's does."""
+    terms = dict(objective._terms())
+    with at_rest(objective):
+        scene = objective.scene(batch, step)
+        losses = {name: term(shown_to(scene, name)) for name, term in terms.items()}
+    own, other = [0.0], [0.0]
+    for name, term in terms.items():
+        learnt = [p for p in term.loss.parameters() if p.requires_grad]
+        for asked, loss in losses.items() if learnt else ():
+            grads = torch.autograd.grad(loss, learnt, retain_graph=True, allow_unused=True)
+            (own if asked == name else other).extend(float(g.abs().max()) for g in grads if g is not None)
+    return max(other) / max(own) if max(own) else float("nan")
 
 
-def judged(found: dict[str, np.ndarray], parts: Iterable[str], labels: np.ndarray) -> float:
-    """Accuracy on the mean of these parts of held-out samples, of a probe that learnt from the mean of all."""
-    # Each part lies about a centre of its own (the "modality gap"), which is no news of a sample: without this the mean of two
-    # parts is not where the mean of three was, and a missing part costs 26 points instead of a few.
-    centred = {part: v - v[:SEEN].mean(0) for part, v in found.items()}
-    seen, held = np.mean([*centred.values()], 0), np.mean([centred[part] for part in parts], 0)
-    return linear(seen[:SEEN], labels[:SEEN], held[SEEN:], labels[SEEN:], LABELLED)
+def short(objective: Objective, batch: Batch, step: Step) -> float:
+    """The share of the samples of which something is asked though a part is missing."""
+    with at_rest(objective):
+        scene = objective.scene(batch, step)
+        total = torch.stack([term(shown_to(scene, name)) for name, term in objective._terms()]).sum()
+    z = scene.student.z
+    grads = torch.autograd.grad(total, [rows.values for rows in z.values()])
+    asked, lacks = np.zeros(batch.size, bool), np.zeros(batch.size, bool)
+    for rows, grad in zip(z.values(), grads, strict=True):
+        lacks |= np.array(rows.content) == 0
+        asked[rows.layout.seg[grad.abs().amax(1) > 0].unique().numpy()] = True
+    return float((asked & lacks).mean())
 
 
-def supervised(samples: list[dict[str, object]], part: str, labels: np.ndarray) -> float:
-    """Held-out accuracy of an encoder of one part that learns from the labels alone."""
-    data = Data(
-        ListSource([s[part] for s in samples[:LABELLED]], PARTS[part]), {"x": data_of(samples).tokenizers[part]}, 100
-    )
-    torch.manual_seed(0)
-    enc = encoder(data.tokenizers, SIZE)
-    name = classify(
-        head=Linear(enc.width, CLASSES), label=lambda view, scene: torch.from_numpy(labels)[scene.batch.index]
-    )
-    optim = AdamW(lr=warmup_cosine(2e-3), weight_decay=0.05)
-    fit(Recipe(Objective(enc, {"x": clean}, {"name": name}), data, optim, 60), 60)
-    held = Data(ListSource([s[part] for s in samples[SEEN:]], PARTS[part]), data.tokenizers)
-    with torch.no_grad():
-        said = name.head(mean(enc(collate(held, np.arange(HELD), Step(0, 1), 1).tokens["x"])))
-    return float((said.argmax(1).numpy() == labels[SEEN:]).mean())
+@torch.no_grad()
+def summed(objective: Objective, batch: Batch, step: Step) -> float:
+    """The paper's loss on the vectors that meet, in double precision: both ways of every two parts, without a half."""
+    with at_rest(objective):
+        scene = objective.scene(batch, step)
+    head = {name: pair.meeting for pair in meetings(objective) for name in pair.parts}
+    total = 0.0
+    for a, b in combinations(PARTS, 2):
+        here, there = scene.student.z[a], scene.student.z[b]
+        both = torch.tensor([n > 0 and m > 0 for n, m in zip(here.content, there.content, strict=True)])
+        x, y = (F.normalize(head[p].project(p, z).double()[both], dim=1) for p, z in ((a, here), (b, there)))
+        logits, mine = 100 * x @ y.T, torch.arange(len(x))
+        total += float(F.cross_entropy(logits, mine) + F.cross_entropy(logits.T, mine))
+    return total
+
+
+def recalled(objective: Objective, data: Data, query: np.ndarray) -> Iterator[float]:
+    """How often a part's nearest is its own other part, over chance, one way after another."""
+    head = {name: pair for pair in meetings(objective) for name in pair.parts}
+    vectors = {}
+    for part in PARTS:
+        sides = meet(objective, data, query, head[part])
+        vectors[part] = sides[head[part].parts.index(part)]
+    for a, b in permutations(PARTS, 2):
+        right = (vectors[a] @ vectors[b].T).argmax(1) == np.arange(len(query))
+        yield float(right.mean() * len(query))
