@@ -124,8 +124,8 @@ def decoded(tokens: Tokens, tokenizer: Tokenizer) -> Tensor:
 
 
 def partner_matters(objective: Objective, batch: Batch, step: Step, samples: int = 6) -> float:
-    """How far what is asked of a part of a sample (the gradient) moves when the sample's other part says something else, over how
-    far it does when that part of a stranger does; the least of the ways between all parts."""
+    """How far what is asked of a view of a sample (the gradient) moves when the sample's other view says something else, over how
+    far it does when that view of a stranger does; the least of the ways between all views."""
     terms = dict(objective._terms())
 
     def asks(given: Batch, name: str) -> Tensor:
@@ -135,17 +135,16 @@ def partner_matters(objective: Objective, batch: Batch, step: Step, samples: int
         (grad,) = torch.autograd.grad(total, [scene.student.z[name].values])
         return grad
 
-    spans = {name: batch.tokens[source].layout for name, (source, _) in objective.views.items()}
-    whole = [
-        i for i, n in enumerate(zip(*(s.lengths for s in spans.values()), strict=True)) if min(n) > objective.slots
-    ]
+    made = {name: objective.view(name, batch, step) for name in objective.views}
+    rows = zip(*(view.seen.content for view in made.values()), strict=True)
+    whole = [i for i, n in enumerate(rows) if min(n) > 0]
     ratios = []
-    for a, b in permutations(spans, 2):
-        before, moves = asks(batch, a), np.zeros(2)
+    for a, b in permutations(made, 2):
+        before, moves, clean = asks(batch, a), np.zeros(2), made[b].clean.layout
         for mine, other in zip(whole[:samples], [*whole[1 : samples + 1], *whole[:1]], strict=False):
             for k, sample in enumerate((mine, other)):
-                changed = altered(batch, objective.views[b][0], spans[b].seg == sample)
-                moves[k] += float((asks(changed, a) - before)[spans[a].seg == mine].norm())
+                changed = altered(batch, objective.views[b][0], (clean.seg == sample) & ~made[b].hidden.mask)
+                moves[k] += float((asks(changed, a) - before)[made[a].seen.layout.seg == mine].norm())
         ratios.append(moves[0] / max(1e-12, moves[1]))
     return float(min(ratios))
 
