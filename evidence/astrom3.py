@@ -37,7 +37,7 @@ def check(trial: Trial) -> Iterator[Figure]:
     batch, step = next(each for each in batches if all(rows.content[0] for rows in each[0].tokens.values()))
     partner = partner_matters(objective, batch, step)
     yield Figure(
-        "what another part changes in what is asked of a part, over what a stranger's does", partner, above=5.0
+        "what another part changes in what is asked of a part, over what a stranger's does", partner, above=2.5
     )
     others = min(others_matter(objective, batch, step, term) for term in objective.terms)
     yield Figure("what the other samples change in what is asked of one", others, above=1e-4)
