@@ -260,3 +260,17 @@ def windows(trial: Trial, count: int, side: int = 32, held: bool = False) -> np.
     low, end = (7 * wide // 10, wide) if held else (0, 7 * wide // 10)
     places = zip(rng.integers(0, high - side, count), rng.integers(low, end - side, count), strict=True)
     return np.stack([whole[i % 2][:, top : top + side, left : left + side] for i, (top, left) in enumerate(places)])
+
+
+def prose(trial: Trial, count: int, length: int, held: bool = False) -> list[str]:
+    """Stretches of so many letters of the English in which scikit-learn describes its data sets, begun anywhere: of seven tenths
+    of it, or, `held`, of the rest. Which descriptions come first is the trial's chance."""
+    from importlib.resources import files
+
+    found = sorted((file for file in files("sklearn.datasets.descr").iterdir() if file.name.endswith(".rst")), key=str)
+    texts = [" ".join(file.read_text(encoding="ascii", errors="ignore").split()) for file in found]
+    whole = " ".join(texts[i] for i in trial.rng.permutation(len(texts)))
+    cut = 7 * len(whole) // 10
+    part = whole[cut:] if held else whole[:cut]
+    rng = np.random.default_rng([trial.seed, held])
+    return [part[at : at + length] for at in rng.integers(0, len(part) - length, count).tolist()]
