@@ -231,7 +231,10 @@ def test_ids_with_the_same_neighbours_are_one_cluster():
 
 def test_halves_belong_together_or_not():
     made = structural_ssl_rts_slm(tiny_data("text"), size=TINY, task="ssp")
-    scene = made.objective.scene(batch_of(made, STEP), STEP)
+    batch = batch_of(made, STEP)
+    loss = made.objective(batch, STEP)  # beside what was swapped in both halves
+    assert_close(loss.total, loss.parts["same"] + (loss.parts["slm a"] + loss.parts["slm b"]) / 2)
+    scene = made.objective.scene(batch, STEP)
     a, b = scene.views["a"], scene.views["b"]
     clean = scene.batch.tokens["x"]
     assert a.clean.content == tuple(n // 2 for n in clean.content) and sorted(b.label.tolist()) == [0, 0, 0, 1, 1, 1]
