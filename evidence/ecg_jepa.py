@@ -1,26 +1,22 @@
 """ECG-JEPA: long stretches are hidden, a slow teacher that read all says what is wanted there, and the context tells it."""
 
 from collections.abc import Iterator
-from dataclasses import replace as exchanged
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from headstart.data.feeding.loader import collate
 from headstart.data.sources.array import ArraySource
-from headstart.interventions import altered, leak, read, shown_to, view_of
+from headstart.interventions import leak, shown_to
 from headstart.objective import Objective
 from headstart.recipe import Data
-from headstart.scene import Scene
 from headstart.step import Step
-from headstart.terms import masked
-from headstart.tokens import Batch
 from headstart.tree import replace
 
 from . import looks
 from .claim import Figure
 from .lab import Trial
+from .latent import latent, mixed, strange, wanted
 from .led import followed
 
 STEPS, POINTS, BANK, HELD = 200, 200, 600, 200
@@ -66,33 +62,6 @@ def waves(r: np.random.Generator, count: int) -> np.ndarray:
     return (x + 0.1 * r.standard_normal(x.shape)).astype(np.float32)
 
 
-def latent(objective: Objective) -> masked:
-    term = objective.terms["latent"]
-    assert isinstance(term, masked)
-    return term
-
-
-def wanted(objective: Objective, scene: Scene) -> Tensor:
-    """[K, D] what the hidden rows should be said to be."""
-    view = scene.views["x"]
-    return latent(objective).target(view, view.hidden.index, scene).float()
-
-
-def mixed(objective: Objective, batch: Batch, step: Step) -> float:
-    """How far what is wanted of every hidden row moves when the first hidden row of its sample says something else, over how far
-    what is wanted of that first one does."""
-    view = view_of(objective, batch, step)
-    at, seg = view.hidden.index, view.clean.layout.seg
-    first = torch.ones(len(at), dtype=torch.bool)
-    first[1:] = seg[at[1:]] != seg[at[:-1]]
-    other = altered(batch, "x", torch.zeros_like(view.hidden.mask).index_fill(0, at[first], True))
-    before, after = (
-        read(objective, each, step, lambda scene: wanted(objective, scene), "latent") for each in (batch, other)
-    )
-    moves = (after - before).abs().mean(1)
-    return float(moves[~first].mean() / moves[first].mean())
-
-
 def told(objective: Objective, data: Data, draws: int = 4) -> tuple[float, float]:
     """L1 at hidden rows of held-out recordings, and the same from the context of another recording; both over that of saying the
     mean of all at their place. All recordings of a draw have one mask, so that contexts can be exchanged."""
@@ -108,10 +77,3 @@ def told(objective: Objective, data: Data, draws: int = 4) -> tuple[float, float
         places = goal.unflatten(0, (HELD, -1))
         found += torch.stack(errors).numpy() / float((places - places.mean(0)).abs().mean()) / draws
     return float(found[0]), float(found[1])
-
-
-def strange(scene: Scene) -> Scene:
-    """The same where the student has read another sample."""
-    z = scene.student.z["x"]
-    rolled = z.values.unflatten(0, (z.layout.segments, -1)).roll(1, 0).flatten(0, 1)
-    return exchanged(scene, student=exchanged(scene.student, z={"x": z.with_values(rolled)}))

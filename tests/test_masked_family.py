@@ -30,6 +30,7 @@ from headstart.scene import Scene, Side
 from headstart.step import Step
 from headstart.tiny import tiny_data
 from headstart.tokenizers import VideoTokenizer
+from headstart.tokenizers.names import place
 from headstart.tokens import Batch, Tokens, View, layout, reserve, rows_where
 
 STEP = Step(3, 10)
@@ -278,6 +279,22 @@ def test_the_predictor_sees_one_set_at_a_time():
         said = term.head(z, View(z, clean, hidden))
         errors.append((said - scene.teacher.z["x"].values[each.index]).square().mean())
     assert_close(term(scene), torch.stack(errors).mean(), rtol=1e-5, atol=1e-6)
+
+
+def test_every_column_has_its_own_gain_and_shift():
+    made = t_jepa(tiny_data("table"), size=TINY, depth=1)
+    head, tokenizer = made.objective.terms["latent"].head, made.data.only
+    names = sorted({name for _, name, *_ in tokenizer.columns})
+    coords = torch.tensor([place(name, 8) for name in [*names, "a name that nobody fitted"]])
+    numbers = head.column(coords)
+    assert sorted(numbers.tolist()) == list(range(len(names) + 1)) and numbers[-1] == len(names)
+    scene, term = scene_of(made)
+    term(scene).backward()
+    rows = scene.views["x"].clean
+    there = set(head.column(rows.coords[~rows.slot]).tolist())
+    for learnt in (head.gain, head.shift):
+        assert set(learnt.grad.abs().sum(1).nonzero()[:, 0].tolist()) <= there
+    assert t_jepa(tiny_data("image"), size=TINY, depth=1).objective.terms["latent"].head.gain.shape[0] == 1
 
 
 # nodes, masked twice
