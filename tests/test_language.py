@@ -1,6 +1,5 @@
 """UL2, structural objectives, PASTA and M3AE: mixtures of denoisers, swapped rows, numbers as rows, two parts in one encoder."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +18,7 @@ from headstart.recipe import Data
 from headstart.recipes.m3ae_medical import m3ae_medical
 from headstart.recipes.pasta import pasta
 from headstart.recipes.structural_ssl_rts_slm import Swap, kmeans, structural_ssl_rts_slm
-from headstart.recipes.ul2 import SENTINEL, R, S, X, denoise, ul2
+from headstart.recipes.ul2 import MIXTURE, Mode, denoise, ul2
 from headstart.scoring.features import encode
 from headstart.step import Step
 from headstart.tiny import tiny_data
@@ -60,7 +59,7 @@ def numbered(length=200, samples=10):
 
 @pytest.mark.parametrize(("length", "share"), [(3, 0.15), (8, 0.15), (3, 0.5), (8, 0.5), (64, 0.5)])
 def test_spans_are_as_many_and_as_long_as_asked(length, share):
-    tokens, make = numbered(), denoise(R, ((length, share),))
+    tokens, make = numbered(), denoise(Mode(0, 1.0, ((length, share),)))
     hidden = spans = 0
     for index in range(30):
         view = make(tokens, rng(10, index))
@@ -74,36 +73,51 @@ def test_spans_are_as_many_and_as_long_as_asked(length, share):
 
 def test_arrangements_of_spans_are_alike():
     """Two spans of three rows in five: 2 ways to divide, 3 pairs of gaps; all six come about equally often."""
-    tokens, make = numbered(5, 600), denoise(R, ((1.5, 0.6),))
+    tokens, make = numbered(5, 600), denoise(Mode(0, 1.0, ((1.5, 0.6),)))
     view = make(tokens, rng(600))
     codes = (view.hidden.mask.view(600, 6)[:, 1:] * 2 ** torch.arange(5)).sum(1)
     kinds, often = codes.unique(return_counts=True)
     assert len(kinds) == 6 and often.min() > 70
 
 
-def test_what_is_seen():
-    """A mode row one place before the sample, then what stays, with one special row at the first place of every span."""
-    for make, mode in ((denoise(X, ((2, 0.5),)), X), (denoise(S, ((math.inf, 0.25),)), S)):
+@pytest.mark.parametrize("sentinels", [100, 2])
+def test_what_is_seen(sentinels):
+    """A mode row one place before the sample, then what stays, with one numbered row for every span, at the first places."""
+    for mode in (Mode(2, 1.0, ((2, 0.5),)), MIXTURE["s"]):
         tokens = rows(LENGTHS, slots=2)
-        view = make(tokens, rng(len(LENGTHS)))
-        seen, hidden, at = view.seen, view.hidden.mask, 0
+        view = denoise(mode, sentinels)(tokens, rng(len(LENGTHS)))
+        seen, hidden = view.seen, view.hidden.mask
         for i, part in enumerate(LENGTHS):
             start = int(tokens.layout.cu[i]) + 2
             mine = slice(int(seen.layout.cu[i]), int(seen.layout.cu[i + 1]))
             special, coords, values = seen.special[mine], seen.coords[mine], seen.values[mine]
-            assert special[:3].tolist() == [-1, -1, mode]
+            assert special[:3].tolist() == [-1, -1, mode.row]
             assert_close(coords[2], tokens.coords[start] - torch.tensor([1.0, 0.0]))
-            at = 3
+            assert_close(coords[3:], tokens.coords[start : start + len(coords) - 3])
+            at, number = 3, 0
             for row in range(start, start + part):
                 if hidden[row] and hidden[row - 1]:
                     continue
-                assert_close(coords[at], tokens.coords[row])
-                assert int(special[at]) == (SENTINEL if hidden[row] else -1)
+                assert int(special[at]) == (3 + number % sentinels if hidden[row] else -1)
                 assert hidden[row] or torch.equal(values[at], tokens.values[row])
-                at += 1
+                at, number = at + 1, number + int(hidden[row])
             assert at == seen.layout.lengths[i]
-            if mode == S:
+            if mode is MIXTURE["s"]:
                 assert hidden[start + part - round(0.25 * part or 1) : start + part].all()
+
+
+def test_ends_of_spans_are_said():
+    """The loss is that of the rows and of one number more, which says where a span ends."""
+    made = ul2(tiny_data("text", ragged=True), size=TINY, depth=1)
+    scene = made.objective.scene(batch_of(made, STEP), STEP, {"x": made.objective.terms["x"]})
+    view, term = scene.views["x"], made.objective.terms["x"]
+    said = term.head(scene.student.z["x"], view).double()
+    losses, mask = [], view.hidden.mask.tolist()
+    for row, told in zip(view.hidden.index.tolist(), said, strict=True):
+        last = row + 1 == len(mask) or not mask[row + 1]
+        share = told[-1].sigmoid()
+        losses.append(-told[:-1].log_softmax(0)[view.clean.values[row]] - (share if last else 1 - share).log())
+    assert_close(term(scene).double(), torch.stack(losses).mean(), rtol=1e-5, atol=1e-5)
 
 
 def test_one_mode_a_step():
