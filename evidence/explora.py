@@ -1,108 +1,140 @@
-"""ExPLoRA: a small mae moves to pictures of another look with under a quarter of its numbers and most of full tuning's gain."""
+"""ExPLoRA: a small mae moves to photographs in other colours with few of its numbers, most of the gain and little forgetting."""
 
+import copy
+import functools
 import json
 import tempfile
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from headstart.checkpoint import save_encoder
-from headstart.data.feeding.loader import collate
+from headstart.data.source import Subset
 from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Encoder, Model
-from headstart.nn.released import load_encoder
 from headstart.objective import Objective
 from headstart.recipe import Data, Recipe, Run
-from headstart.step import Step
 from headstart.train import train
 from headstart.words import changed
 
-from .claim import Claim, Figure
-from .gmml import gratings
-from .lab import data_of, fit, losses, recipe
+from .claim import Figure
+from .lab import Real, Trial, fit, losses, photographs
 
-SIZE, SEEN, HELD = Model(64, 6, 4), 1024, 256
-METHOD = {"ratio": 0.6, "depth": 1}
-
-
-def check() -> Claim:
-    data = data_of(ArraySource(other_look(SEEN), "image"), batch=32, patch=2)
-    held = Data(ArraySource(other_look(HELD, seed=1), "image"), data.tokenizers)
-    with tempfile.TemporaryDirectory() as folder:
-        base_run(Path(folder))
-        made = adapted(data, folder)
-        start, frozen = made.objective.encoder, frozen_tensors(made.objective)
-        base, _ = load_encoder(Path(folder))
-        moved = apart(start, base, held)
-        before = losses(made.objective, held, range(HELD))["total"]
-        share = sum(p.numel() for p in start.parameters() if p.requires_grad) / sum(
-            p.numel() for p in base.parameters()
-        )
-        gain = before - after(made, held)
-        full = everything(adapted(data, folder, blocks=SIZE.depth))
-        everywhere = before - after(full, held)
-        lora = before - after(adapted(data, folder, blocks=0), held)
-        plain = start.folded()
-        unfolded = Encoder(start.tokenizers, start.shape)
-        unfolded.load_state_dict({n: t for n, t in start.state_dict().items() if n in plain.state_dict()})
-    same = sum(torch.equal(t, frozen[n]) for n, t in made.objective.state_dict().items() if n in frozen)
-    trained = sum(torch.equal(t, frozen[n]) for n, t in full.objective.state_dict().items() if n in frozen)
-    # The record asks for 0.8 of full tuning's gain. Low rank and norms alone get 0.86 of it here, so 0.9 is asked.
-    return Claim(
-        (
-            Figure("gain in held-out loss, over full tuning's", gain / everywhere, above=0.9, baseline=lora / everywhere,
-                   said="low rank and norms alone, no block in full"),
-            Figure("share of the encoder that learns", share, below=0.25, baseline=1.0, said="full tuning"),
-            Figure("largest change of the rows before the first step", moved, below=1e-6, baseline=apart(start, base, held),
-                   said="after the last"),
-            Figure("share of the frozen tensors that are as they were", same / len(frozen), above=0.999,
-                   baseline=trained / len(frozen), said="full tuning"),
-            Figure("largest difference once folded in", apart(start, plain, held), below=1e-5,
-                   baseline=apart(start, unfolded, held), said="the updates left out"),
-        )
-    )  # fmt: skip
+SIZE, FIRST, STEPS = Model(64, 6, 4), 250, 40  # of the base; steps that it took, and those that follow
+TRAINED = ("it goes on from the base", "the rest is frozen")
+NOT_SHOWN = {"more gain for the last block in full": "here low-rank updates and norms alone gain as much, or nearly"}
 
 
-def base_run(folder: Path) -> None:
-    """A mae on gratings, with what a run leaves behind that the next one goes on from."""
-    data = data_of(ArraySource(gratings(SEEN, 12), "image"), batch=32, patch=2)
-    made = recipe("mae", data, SIZE, **METHOD)
-    made = replace(made, steps=500, optim=changed(made.optim, {"lr": 4e-3}, "optim"))
-    train(made, Run(device="cpu", dtype="fp32", save_every=1.0), folder)
-    save_encoder(folder, made.objective.encoder, {"recipe": "mae"})
-    (folder / "run.json").write_text(json.dumps({"plan": {"arguments": METHOD}}))
+def check(trial: Trial) -> Iterator[Figure]:
+    base = base_of(trial.seed)
+    made = trial.recipe(base.new, base=base.folder.name)
+    began = losses(made.objective, base.old, base.real.query)["total"]
+    yield Figure(
+        "loss on the base's own photographs at first, over the base's, less 1", abs(began / base.loss - 1), below=1e-4
+    )
+    start, after = made.objective.encoder, stepped(trial, made)
+    share = sum(int((p != q).sum()) for p, q in zip(start.parameters(), after.parameters(), strict=True))
+    whole = sum(p.numel() for p in base.objective.encoder.parameters())
+    yield Figure("numbers that move within three steps, over those of the base", share / whole, below=0.35)
+    ranks, last = changes(start, after)
+    yield Figure("rank of how queries and values of other blocks move, over the width", ranks, above=0.1, below=0.5)
+    yield Figure("share of the last block that moves", last, above=0.9)
+
+    full, fresh = everything(trial.name, trial.seed), afresh(trial.seed)
+    objective = trial.fit(made, STEPS, among=base.real.bank)
+    new, old = (losses(objective, data, base.real.query)["total"] for data in (base.new, base.old))
+    yield Figure("gain in held-out loss, over full tuning's", (full.first - new) / (full.first - full.new), above=0.85)
+    yield Figure(
+        "what is forgotten of the base's own photographs, over full tuning's",
+        (old - base.loss) / (full.old - base.loss),
+        below=0.75,
+    )
+    yield Figure("held-out loss, over that of as many steps from a fresh start", new / fresh, below=0.88)
 
 
-def adapted(data: Data, folder: str, blocks: int = 1) -> Recipe:
-    return recipe("explora", data, base=folder, rank=8, blocks=blocks)
+@dataclass(frozen=True)
+class Base:
+    """A mae on photographs, in a folder as a run leaves it. loss: of photographs that were held out."""
+
+    real: Real
+    old: Data
+    new: Data  # the same in other colours
+    objective: Objective
+    loss: float
+    folder: tempfile.TemporaryDirectory[str]
 
 
-def everything(made: Recipe) -> Recipe:
-    """Full tuning: nothing is frozen."""
+@dataclass(frozen=True)
+class Tuned:
+    """Held-out losses: before the first step, after the last, and then on the base's own photographs."""
+
+    first: float
+    new: float
+    old: float
+
+
+@functools.cache
+def base_of(seed: int) -> Base:
+    """What all trials of a seed begin with."""
+    trial = Trial("mae", seed)
+    real, folder = photographs(trial, 8, most=3000), tempfile.TemporaryDirectory()
+    old, new = (trial.data(ArraySource(x, "image"), patch=2) for x in (real.samples, recoloured(real.samples)))
+    made = trial.recipe(old, size=SIZE)
+    learnt = replace(made.data, source=Subset(made.data.source, real.bank))
+    optim = changed(made.optim, {"lr": trial.shipped["optim.lr"]}, "optim")
+    run = Run(device="cpu", dtype="fp32", seed=seed, save_every=1.0)
+    train(replace(made, data=learnt, steps=FIRST, optim=optim), run, Path(folder.name))
+    save_encoder(Path(folder.name), made.objective.encoder, {"recipe": "mae"})
+    arguments = {name: value for name, value in trial.shipped.items() if "." not in name}
+    (Path(folder.name) / "run.json").write_text(json.dumps({"plan": {"arguments": arguments}}))
+    made.objective.eval()
+    return Base(real, old, new, made.objective, losses(made.objective, old, real.query)["total"], folder)
+
+
+def recoloured(pictures: np.ndarray) -> np.ndarray:
+    """Negatives whose channels are exchanged."""
+    return 255 - pictures[:, [2, 0, 1]]
+
+
+@functools.cache
+def everything(name: str, seed: int) -> Tuned:
+    """Full tuning from the base: nothing is frozen."""
+    base, trial = base_of(seed), Trial(name, seed)
+    made = trial.recipe(base.new, base=base.folder.name)
     made.objective.encoder.requires_grad_(True)
-    return made
+    first = losses(made.objective, base.new, base.real.query)["total"]
+    objective = trial.fit(made, STEPS, among=base.real.bank)
+    return Tuned(first, *(losses(objective, data, base.real.query)["total"] for data in (base.new, base.old)))
 
 
-def after(made: Recipe, held: Data) -> float:
-    return losses(fit(made, 150, lr=2e-3), held, range(HELD))["total"]
+@functools.cache
+def afresh(seed: int) -> float:
+    """The held-out loss of a mae that begins with the new photographs."""
+    base, trial = base_of(seed), Trial("mae", seed)
+    made = trial.recipe(base.new, size=SIZE)
+    return losses(trial.fit(made, STEPS, among=base.real.bank), base.new, base.real.query)["total"]
 
 
-def frozen_tensors(objective: Objective) -> dict[str, torch.Tensor]:
-    """What must not move."""
-    return {n: p.detach().clone() for n, p in objective.named_parameters() if not p.requires_grad}
+def stepped(trial: Trial, made: Recipe) -> Encoder:
+    """The encoder after three steps; that of the recipe stays as it is."""
+    return fit(replace(made, objective=copy.deepcopy(made.objective)), 3, lr=trial.shipped["optim.lr"]).encoder
 
 
-@torch.no_grad()
-def apart(a: Encoder, b: Encoder, data: Data) -> float:
-    """The largest difference between what two encoders say of the same rows."""
-    tokens = collate(data, np.arange(32), Step(0, 1), a.shape.slots).tokens["x"]
-    return float((a.eval()(tokens).values - b.eval()(tokens).values).abs().max())
-
-
-def other_look(count: int, seed: int = 0) -> np.ndarray:
-    """Gratings inverted, under a brick texture, at half the contrast."""
-    y, x = np.mgrid[:12, :12]
-    texture = 60.0 * ((y + x // 2) % 2)
-    return (255 - (gratings(count, 12, seed + 10) * 0.5 + 40 + texture)).clip(0, 255).astype(np.uint8)
+def changes(before: Encoder, after: Encoder) -> tuple[float, float]:
+    """(the rank of what queries and values moved by, over the width, the mean of all blocks but the last; of the numbers of the
+    last block the share that moved), updates folded in."""
+    old, new = before.folded().state_dict(), after.folded().state_dict()
+    width, last = before.width, before.shape.depth - 1
+    ranks = []
+    for block in range(last):
+        name = next(n for n in old if n.startswith(f"trunk.blocks.{block}.") and n.endswith("qkv.weight"))
+        query, _, value = (new[name] - old[name]).double().split(width)
+        for moved in (query, value):
+            size = torch.linalg.svdvals(moved)
+            ranks.append(float((size > 1e-3 * size.max()).sum()) / width)
+    inside = [n for n in old if n.startswith(f"trunk.blocks.{last}.")]
+    moved = sum(int((new[n] != old[n]).sum()) for n in inside)
+    return float(np.mean(ranks)), moved / sum(old[n].numel() for n in inside)
