@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from headstart.data.feeding.loader import collate
-from headstart.interventions import altered, at_rest, loss_of, moved, read, view_of
+from headstart.interventions import altered, at_rest, loss_of, moved, read, shown_to, view_of
 from headstart.nn.heads import first
 from headstart.objective import Objective
 from headstart.recipe import Data
@@ -21,8 +21,8 @@ from headstart.tree import replace
 
 
 def met(objective: Objective, batch: Batch, step: Step, term: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """The loss of a term, and the vectors that the objective itself calls it with: what the student and the teacher say, [crops, B, D]
-    each, or what each look says, [B, D]."""
+    """The loss of a term, and the vectors that the objective itself calls it with: what the student and the teacher say,
+    [crops, B, D] each, or what each look says, [B, D]."""
     loss, kept = objective.terms.get_submodule(f"{term}.loss"), list[tuple[Any, ...]]()
     hook = loss.register_forward_pre_hook(lambda _, given: kept.append(given))
     try:
@@ -103,8 +103,8 @@ def unseen(objective: Objective, batch: Batch, step: Step, view: str, crops: int
     return found[0], found[1]
 
 
-def pulls(objective: Objective, batch: Batch, step: Step, view: str) -> Tensor:
-    """What the whole loss asks of the encoded rows of a view, [T, width]: the gradient."""
+def total(objective: Objective, batch: Batch, step: Step) -> tuple[Tensor, Scene]:
+    """The whole loss as the objective itself weighs it, with its gradient, and the scene that it is of."""
     scenes: list[Scene] = []
     make = objective.scene
 
@@ -113,6 +113,33 @@ def pulls(objective: Objective, batch: Batch, step: Step, view: str) -> Tensor:
         return scenes[-1]
 
     with at_rest(objective), mock.patch.object(objective, "scene", kept):
-        total = objective(batch, step).total
-    (grad,) = torch.autograd.grad(total, scenes[0].student.z[view].values)
+        return objective(batch, step).total, scenes[0]
+
+
+def pulls(objective: Objective, batch: Batch, step: Step, view: str) -> Tensor:
+    """What the whole loss asks of the encoded rows of a view, [T, width]: the gradient."""
+    loss, scene = total(objective, batch, step)
+    (grad,) = torch.autograd.grad(loss, scene.student.z[view].values)
     return grad
+
+
+def asks_of(objective: Objective, batch: Batch, step: Step, part: nn.Module) -> float:
+    """The size of what the whole loss asks of a part's parameters; 0 where nothing does."""
+    loss, _ = total(objective, batch, step)
+    grads = torch.autograd.grad(loss, list(part.parameters()), allow_unused=True)
+    return float(sum(grad.square().sum() for grad in grads if grad is not None)) ** 0.5
+
+
+def told_by(objective: Objective, batch: Batch, step: Step, term: str, view: str) -> tuple[float, float]:
+    """How far the loss of a term moves when the teacher's (class tokens, rows) of a view are those of the next sample."""
+    each = dict(objective._terms())[term]
+    with torch.no_grad(), at_rest(objective):
+        scene = shown_to(objective.scene(batch, step, {term: each}), term)
+        z, before, found = scene.taught.z[view], each(scene), []
+        spans = z.layout
+        other = z.values[(spans.cu[:-1].long()[(spans.seg + 1) % spans.segments] + spans.place).clamp(max=len(z) - 1)]
+        for slots in (True, False):
+            changed = z.with_values(torch.where((z.slot == slots)[:, None], other, z.values))
+            teacher = replace(scene.taught, z=scene.taught.z | {view: changed})
+            found.append(float((each(replace(scene, teacher=teacher)) - before).abs()))
+    return found[0], found[1]
