@@ -143,3 +143,29 @@ def told_by(objective: Objective, batch: Batch, step: Step, term: str, view: str
             teacher = replace(scene.taught, z=scene.taught.z | {view: changed})
             found.append(float((each(replace(scene, teacher=teacher)) - before).abs()))
     return found[0], found[1]
+
+
+def hangs_on(objective: Objective, batch: Batch, step: Step, term: str, part: str) -> float:
+    """How far the loss of a term moves when the parameters of this part of the objective are put off a little, over itself."""
+    tried, chance = copy.deepcopy(objective), torch.Generator().manual_seed(step.seed)
+    before = loss_of(objective, batch, step, term)
+    with torch.no_grad():
+        for p in tried.get_submodule(part).parameters():
+            p.add_(0.1 * p.std(correction=0) * torch.randn(p.shape, generator=chance))
+    return abs(loss_of(tried, batch, step, term) / before - 1)
+
+
+def spread(objective: Objective, batch: Batch, step: Step, part: str, times: int = 20) -> float:
+    """How evenly the answers of a part are spread over prototypes, once it was shown the batch for so many steps in which nothing
+    is learnt: the entropy of their mean over that of equal shares."""
+    tried, said = copy.deepcopy(objective).train(), list[Tensor]()
+    with torch.no_grad():
+        for _ in range(times):
+            tried(batch, step)
+            tried.after_step(step)
+        hook = tried.get_submodule(part).register_forward_hook(lambda _, given, answer: said.append(answer))
+        with at_rest(tried):
+            tried(batch, step)
+        hook.remove()
+    mean = said[0].flatten(0, -2).mean(0)
+    return float(-(mean * mean.clamp(min=1e-12).log()).sum() / np.log(len(mean)))

@@ -1,129 +1,117 @@
-"""TERA: what is emptied along time and along frequency is told from the rest, and bands only by those who met emptied bands.
+"""TERA: time, channels and loudness are altered as it says, and who met it repairs it; on photographs read as recordings."""
 
-Exact: how often, how long and how wide samples are spoiled. Learnt: stretches and bands of the log-mel spectrograms of gliding
-chords are restored. Without the idea: trained with bands alone, and with stretches alone, each judged by what it never met.
-"""
-
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from headstart.data.feeding.loader import collate
-from headstart.data.sources.listed import ListSource
-from headstart.recipe import Data
-from headstart.recipes.tera import Cells, cells_of, spoiled
-from headstart.step import Step
-from headstart.tokenizers import AudioTokenizer
-from headstart.tokenizers.want import Want
-from headstart.tokens import Tokens, layout
+from headstart.data.sources.array import ArraySource
+from headstart.interventions import at_rest
+from headstart.objective import Objective
+from headstart.recipe import Recipe
+from headstart.tokens import Tokens, View
 
-from .claim import Claim, Figure
-from .lab import fit, recipe
+from . import looks
+from .claim import Figure
+from .lab import Trial, windows
 
-RATE, SECONDS, MOMENTS, CHANNELS = 4000, 0.96, 47, 20
-STEP = Step(0, 1)
+STEPS, CHANNELS, MOMENTS, BANK, HELD = 250, 16, 48, 600, 150
+TRAINED = ("time: stretches are altered", "channels: a band is emptied")
+NOT_SHOWN = {
+    "features that say more than before training": "photographs are no sounds: nothing of a strip is known to tell"
+}
 
 
-def check() -> Claim:
-    source = chords(600)
-    tokenizer = AudioTokenizer.fit([{"wave": source[i], "rate": RATE} for i in range(100)], Want(48, patch=2))
-    tokenizer = replace(tokenizer, bands=tokenizer.mels)  # a row is a moment: all frequencies
-    data = Data(source, {"x": tokenizer}, batch=16)
-    held = replace(data, source=chords(300, seed=1))
-    # 450 steps, not the record's 300: after 350 the last of the three ratios is 1.30
-    both, bands, stretches = (
-        errors(fit(recipe("tera", data, **words), 450, lr=4e-3), held) for words in ({}, {"ratio": 0.0}, {"band": 0.0})
+def check(trial: Trial) -> Iterator[Figure]:
+    strips = np.concatenate([windows(trial, n, MOMENTS, held) for n, held in ((BANK, False), (HELD, True))])
+    data = trial.data(ArraySource(strips[:, :, :CHANNELS].mean(1), "series"), patch=1)
+    made = trial.recipe(data)
+    views = looks.views(trial, made, count=80)
+    times, bands = zip(*map(marked, views), strict=True)
+    time, band = torch.cat(times), torch.cat(bands)
+    yield Figure("share of the moments in stretches", float(time.double().mean()), above=0.1, below=0.2)
+    yield Figure("moments of a stretch", length(time), above=4.0)
+    seen, clean = (
+        torch.cat([grid(each) for each in tokens]) for tokens in zip(*((v.seen, v.clean) for v in views), strict=True)
     )
-    return Claim(
-        (
-            Figure(
-                "held-out L1 in emptied stretches over the mean moment's",
-                both[0],
-                below=0.6,
-                baseline=bands[0],
-                said="bands alone",
-            ),
-            Figure(
-                "held-out L1 in emptied bands over the mean's",
-                both[1],
-                below=0.6,
-                baseline=stretches[1],
-                said="stretches alone",
-            ),
-            Figure(
-                "error in emptied bands, trained with stretches alone over trained with both",
-                stretches[1] / both[1],
-                above=1.3,
-            ),
-            *counted(5000),
-        )
+    outside = ~time[:, :, None] & ~band[:, None]
+    noisy = ((seen != clean) & outside).flatten(1).any(1)
+    there = time.any(1) & ~noisy
+    emptied, left = (
+        ((seen == x) | ~time[:, :, None] | band[:, None]).flatten(1).all(1) for x in (torch.zeros(()), clean)
     )
+    yield Figure("share of the samples whose stretches are emptied", share(emptied, there), above=0.7, below=0.9)
+    yield Figure(
+        "share of those whose stretches are from elsewhere", share(~emptied & ~left, there), above=0.05, below=0.18
+    )
+    yield Figure("share of those whose stretches are left alone", share(left, there), above=0.05, below=0.18)
+    yield Figure("share of the channels in a band", float(band.double().mean()), above=0.05, below=0.14)
+    yield Figure("share of the samples under noise", float(noisy.double().mean()), above=0.1, below=0.2)
+    hum = (seen - clean)[noisy[:, None, None] & outside]
+    yield Figure("standard deviation of that noise", float(hum.std()) if len(hum) else 0.0, above=0.15, below=0.25)
+    yield Figure("of what the loss asks, the share that is of numbers left alone", idle(trial, made), below=0.01)
+
+    judge = replace(trial, without={}).recipe(data).objective
+    objective = trial.fit(made, STEPS, among=range(BANK))
+    stretch, inside = repaired(trial, objective, judge, made)
+    yield Figure("L1 of held-out stretches over that of the mean moment", stretch, below=0.6)
+    yield Figure("L1 of held-out bands over that of the mean moment", inside, below=0.35)
 
 
-def chords(count: int, seed: int = 0) -> ListSource:
-    """Sounds of a gliding fundamental and seven harmonics, whose loudness swells."""
-    r = np.random.default_rng(seed)
-    t = np.arange(int(RATE * SECONDS)) / RATE
-    waves = []
-    for _ in range(count):
-        pitch = r.uniform(80, 320) * 2 ** (r.uniform(-0.4, 0.4) * t)
-        phase = 2 * np.pi * np.cumsum(pitch) / RATE
-        loud = 0.8 * (1 + 0.3 * np.sin(2 * np.pi * (r.uniform(0.5, 2) * t + r.random())))
-        x = loud * np.sin(np.arange(1, 9)[:, None] * phase).sum(0) + 0.001 * r.standard_normal(len(t))
-        waves.append((0.1 * x)[None].astype(np.float32))
-    return ListSource(waves, "audio")
+def grid(tokens: Tokens) -> Tensor:
+    """[samples, moments, channels] the numbers of rows that are moments."""
+    return tokens.values[~tokens.slot].unflatten(0, (tokens.layout.segments, -1))
 
 
-def errors(objective: object, held: Data) -> tuple[float, float]:
-    """L1 in emptied stretches and in emptied bands, each over that of the mean row."""
-    batch = collate(held, np.arange(len(held.source)), STEP, objective.slots)
-    make = spoiled(cells_of(held.only), noise=0.0)
-    rng = STEP.rng("judge", batch.segment_index("x"))
-    view = make(batch.tokens["x"], rng)
-    clean = view.clean.values
-    inside, _ = make.stretches(view.clean, rng.fold("time"))
-    gone = (view.seen.values == 0) & ~view.clean.slot[:, None]
-    stretch = inside[:, None] & gone.all(1, keepdim=True)
-    band = gone & ~inside[:, None]
-    with torch.no_grad():
-        said = objective.terms["repair"].head(objective.encoder(view.seen).values)
-    mean = clean[~view.clean.slot].mean(0)
-    wrong, dull = (said - clean).abs(), (mean - clean).abs()
-    return tuple(float(wrong[m.expand_as(wrong)].mean() / dull[m.expand_as(dull)].mean()) for m in (stretch, band))
+def marked(view: View) -> tuple[Tensor, Tensor]:
+    """(which moments are in a stretch, [samples, moments]; which channels in a band, [samples, channels])."""
+    assert view.label is not None
+    label = grid(view.clean.with_values(view.label))
+    return label.all(2), label.all(1)
 
 
-def counted(draws: int) -> list[Figure]:
-    """What is done to samples of 47 moments, of which one stretch of 7 is 15 %."""
-    g = torch.Generator().manual_seed(0)
-    rows = torch.randn(draws * MOMENTS, CHANNELS, generator=g)
-    coords = torch.arange(MOMENTS, dtype=torch.float32).repeat(draws)[:, None]
-    tokens = Tokens(rows, coords, layout((MOMENTS,) * draws))
-    rng = STEP.rng("x", torch.arange(draws))
-    cells = Cells(tuple(range(CHANNELS)), 0, CHANNELS)
-    quiet, loud = (spoiled(cells, noise=p)(tokens, rng) for p in (0.0, 0.15))
-    inside, _ = spoiled(cells).stretches(tokens, rng.fold("time"))
-    label = quiet.label.view(draws, MOMENTS, CHANNELS)
-    wide = label.sum(2).amin(1).double()
-    band = label.all(1)
-    at = inside.view(draws, MOMENTS)
-    seen, clean = (x.values.view(draws, MOMENTS, CHANNELS) for x in (quiet.seen, tokens))
-    same = ((seen == clean) | band[:, None]).all(2)
-    kept = (same | ~at).all(1)
-    emptied = ((seen == 0).all(2) | ~at).all(1)
-    hum = (loud.seen.values - quiet.seen.values).view(draws, -1)
-    noisy = (hum != 0).any(1)
-    return [
-        Figure("share of moments in stretches", float(at.float().mean()), above=0.14, below=0.16),
-        Figure("share of samples whose stretches are emptied", float(emptied.float().mean()), above=0.78, below=0.82),
-        Figure("taken from elsewhere", float((~emptied & ~kept).float().mean()), above=0.08, below=0.12),
-        Figure("left alone", float(kept.float().mean()), above=0.08, below=0.12),
-        Figure("mean width of a band over all channels", float(wide.mean()) / CHANNELS, above=0.09, below=0.11),
-        Figure("share of samples under noise", float(noisy.float().mean()), above=0.13, below=0.17),
-        Figure("its standard deviation", float(hum[noisy].std()), above=0.195, below=0.205),
-        Figure(
-            "share of samples in which a moment without a stretch or band was touched but for noise",
-            float(((seen != clean) & ~label).any(2).any(1).float().mean()),
-            below=1e-9,
-        ),
-    ]
+def length(time: Tensor) -> float:
+    """The mean length of a run of moments in stretches."""
+    edges = np.diff(np.pad(time.numpy().astype(int), ((0, 0), (1, 1))))
+    return float(time.sum()) / max(1, int((edges == 1).sum()))
+
+
+def share(which: Tensor, among: Tensor) -> float:
+    return float((which & among).sum() / among.sum().clamp(min=1))
+
+
+def idle(trial: Trial, made: Recipe) -> float:
+    """The share of the loss's gradient, by what the head says, that lies on numbers of neither a stretch nor a band."""
+    batch, step = trial.batch(made)
+    term, said = made.objective.terms["repair"], list[Tensor]()
+    hook = term.head.register_forward_hook(lambda _, given, out: said.append(out))
+    try:
+        with at_rest(made.objective):
+            loss = made.objective(batch, step).total
+    finally:
+        hook.remove()
+    (grad,) = torch.autograd.grad(loss, said[0])
+    label = made.objective.view("x", batch, step).label
+    assert label is not None
+    return float(grad.abs()[~label].sum() / grad.abs().sum().clamp(min=1e-12))
+
+
+def repaired(trial: Trial, objective: Objective, judge: Objective, made: Recipe) -> tuple[float, float]:
+    """L1 at numbers of emptied stretches and of bands as the whole method makes them, over that of saying the mean moment."""
+    batch = collate(made.data, np.arange(BANK, BANK + HELD), trial.step(), objective.slots)
+    wrong, dull = np.zeros(2), np.zeros(2)
+    for index in range(4):
+        view = judge.view("x", batch, trial.step(index, 4))
+        with torch.no_grad():
+            said = grid(view.clean.with_values(objective.terms["repair"].head(objective.encoder(view.seen).values)))
+        time, band = marked(view)
+        seen, clean = grid(view.seen), grid(view.clean)
+        stretch = (time & (seen == 0).all(2))[:, :, None].expand_as(clean)
+        inside = band[:, None] & ~time[:, :, None]
+        for number, where in enumerate((stretch, inside)):
+            wrong[number] += float((said - clean).abs()[where].sum())
+            dull[number] += float((clean.mean((0, 1)) - clean).abs()[where].sum())
+    return float(wrong[0] / dull[0]), float(wrong[1] / dull[1])

@@ -100,12 +100,15 @@ def leak(objective: Objective, batch: Batch, step: Step, term: str, samples: int
         return float("nan"), float("nan")
     before = read(objective, batch, step, asked.predicted, term)
     through, used = 0.0, 0.0
-    for sample in range(min(samples, batch.size)):
+    there = [i for i in range(batch.size) if rows.content[i]]  # of several kinds of data a sample may have another
+    for sample in there[:samples]:
         mine = in_sample(view.clean.layout, sample, batch.size)
         own = mine[view.hidden.index]
         for which in (view.hidden.mask, ~view.hidden.mask):
             again = view_of(objective, altered(batch, source, mine & which), step, asked.hides)
-            if again.hidden.mask.shape != view.hidden.mask.shape or not torch.equal(again.hidden.mask, view.hidden.mask):
+            if again.hidden.mask.shape != view.hidden.mask.shape or not torch.equal(
+                again.hidden.mask, view.hidden.mask
+            ):
                 return float("nan"), float("nan")
         hidden, shown = (
             read(objective, altered(batch, source, mine & which), step, asked.predicted, term)
@@ -145,9 +148,12 @@ def looks_ahead(objective: Objective, batch: Batch, step: Step, view: str = "x")
 
 
 def others_matter(objective: Objective, batch: Batch, step: Step, term: str) -> float:
-    """How far what a term asks of the first sample's vectors (the gradient, over its own size) moves when the other samples say
-    something else: 0 where samples do not know of each other, as without negatives."""
+    """How far what a term asks of one sample's vectors (the gradient, over its own size) moves when the other samples say
+    something else: 0 where samples do not know of each other, as without negatives. The sample is the first with all parts."""
     asked = _term(objective, term)
+    sources = {objective.views[name][0] for name in asked.reads}
+    content = [batch.tokens[source].content for source in sources]
+    one = next((i for i in range(batch.size) if all(rows[i] for rows in content)), 0)
 
     def asks(given: Batch) -> Tensor:
         with at_rest(objective):
@@ -155,14 +161,16 @@ def others_matter(objective: Objective, batch: Batch, step: Step, term: str) -> 
             z = [scene.student.z[name] for name in asked.reads]
             grads = torch.autograd.grad(asked(scene), [rows.values for rows in z], allow_unused=True)
         own = [
-            grad[in_sample(rows.layout, 0, given.size)] for rows, grad in zip(z, grads, strict=True) if grad is not None
+            grad[in_sample(rows.layout, one, given.size)]
+            for rows, grad in zip(z, grads, strict=True)
+            if grad is not None
         ]
         return torch.cat([grad.flatten() for grad in own])
 
     others = batch
-    for source in {objective.views[name][0] for name in asked.reads}:
+    for source in sources:
         spans = batch.tokens[source].layout
-        others = altered(others, source, ~in_sample(spans, 0, batch.size), by=2)
+        others = altered(others, source, ~in_sample(spans, one, batch.size), by=2)
     before, after = asks(batch), asks(others)
     return moved(before, after) / max(1e-12, float(before.abs().max()))
 

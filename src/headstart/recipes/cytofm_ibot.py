@@ -15,36 +15,63 @@ Expected: after 250 steps kNN accuracy of the class token above 0.53 for 6 kinds
 hidden rows; outputs that stay spread out only with the centre: `python -m evidence run cytofm-ibot`
 """
 
+from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 
+from torch import nn
+
 from ..augment import multicrop
-from ..corrupt import clean, corrupt, groups, mask_token, sometimes
+from ..corrupt import Fill, clean, corrupt, groups, keep, mask_token, sometimes
 from ..losses import CenteredCE, soft_cross_entropy
 from ..nn.encoder import Model, encoder
 from ..nn.heads import at_hidden, prototypes
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
-from ..step import cosine, ramp, warmup_cosine
+from ..step import Schedule, cosine, ramp, warmup_cosine
 from ..targets import codes as said_by_teacher
 from ..teacher import Ema
 from ..terms import distill, masked
 
-# of its check on made-up data: docs/log.md, 2026-11-26
+
+def itself(head: nn.Module) -> nn.Module:
+    """The same head."""
+    return head
+
+
+# measured on made-up data: docs/log.md, 2026-11-26
 SMALL = {"codes": 1024, "local": 4, "optim.lr": 2e-3, "data.batch": 32}
+SLOW = cosine(0.996, 1.0)
+IDEAS = {
+    "hidden rows are masked": {"fill": keep},
+    "one head for samples and rows": {"beside": deepcopy},
+    "small crops": {"local": 0},
+    "a centre": {"centre": 1.0},
+    "a slow teacher": {"momentum": 0.0},
+}
 
 
-def cytofm_ibot(data: Data, size: str | Model = "S", codes: int = 8192, local: int = 10) -> Recipe:
+def cytofm_ibot(
+    data: Data,
+    size: str | Model = "S",
+    codes: int = 8192,
+    local: int = 10,
+    centre: float = 0.9,
+    fill: Fill = mask_token,
+    beside: Callable[[nn.Module], nn.Module] = itself,
+    momentum: Schedule = SLOW,
+) -> Recipe:
     """Two big crops, partly masked, and `local` small ones agree with the teacher over `codes` prototypes, rows as well."""
     data = data.with_views(multicrop(big=2, small=local, big_scale=(0.25, 1.0), small_scale=(0.05, 0.25)))
     enc = encoder(data.tokenizers, size, specials=1)
     head, soft = prototypes(enc.width, codes), partial(soft_cross_entropy, temperature=0.1)
     seen = ("big", "small") if local else ("big",)
-    agree = distill(seen, ("big",), head, loss=CenteredCE(codes, student_temp=0.1, teacher_temp=0.04))
-    target = said_by_teacher(codes, temperature=ramp(0.04, 0.07, over=0.3))
-    rows = masked(target=target, head=at_hidden(head), loss=soft, view="big")
-    hide = corrupt(groups, sometimes(0.5, 0.1, 0.5), fill=mask_token)
-    views, teacher = {"big": hide, "small": clean}, Ema(cosine(0.996, 1.0))
+    agree = distill(seen, ("big",), head, loss=CenteredCE(codes, 0.1, 0.04, centre))
+    target = said_by_teacher(codes, temperature=ramp(0.04, 0.07, over=0.3), momentum=centre)
+    rows = masked(target=target, head=at_hidden(beside(head)), loss=soft, view="big")
+    hide = corrupt(groups, sometimes(0.5, 0.1, 0.5), fill=fill)
+    views, teacher = {"big": hide, "small": clean}, Ema(momentum)
     task = Objective(enc, {name: views[name] for name in seen}, {"agree": agree, "rows": rows}, teacher=teacher)
     optim = AdamW(lr=warmup_cosine(5e-4, end=1e-6), weight_decay=cosine(0.04, 0.4), betas=(0.9, 0.999))
     return Recipe(task, data, optim, steps=data.epochs(100))

@@ -10,13 +10,14 @@ Mechanism: standardised numbers are companded (mu-law) and cut into even bins; t
 Differs from the paper in: companding as in Gato (mu 100, up to 256), numbers standardised before it; mask ratio, bins and
 learning rate are not published and chosen here; of its four objectives the plainest two (C-GPT, C-BERT), not C-MTM, C-SMART.
 Command: headstart pretrain trajectories/ recipe=pasta task=bert data.window=16
-Expected: the next number at less than 0.7 of its entropy, and by bert hardly worse without one of the sensors;
-`python -m evidence run pasta`.
+Expected: the next number at less than 0.8 of its entropy, and by bert one at less than 0.9 without one of the sensors, which
+costs gpt more than 1.5 times as much; `python -m evidence run pasta`.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from ..corrupt import clean, corrupt, mask_token, random
+from ..corrupt import Fill, clean, corrupt, keep, mask_token, random
 from ..errors import Mistake
 from ..losses import mse
 from ..nn.encoder import Model, encoder
@@ -30,23 +31,6 @@ from ..targets import raw
 from ..terms import autoregress, masked
 from ..tokenizers.trajectory import TrajectoryTokenizer
 
-SMALL = {"optim.lr": 2e-3, "data.batch": 64}  # of its check on made-up data: docs/log.md, 2026-11-26
-
-
-def pasta(data: Data, size: str | Model = "Ti", task: str = "gpt", bins: int = 1024, ratio: float = 0.15) -> Recipe:
-    """task: gpt, the next number; or bert, `ratio` of the numbers from the others."""
-    if task not in ("gpt", "bert"):
-        raise Mistake(f"task={task}: choose gpt or bert")
-    data = by_number(data, bins)
-    enc = encoder(data.tokenizers, size, causal=task == "gpt", specials=int(task == "bert"))
-    head = Linear(enc.width, bins)
-    if task == "gpt":
-        task_ = Objective(enc, {"x": clean}, {"next": autoregress(head, raw, mse)})
-    else:
-        view = corrupt(random, ratio, fill=mask_token)
-        task_ = Objective(enc, {"x": view}, {"numbers": masked(at_hidden(head), raw, mse)})
-    return Recipe(task_, data, AdamW(lr=warmup_cosine(1e-3), weight_decay=0.1), steps=data.epochs(50))
-
 
 def by_number(data: Data, bins: int) -> Data:
     """The same trajectories with a row for every number."""
@@ -56,3 +40,40 @@ def by_number(data: Data, bins: int) -> Data:
             f"pasta takes trajectories, states and actions step by step, and here is {data.kinds}: for series take gpt_series"
         )
     return replace(data, tokenizers=dict.fromkeys(data.tokenizers, replace(rows, bins=bins)))
+
+
+def by_part(data: Data, bins: int) -> Data:
+    """The trajectories as they are: a row for every state and for every action, whose numbers are told at once."""
+    return data
+
+
+# of its check on made-up data: docs/log.md, 2026-11-26; of 1,024 bins a short training of few numbers learns nothing
+SMALL = {"bins": 64, "optim.lr": 2e-3, "data.batch": 64}
+IDEAS = {
+    "a row for every number": {"rows": by_part},
+    "gpt: what comes next is told of what came before": {"task": "bert"},
+    "bert: hidden numbers stand behind a mask": {"fill": keep},
+}
+
+
+def pasta(
+    data: Data,
+    size: str | Model = "Ti",
+    task: str = "gpt",
+    bins: int = 1024,
+    ratio: float = 0.15,
+    rows: Callable[[Data, int], Data] = by_number,
+    fill: Fill = mask_token,
+) -> Recipe:
+    """task: gpt, the next number; or bert, `ratio` of the numbers from the others."""
+    if task not in ("gpt", "bert"):
+        raise Mistake(f"task={task}: choose gpt or bert")
+    data = rows(data, bins)
+    enc = encoder(data.tokenizers, size, causal=task == "gpt", specials=int(task == "bert"))
+    head = Linear(enc.width, data.dim)
+    if task == "gpt":
+        task_ = Objective(enc, {"x": clean}, {"next": autoregress(head, raw, mse)})
+    else:
+        view = corrupt(random, ratio, fill=fill)
+        task_ = Objective(enc, {"x": view}, {"numbers": masked(at_hidden(head), raw, mse)})
+    return Recipe(task_, data, AdamW(lr=warmup_cosine(1e-3), weight_decay=0.1), steps=data.epochs(50))

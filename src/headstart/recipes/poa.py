@@ -18,44 +18,79 @@ Expected: the smallest part serves neighbours nearly as well as the whole, and m
 that was trained without this: `python -m evidence run poa`
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..augment import multicrop
-from ..corrupt import Make, clean, corrupt, groups, mask_token, sometimes
+from ..corrupt import Fill, Make, clean, corrupt, groups, keep, mask_token, sometimes
 from ..losses import soft_cross_entropy
 from ..nn.elastic import Elastic, narrow
-from ..nn.encoder import Model, encoder
+from ..nn.encoder import Encoder, Model, encoder
 from ..nn.heads import first, prototypes
 from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
 from ..scene import Scene
-from ..step import at, cosine, ramp, warmup_cosine
+from ..step import Schedule, at, cosine, ramp, warmup_cosine
 from ..teacher import Ema
 from ..terms import Term
 from ..terms.term import average
 from .swav import balanced
 
-# of its check on made-up data: docs/log.md, 2026-11-26
-SMALL = {"codes": 512, "local": 2, "optim.lr": 4e-3, "data.batch": 32}
+SMALL = {
+    "codes": 512,
+    "local": 2,
+    "hidden": 128,
+    "optim.lr": 4e-3,
+    "data.batch": 32,
+}  # of its check: docs/log.md, 2026-11-26
 
 
-def poa(data: Data, size: str | Model = "L", codes: int = 65_536, local: int = 8, intact: float = 0.8) -> Recipe:
-    """The whole student counts `intact`, a part of it the rest; `codes` prototypes, and sets of a half, a quarter, an eighth."""
+def undivided(student: Encoder) -> Encoder:
+    """The whole student once more: in the place of `Elastic`."""
+    return student
+
+
+SLOW = cosine(0.992, 0.9999)
+IDEAS = {
+    "a part of the student learns": {"elastic": undivided},
+    "small parts come more often": {"elastic": partial(Elastic, repeat=1)},
+    "the whole leads its part": {"led": 0.0},
+    "a slow teacher": {"momentum": 0.0},
+    "rows are hidden": {"fill": keep},
+}
+
+
+def poa(
+    data: Data,
+    size: str | Model = "L",
+    codes: int = 65_536,
+    local: int = 8,
+    intact: float = 0.8,
+    hidden: int | None = None,
+    led: float = 1.0,
+    momentum: Schedule = SLOW,
+    elastic: Callable[[Encoder], Encoder | Elastic] = Elastic,
+    fill: Fill = mask_token,
+) -> Recipe:
+    """The whole student counts `intact`, a part of it the rest, and what the whole says of it `led` times that; `codes`
+    prototypes, and sets of a half, a quarter, an eighth."""
     data = data.with_views(multicrop(big=2, small=local, big_scale=(0.32, 1.0), small_scale=(0.05, 0.32)))
     enc = encoder(data.tokenizers, size, specials=1)
-    hide, head = corrupt(groups, sometimes(0.5, 0.1, 0.5), fill=mask_token), several(enc.width, codes)
+    hide, head = corrupt(groups, sometimes(0.5, 0.1, 0.5), fill=fill), several(enc.width, codes, hidden)
     views: dict[str, tuple[str, Make]] = {"big": ("big", hide), "small": ("small", clean)}
     views = views if local else {"big": views["big"]}
     again = {f"{name}_part": make for name, make in views.items()}
-    nets, whole, part = dict.fromkeys(views, enc) | dict.fromkeys(again, Elastic(enc)), (*views,), (*again,)
+    nets, whole, part = dict.fromkeys(views, enc) | dict.fromkeys(again, elastic(enc)), (*views,), (*again,)
     lead = {"whole": follow(whole, head), "part": follow(part, head), "same": alike(part, whole, head)}
     apart = {"spread": spread("big"), "spread_part": spread("big_part")}
-    weights = {"whole": intact, "part": 1 - intact, "same": 1 - intact} | dict.fromkeys(apart, 0.05)
-    task = Objective(nets, views | again, lead | apart, weights=weights, teacher=Ema(cosine(0.992, 0.9999)))
+    weights = {"whole": intact, "part": 1 - intact, "same": led * (1 - intact)} | dict.fromkeys(apart, 0.05)
+    task = Objective(nets, views | again, lead | apart, weights=weights, teacher=Ema(momentum))
     optim = AdamW(lr=warmup_cosine(2e-3), weight_decay=cosine(0.04, 0.4), betas=(0.9, 0.999), clip=1.5)
     return Recipe(task, data, optim, steps=data.epochs(346))
 
@@ -63,8 +98,8 @@ def poa(data: Data, size: str | Model = "L", codes: int = 65_536, local: int = 8
 class several(nn.ModuleList):
     """Four heads of `codes`, a half, a quarter and an eighth as many prototypes, which also take the rows of parts."""
 
-    def __init__(self, width: int, codes: int) -> None:
-        super().__init__(narrow(prototypes(width, max(2, codes >> halved)), width) for halved in range(4))
+    def __init__(self, width: int, codes: int, hidden: int | None = None) -> None:
+        super().__init__(narrow(prototypes(width, max(2, codes >> halved), hidden), width) for halved in range(4))
 
     def forward(self, x: Float[Tensor, "N d"]) -> list[Tensor]:
         return [head(x) for head in self]
@@ -79,7 +114,7 @@ class follow(Term):
 
     def __init__(self, views: tuple[str, ...], head: several) -> None:
         super().__init__()
-        self.head, self.reads, self.reads_teacher = head, views, ("big",)
+        self.head, self.reads, self.reads_teacher, self.hides = head, views, ("big",), views[0]
         self.temperature = ramp(0.04, 0.07, over=0.09)  # 30 of 346 epochs
 
     def forward(self, scene: Scene) -> Tensor:
@@ -91,6 +126,11 @@ class follow(Term):
         losses = [_across(x, _shares(y, temperature), size) for x, y in zip(crops, led, strict=True)]
         losses += [_average(x, _shares(y, temperature)) for x, y in zip(rows, told, strict=True)]
         return torch.stack(losses).sum() / len(crops)
+
+    def predicted(self, scene: Scene) -> Float[Tensor, "K codes"]:
+        """What all heads say of the hidden rows."""
+        rows = scene.student.z[self.reads[0]].values[scene.views[self.reads[0]].hidden.index]
+        return torch.cat(self.head(rows), 1)
 
 
 class alike(Term):

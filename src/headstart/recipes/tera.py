@@ -16,6 +16,7 @@ Expected: the error in emptied stretches below 0.6 of the mean moment's and in e
 the bands that is more than 1.3 times as high: `python -m evidence run tera`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -36,18 +37,44 @@ from ..terms import Term
 from ..tokenizers import AudioTokenizer, SeriesTokenizer
 from ..tokens import Tokenizer, Tokens, View, every
 
-SMALL = {"optim.lr": 4e-3, "data.batch": 16}  # of its check on made-up data: docs/log.md, 2026-11-26
+Asked = Callable[[View], Tensor]  # [T, D], the numbers that count
+
+
+def altered(view: View) -> Bool[Tensor, "T D"]:
+    """The numbers that lie in a stretch or in the band."""
+    return cast(Tensor, view.label)
+
+
+def everything(view: View) -> Bool[Tensor, "T D"]:
+    """All numbers: what takes out that only altered ones are asked for."""
+    return (~view.clean.slot)[:, None].expand_as(view.clean.values)
+
+
+SMALL = {"optim.lr": 4e-3, "data.batch": 16}  # measured: docs/log.md, 2026-11-26
+IDEAS = {
+    "time: stretches are altered": {"ratio": 0.0},
+    "stretches, not single moments": {"length": 1},
+    "channels: a band is emptied": {"band": 0.0},
+    "magnitude: noise over everything": {"noise": 0.0},
+    "only what was altered is asked for": {"asked": everything},
+}
 
 
 def tera(
-    data: Data, size: str | Model = "B", ratio: float = 0.15, length: int = 7, band: float = 0.2, noise: float = 0.15
+    data: Data,
+    size: str | Model = "B",
+    ratio: float = 0.15,
+    length: int = 7,
+    band: float = 0.2,
+    noise: float = 0.15,
+    asked: Asked = altered,
 ) -> Recipe:
     """Spoil stretches of `length` moments, `ratio` of the time, a band of up to `band` of the frequencies, and with probability
     `noise` everything a little; repair the first two."""
     enc = encoder(data.tokenizers, size)
     spoil = spoiled(cells_of(data.only), ratio, length, band, noise)
     head = nn.Sequential(Linear(enc.width, enc.width), nn.GELU(), LayerNorm(enc.width), Linear(enc.width, data.dim))
-    task = Objective(enc, {"x": spoil}, {"repair": repair(head)})
+    task = Objective(enc, {"x": spoil}, {"repair": repair(head, asked)})
     optim = AdamW(lr=warmup_cosine(2e-4, over=0.07), weight_decay=0.01, betas=(0.9, 0.999), clip=5.0)
     return Recipe(task, data, optim, steps=data.epochs(100))
 
@@ -147,15 +174,15 @@ class spoiled:
 
 
 class repair(Term):
-    """The head says what every row was; it is wrong by the mean absolute error over all numbers that the label marks."""
+    """The head says what every row was; it is wrong by the mean absolute error over the numbers that are asked for."""
 
-    def __init__(self, head: nn.Module) -> None:
+    def __init__(self, head: nn.Module, asked: Asked = altered) -> None:
         super().__init__()
-        self.head, self.reads = head, ("x",)
+        self.head, self.asked, self.reads = head, asked, ("x",)
         initialise(head)
 
     def forward(self, scene: Scene) -> Float[Tensor, ""]:
         view = scene.views["x"]
         wrong = (self.head(scene.student.z["x"].values).float() - view.clean.values).abs()
-        marked = cast(Tensor, view.label)
+        marked = self.asked(view)
         return (wrong * marked).sum() / marked.sum().clamp(min=1)
