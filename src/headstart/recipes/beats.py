@@ -15,8 +15,6 @@ places hold a learnt vector (paper: zeros), the predictor has two blocks; the te
 transformer (paper: convolutional and relative positions, DeepNorm). The paper's two projections of the first round are one here:
 cosine does not see the layer norm between them.
 Command: headstart pretrain recordings/ recipe=beats
-Expected: codes of hidden rows are told more than 5 times as often as by the commonest, and codes of the second round say more of
-the class of a sound than random ones: `python -m evidence run beats`.
 """
 
 from typing import cast

@@ -11,8 +11,6 @@ not stated where we could read, so crops are iBOT's for ViT-S. Hidden rows count
 without hidden rows as 0); groups reach out from random rows (release: rectangles); crops jitter brightness and contrast only;
 prototypes train from the first step; no drop path.
 Command: headstart pretrain slides/ recipe=cytofm_ibot
-Expected: after 250 steps kNN accuracy of the class token above 0.53 for 6 kinds of cells, and above that without the term at
-hidden rows; outputs that stay spread out only with the centre: `python -m evidence run cytofm-ibot`
 """
 
 from collections.abc import Callable

@@ -13,8 +13,6 @@ mean before the last norm, class token included); places of queue and memory cou
 prototypes learn from the first step, the embedding as fast as the rest, no drop path. All terms count a third (release: the
 weights of terms stand in the denominator only).
 Command: headstart pretrain fashion-mnist recipe=mugs
-Expected: neighbours of the same coarse class, and fine and coarse classes about as well as by the best of the three losses alone;
-`python -m evidence run mugs`.
 """
 
 from itertools import pairwise

@@ -14,8 +14,6 @@ count alike, from the first step (paper: after 30 of 346 epochs), and the part s
 place of rectangles; no drop path, LayerScale or rates by layer; parts are cut from the student that a run keeps (paper: from the
 teacher). From the release: blocks int(linspace(0, depth - 1, d)), inputs times full / active, Sinkhorn over the batch.
 Command: headstart pretrain fashion-mnist recipe=poa
-Expected: the smallest part serves neighbours nearly as well as the whole, and much better than the same part of an encoder
-that was trained without this: `python -m evidence run poa`
 """
 
 from collections.abc import Callable

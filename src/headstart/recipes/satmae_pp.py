@@ -13,8 +13,6 @@ the same convolutions, at least 16 wide (paper: all together, 40 wide); coarse r
 that the encoder can read full scenes later; no random crops; a warm-up of 10 % of training (paper: 20 of 50 epochs).
 RGB pictures grow to both scales, too (paper: only twice; scales=1).
 Command: headstart pretrain scenes/ recipe=satmae_pp
-Expected: at four times the resolution at most 0.9 times the error of interpolating the restored scene, which itself is known
-nearly as well as without the finer scales (1.1 times the error after 350 steps); `python -m evidence run satmae-pp`.
 """
 
 from collections.abc import Callable

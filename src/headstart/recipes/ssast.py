@@ -13,8 +13,6 @@ code runs it over the predictions for each row); of the last square that is too 
 of lowest number in the whole mask), and squares do not wrap around the edge; warm-up then cosine, at the data's batch size
 (released code: the rate is halved where the accuracy stalls, 24 samples).
 Command: headstart pretrain recordings/ recipe=ssast
-Expected: the true row is picked more than 5 times as often as by chance, and drawn with less than 0.6 of the mean's error:
-`python -m evidence run ssast`.
 """
 
 import itertools

@@ -11,8 +11,6 @@ Differs from the paper in: an encoder read at the mean of its rows instead of a 
 unit length where they are used, not after each step; a place of the queue counts once it is filled (release: when all are); crops
 alter brightness and contrast, not hue, and do not blur. Shares of training stand for the release's epochs of 200.
 Command: headstart pretrain fashion-mnist recipe=swav
-Expected: 30 prototypes used to more than 0.9 of their greatest entropy, a linear probe of ten modes above 0.9;
-with plain softmax targets the use falls below 0.3; `python -m evidence run swav`.
 """
 
 from collections.abc import Callable

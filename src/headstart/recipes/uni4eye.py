@@ -7,14 +7,12 @@ Predicts: the hidden rows, and the same rows of the sample's gradient map (how m
 Use when: you have two or more kinds of gridded data of one field (photographs and volumes, slices and clips) and too few of
 each; or one kind in which edges matter. Samples need not be paired. Kinds that have nothing in common only share the cost.
 Mechanism: each kind has its own way in and out; the blocks between learn from all; the edges are meant to keep
-what is restored from blurring (at small scale that does not show: evidence/uni4eye.py).
+what is restored from blurring.
 Differs from the paper in: a step holds samples of all kinds (paper: one kind at a time), each kind's error counting the
 same; the gradient map is the root of the summed squares of Sobel derivatives along every axis (paper: operator not
 said), equally weighted; a warm-up of 10 % of training; the learning rate is not
 scaled by batch / 256. This is the first paper; Uni4Eye++ (entropy-guided masks, dynamic head) is not in it.
 Command: headstart pretrain eyes/ recipe=uni4eye data.kind=image+volume   (a folder that holds both)
-Expected: hidden rows of both kinds below 0.7 of the mean's error, and scans above 0.9 without scans in training;
-`python -m evidence run uni4eye`.
 """
 
 from typing import Any

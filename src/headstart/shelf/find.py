@@ -68,7 +68,7 @@ def meaningless(method: Method) -> Mapping[str, str]:
     return _said(method, "MEANINGLESS") or {}
 
 
-def ideas(method: Method) -> Mapping[str, Mapping[str, Any]]:
+def ideas(method: Method) -> Mapping[str, Mapping[str, object]]:
     """What a recipe calls its ideas, each with the arguments that take it out, as its file says (IDEAS)."""
     return _said(method, "IDEAS") or {}
 
