@@ -1,8 +1,7 @@
 """What checks share: a method with or without one of its ideas, trained as the package trains; its encoder read; vectors scored.
 
-def check(trial):
-    objective = trial.fit(trial.recipe(trial.data(source)), steps=200)
-    yield Figure("held-out error", losses(objective, held, range(100))["total"], below=0.7)
+objective = trial.fit(trial.recipe(trial.data(source)), steps=200)
+yield Figure("held-out error", losses(objective, held, range(100))["total"], below=0.7)
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

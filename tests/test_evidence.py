@@ -231,7 +231,7 @@ def desk(tmp_path, monkeypatch):
     (tmp_path / "good_one.py").write_text(CHECK.format(what="yes", value=0.75))
     (tmp_path / "poor.py").write_text(CHECK.format(what="no", value=0.25))
     (tmp_path / "broken.py").write_text("\ndef check(trial):\n    raise KeyError('nothing\\nhere')\n")
-    (tmp_path / "lab.py").write_text("def helper(): ...\n")
+    (tmp_path / "helpers.py").write_text("def helper(): ...\n")
     listed = [
         {"slug": slug, "id": i, "title": "A | B", "family": "objectives-x", "role": [], "modality": ["image", "text"]}
         for i, slug in enumerate(("good-one", "later", "poor"))
@@ -350,7 +350,7 @@ def test_a_process_of_its_own(desk, monkeypatch):
     claim, seconds = running.apart(desk / "gmml.py", (0,))
     assert isinstance(claim, Claim) and claim.holds and seconds >= 0
     assert "died" in running.apart(desk / "mae.py")[0]
-    assert running.measured(desk / "lab.py")[0].startswith("AttributeError")
+    assert running.measured(desk / "helpers.py")[0].startswith("AttributeError")
 
 
 def test_records_come_from_yaml(desk, tmp_path):

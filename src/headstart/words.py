@@ -103,8 +103,6 @@ def arguments(function: Callable[..., Any], skip: tuple[str, ...] = ("data", "si
 def part(parameter: inspect.Parameter) -> bool:
     """Its default is no plain value, so it stands for a part of the method and not for a word."""
     default = parameter.default
-    if isinstance(default, tuple | list):
-        return any(callable(each) for each in default)
     return default is not parameter.empty and not isinstance(default, int | float | str | type(None))  # bool is an int
 
 

@@ -70,7 +70,7 @@ def poa(
     codes: int = 65_536,
     local: int = 8,
     intact: float = 0.8,
-    hidden: int | None = None,
+    hidden: int = 0,
     led: float = 1.0,
     momentum: Schedule = SLOW,
     elastic: Callable[[Encoder], Encoder | Elastic] = Elastic,
@@ -80,7 +80,7 @@ def poa(
     prototypes, and sets of a half, a quarter, an eighth."""
     data = data.with_views(multicrop(big=2, small=local, big_scale=(0.32, 1.0), small_scale=(0.05, 0.32)))
     enc = encoder(data.tokenizers, size, specials=1)
-    hide, head = corrupt(groups, sometimes(0.5, 0.1, 0.5), fill=fill), several(enc.width, codes, hidden)
+    hide, head = corrupt(groups, sometimes(0.5, 0.1, 0.5), fill=fill), several(enc.width, codes, hidden or None)
     views: dict[str, tuple[str, Make]] = {"big": ("big", hide), "small": ("small", clean)}
     views = views if local else {"big": views["big"]}
     again = {f"{name}_part": make for name, make in views.items()}
