@@ -10,9 +10,14 @@ import pytest
 import torch
 
 from headstart.augment.audio import crop
+from headstart.data.feeding.prepare import few
+from headstart.data.open import open_source
 from headstart.data.readers import audio as reader
 from headstart.data.sets import drumkits, klettres
+from headstart.data.sniff import sniff
 from headstart.data.source import DataError
+from headstart.data.sources import files
+from headstart.data.sources.windows import windowed
 from headstart.errors import Mistake, Unreadable
 from headstart.step import Step
 from headstart.tokenizers.audio import AudioTokenizer
@@ -203,12 +208,52 @@ def test_other_files_are_none_of_ours(tmp_path):
         assert reader.kind(start, tmp_path / "x.bin") is None
 
 
-def test_only_the_first_two_minutes_are_decoded(tmp_path, monkeypatch):
-    monkeypatch.setattr(reader, "SECONDS", 1)
+def test_a_file_that_is_asked_for_whole_is_capped(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "a.flac", np.zeros(40_000), 8_000)
-    assert reader.read(tmp_path / "a.flac")["wave"].shape == (1, 8_000)
     monkeypatch.setattr(reader, "VALUES", 3_000)
     assert reader.read(tmp_path / "a.flac")["wave"].shape == (1, 3_000)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_long_recordings_are_read_to_their_end(tmp_path, suffix, monkeypatch):
+    """440 Hz for 16 s, then 1,000 Hz: windows hold what lies there, and no window decodes the whole file."""
+    t = np.arange(40 * 8000) / 8000
+    for i in range(3):
+        wave = 0.3 * np.sin(2 * np.pi * np.where(t < 16, 440, 1000) * t)
+        soundfile.write(tmp_path / f"{i}.{suffix}", wave, 8000)
+    monkeypatch.setattr(files, "BEGIN", 10)
+    found = sniff(tmp_path)
+    assert found.shapes[0][-1] == pytest.approx(320_000, rel=0.01)
+    source = open_source(tmp_path)
+    monkeypatch.setattr(reader, "read", None)
+    cut = windowed(source, 5, few(source, 3))
+    assert len(cut) == 24 and cut.groups.tolist() == [i for i in range(3) for _ in range(8)]
+    for at, pitch in ((0, 440), (2, 440), (4, 1000), (7, 1000), (23, 1000)):
+        wave = cut[at]["wave"][0][:39_000]
+        assert wave.size > 38_000
+        heard = np.abs(np.fft.rfft(wave)).argmax() * 8000 / wave.size
+        assert heard == pytest.approx(pitch, abs=2), (at, heard)
+
+
+def test_a_wav_of_which_most_is_missing_is_refused(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(1.0)["wave"].T, 16_000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 50])
+    with pytest.raises(Unreadable, match="cut short"):
+        reader.read(path)
+    path.write_bytes(whole[:4] + b"\xff\xff\xff\xff" + whole[8:])  # as programs that write into a pipe do
+    assert reader.read(path)["wave"].shape[1] == 16_000
+
+
+def test_channels_that_cancel_are_heard():
+    """A miswired cable: one channel upside down; and three channels of which one is."""
+    tone = np.sin(np.arange(16_000) * 0.3).astype("f4")
+    tokenizer = AudioTokenizer(rate=16_000, longest=16_000)
+    for wave in (np.stack([tone, -tone]), np.stack([tone, -0.9 * tone, 0.8 * tone])):
+        assert np.std(tokenizer.fitted({"wave": wave, "rate": 16_000})[0, :16_000]) > 0.6
+    apart = np.stack([tone, R.standard_normal(16_000).astype("f4")])  # what is unlike is averaged as it is
+    assert np.allclose(tokenizer.fitted({"wave": apart, "rate": 16_000})[0, :16_000], apart.mean(0), atol=1e-5)
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "aiff"])

@@ -1,6 +1,7 @@
 """Codes of rows, codes that come in rounds, picking within a sample, spoiling in place: beats, point-bert, ssast, tera."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from headstart.step import Step, in_rounds, round_of, warmup_cosine
 from headstart.teacher import Previous
 from headstart.tiny import tiny_data
 from headstart.tokenizers import AudioTokenizer, SeriesTokenizer
-from headstart.tokens import Tokens, every
+from headstart.tokens import Tokens, every, layout
 
 RECIPES = {"beats": beats.beats, "point_bert": point_bert.point_bert, "ssast": ssast.ssast, "tera": tera.tera}
 KINDS = {
@@ -171,6 +172,20 @@ def test_beats_labeller_learns_only_in_its_phase():
         assert torch.equal(before, labeller.codes.book) != learns
 
 
+def test_what_all_rows_have_in_common_is_not_asked_of_the_labeller():
+    """Rows of a model of few steps are nearly alike: one code would say what they have in common."""
+    recipe = made("beats", "series")
+    task, step = recipe.objective.eval(), Step(6, TOTAL)
+    term = task.terms["labeller"]
+    scene = task.scene(batch_of(recipe, step), step)
+    taught = scene.teacher.z["x"]
+    losses = []
+    for constant in (0.0, 7.0):
+        other = replace(scene.teacher, z={"x": taught.with_values(taught.values + constant)})
+        losses.append(term(replace(scene, teacher=other, term="labeller")))
+    assert_close(*losses, rtol=1e-4, atol=1e-5)
+
+
 # ssast
 
 
@@ -186,6 +201,16 @@ def test_ssast_picks_among_the_hidden_rows_of_its_own_sample():
         start += n
     changed = torch.cat([said[:5], new[5:]]), torch.cat([truth[:5], new[5:] + 1])
     assert torch.equal(ssast.among(*changed, counts)[:5], losses[:5])
+
+
+def test_ssast_may_pick_among_all_and_squares_need_two_axes():
+    counts, g = (5, 3), torch.Generator().manual_seed(0)
+    said, truth = (torch.randn(8, 4, generator=g) for _ in range(2))
+    assert_close(
+        ssast.among_all(said, truth, counts), F.cross_entropy(said @ truth.T, torch.arange(8), reduction="none")
+    )
+    line = Tokens(torch.zeros(30, 1), torch.arange(30.0)[:, None], layout((30,)))
+    assert torch.equal(ssast.squares(line, rng(1)), random(line, rng(1)))
 
 
 def test_ssast_hides_squares():

@@ -23,7 +23,7 @@ from headstart.nn.heads import first
 from headstart.nn.queue import Queue
 from headstart.recipe import Data
 from headstart.recipes.mugs import halves, joined, maps
-from headstart.recipes.swav import Swapped, balanced
+from headstart.recipes.swav import Swapped, balanced, itself
 from headstart.recipes.transtab import part, same_row, stretch
 from headstart.shelf.find import find
 from headstart.step import Step
@@ -138,6 +138,20 @@ def test_every_other_crop_predicts_the_assignment():
     assert_close(loss(*looks), sum(wanted) / 2, rtol=1e-5, atol=1e-5)
 
 
+def test_without_rounds_shares_are_those_of_the_sample_alone():
+    scores = F.normalize(numbers(16, 8), dim=1) @ F.normalize(numbers(12, 8, seed=1), dim=1).T
+    none = scores[:0], torch.ones(0, dtype=torch.bool)
+    assert_close(balanced(scores, *none, iterations=0), (scores / 0.05).softmax(1))
+
+
+def test_a_look_may_lead_itself_alone():
+    loss, looks = Swapped(12, balanced, led=itself), numbers(4, 10, 128)
+    loss.after_step(STEP)
+    z, codes = F.normalize(looks, dim=-1), F.normalize(loss.codes.detach(), dim=-1)
+    own = [-(sinkhorn(z[i] @ codes.T, 3) * F.log_softmax(z[i] @ codes.T / 0.1, 1)).sum(1).mean() for i in range(2)]
+    assert_close(loss(*looks), sum(own) / 2, rtol=1e-5, atol=1e-5)
+
+
 def test_prototypes_wait_and_the_queue_helps():
     loss, looks = Swapped(12, balanced, queue=30, begin=0.2, frozen=0.15), numbers(2, 10, 128)
     for index in range(4):
@@ -226,6 +240,19 @@ def test_memories_keep_first_crops_and_the_teacher_has_its_own():
         assert_close(memory.rows[:6], means[:6].detach(), rtol=1e-5, atol=1e-5)
         assert memory.filled.sum() == 6
     assert (mine.rows - its.rows).abs().max() > 1e-3
+
+
+def test_a_queue_of_mugs_spans_no_epochs():
+    made = recipe("mugs", "series", queue=10_000)
+    count = len(made.data.source)
+    sizes = {name: len(x) for name, x in made.objective.named_buffers() if name.endswith("rows")}
+    assert sizes and set(sizes.values()) == {count}
+
+
+def test_without_neighbours_a_crop_is_alone():
+    head, x = filled(top=0), numbers(5, 16)
+    alone = [head.block(Tokens(a[None], a.new_zeros(1, 0), layout((1,)))).values[0] for a in x]
+    assert_close(head(x, 5), head.inner(head.norm(torch.stack(alone))), rtol=1e-5, atol=1e-5)
 
 
 def test_mugs_sums_three_losses():

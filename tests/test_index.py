@@ -36,6 +36,7 @@ def folder(tmp_path, monkeypatch):
     for i, name in enumerate(NAMES):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"x" * i)
+    (root / "e" / "run.json").write_text('{"plan": {"recipe": "mae"}}')
     age(root)
     return root
 
@@ -167,3 +168,22 @@ def test_links_count_once_and_cycles_end(folder):
     assert list(index(folder)) == sorted([*SEEN, "linked/o.png"]) == sorted(walk(folder))
     (outside / "p.png").touch()
     assert "linked/p.png" in index(folder)  # what links lead to is watched, too
+
+
+def test_what_is_left_out_is_said(folder):
+    (folder / "nowhere").symlink_to("gone")
+    (folder / "x").symlink_to("x")  # leads to itself
+    age(folder)
+    said = ("1 folders of earlier runs are left out (first: e)", "2 links lead nowhere (first: nowhere)")
+    assert (
+        set(index(folder).aside) == set(said) == set(index(folder).aside)
+    )  # and once more from the list that was kept
+
+
+def test_other_tools_call_theirs_run_json_too(folder):
+    for i, text in enumerate(('{"experiment": {"name": "growth"}}', "[]", "no json", '{"plan": 3}')):
+        (folder / f"t{i}").mkdir()
+        (folder / f"t{i}" / "run.json").write_text(text)
+        (folder / f"t{i}" / "1.png").touch()
+    age(folder)
+    assert {f"t{i}/1.png" for i in range(4)} <= set(index(folder))

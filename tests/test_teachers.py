@@ -221,6 +221,19 @@ def test_the_most_similar_neighbours_are_taken():
         assert set(three.tolist()) == set(eight[like.topk(3).indices].tolist())
 
 
+def test_neighbours_may_lie_anywhere_or_be_whatever_they_are_like():
+    values = torch.randn(1, 6, 6, 4)
+    z = grid_of(values)
+    anywhere, _ = alike(z, 3, near=100)
+    nearest, _ = alike(z, 4, similar=False)
+    for number, row in enumerate(every(z).index.tolist()):
+        others = torch.tensor([i for i in every(z).index.tolist() if i != row])
+        like = F.cosine_similarity(z.values[row][None], z.values[others])
+        assert set(anywhere.view(36, 3)[number].tolist()) == set(others[like.topk(3).indices].tolist())
+        far = (z.coords[nearest.view(36, 4)[number]] - z.coords[row]).abs().sum(1)
+        assert 0 < row % 6 < 5 or float(far.max()) <= 2
+
+
 def test_neighbours_of_ragged_series():
     lengths = (5, 1, 3, 12)
     place = torch.cat([torch.arange(n) for n in lengths]).float()[:, None]

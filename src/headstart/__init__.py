@@ -4,7 +4,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .home import settle
+
 __version__ = "0.1.0"
+settle()  # before any library looks for a home that is not there
 
 if TYPE_CHECKING:
     from .encoded import Pretrained, load

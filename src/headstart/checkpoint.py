@@ -2,19 +2,21 @@
 
 import json
 import os
+import re
 import shutil
-import tempfile
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .errors import Mistake
 from .forms import Json
 from .nn.encoder import Encoder
 from .nn.parts import load_once, once
-from .nn.released import card_of, load_encoder
+from .nn.released import card_of, load_encoder, read_tensors
+from .writing import PART, NotWritten, sync, whole, write_bytes, write_json, write_text
 
 __all__ = [
     "KEEP",
@@ -32,57 +34,45 @@ __all__ = [
 KEEP = 2  # checkpoints left on disk
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write to a temporary name, flush to disk, rename: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(fd, "w") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.chmod(name, 0o644)
-    os.replace(name, path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Likewise for text."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Likewise for bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    _sync(part)
-    os.replace(part, path)
-
-
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Likewise for tensors."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part)
-    _sync(part)
-    os.replace(part, path)
-    _sync(path.parent)
+    """Tensors in a file that is whole or absent."""
+    with whole(path) as part:
+        try:
+            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part)
+        except SafetensorError as error:
+            raise _of_the_disk(error) from error
 
 
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+def _of_the_disk(error: SafetensorError) -> OSError:
+    """What safetensors says of a file that it could not write, as Python says it."""
+    found = re.search(r"os error (\d+)", str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(str(error))
 
 
 def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.Optimizer) -> Path:
     """A checkpoint `folder/step-<n>`: everything the objective and its optimizer remember. Older ones go."""
-    folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"step-{step:08d}"
     if final.exists():
         return final
-    part = Path(tempfile.mkdtemp(dir=folder, prefix=".part-"))
+    part = folder / f"{PART}{final.name}"
+    try:
+        if part.exists():
+            shutil.rmtree(part)  # of a process that was killed here
+        part.mkdir(parents=True)
+        _fill(part, step, objective, optimizer)
+        os.replace(part, final)
+        sync(folder)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise NotWritten(final, error) from error
+    for old in complete(folder)[:-KEEP]:
+        shutil.rmtree(old)
+    for left in folder.glob(f"{PART}*"):
+        shutil.rmtree(left)
+    return final
+
+
+def _fill(part: Path, step: int, objective: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     write_tensors(part / "objective.safetensors", once(objective.state_dict()))
     names = {id(p): name for name, p in objective.named_parameters()}
     moments = {
@@ -93,13 +83,6 @@ def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.O
     }
     write_tensors(part / "optimizer.safetensors", moments)
     write_json(part / "state.json", {"step": step, "optimizer": type(optimizer).__name__})
-    os.replace(part, final)
-    _sync(folder)
-    for old in complete(folder)[:-KEEP]:
-        shutil.rmtree(old)
-    for left in folder.glob(".part-*"):
-        shutil.rmtree(left)
-    return final
 
 
 def complete(folder: Path) -> list[Path]:
@@ -117,10 +100,10 @@ def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) 
             "go on with the words it was begun with"
         )
     device = next(objective.parameters()).device
-    kept = load_file(path / "objective.safetensors", device=str(device))
+    kept = read_tensors(path / "objective.safetensors", str(device))
     load_once(objective, kept, path)
     moments: dict[str, dict[str, Tensor]] = {}
-    for key, value in load_file(path / "optimizer.safetensors").items():
+    for key, value in read_tensors(path / "optimizer.safetensors").items():
         name, _, what = key.rpartition("/")
         moments.setdefault(name, {})[what] = value
     for name, p in objective.named_parameters():  # all that optimizers remember is tensors, by parameter

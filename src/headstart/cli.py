@@ -1,6 +1,8 @@
 """`headstart VERB ...`: the verbs on the command line. Nothing heavy is imported until a verb runs."""
 
+import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -47,8 +49,8 @@ def check(where: Where, words: Words = None) -> None:
     """Find broken, constant and duplicate samples, odd sizes, and leakage; exit status 1 if there is anything."""
     from .verbs.check import check as verb
 
-    given = _only(words, **{"labelled": None, "out": None, "data.kind": None, "data.label": None})
-    if _run(lambda: verb(where, **{name.removeprefix("data."): value for name, value in given.items()})).problems:
+    known = {"labelled": None, "out": None, "data.kind": None, "data.label": None}
+    if _run(lambda: verb(where, **_only(words, **known))).problems:
         raise typer.Exit(1)
 
 
@@ -90,7 +92,7 @@ def recipes(name: Annotated[str | None, typer.Argument(help="the recipe to show"
     """List the methods there are, or show one."""
     from .verbs.recipes import recipes as verb
 
-    typer.echo(_run(lambda: verb(name)))
+    _run(lambda: typer.echo(verb(name)))
 
 
 @app.command()
@@ -106,11 +108,11 @@ def doctor() -> None:
     """Say what this machine has, what is missing, and what that means."""
     from .verbs.doctor import doctor as verb
 
-    typer.echo(_run(verb))
+    _run(lambda: typer.echo(verb()))
 
 
 def _only(words: list[str] | None, **defaults: Any) -> dict[str, Any]:
-    """Words of a verb that takes just these."""
+    """Words of a verb that takes just these, without the names of their groups."""
     from .words import WordError, fit, parse, unknown
 
     given = parse(words or [])
@@ -122,17 +124,22 @@ def _only(words: list[str] | None, **defaults: Any) -> dict[str, Any]:
                 fit(name, given[name], bool)
             except WordError as error:
                 raise _mistake(error) from error
-    return defaults | given
+    return {name.rpartition(".")[2]: value for name, value in (defaults | given).items()}
 
 
 def _run(verb: Callable[[], Any]) -> Any:
-    """Call a verb; a user's mistake is one sentence and exit status 2, a training that cannot go on is exit status 1."""
+    """Call a verb; a user's mistake is one sentence and exit status 2, a training that cannot go on is exit status 1.
+
+    Nobody reads on where standard output is closed (`| head -1`): that passes through, and typer ends without a word.
+    """
     from .errors import Mistake, Unreadable
     from .health import TrainingStopped
     from .verbs.again import NotReproduced
 
     try:
         return verb()
+    except BrokenPipeError:
+        raise
     except (Mistake, Unreadable, OSError) as error:
         raise _mistake(error) from error
     except (TrainingStopped, NotReproduced) as error:
@@ -144,10 +151,21 @@ def _run(verb: Callable[[], Any]) -> Any:
 
 
 def _mistake(error: Exception) -> typer.Exit:
-    typer.echo(f"headstart: {error}", err=True)
+    from .errors import shown
+
+    said = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    typer.echo(f"headstart: {shown(said)}", err=True)
     return typer.Exit(2)
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """The console script. Whatever a name holds, a stream takes it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except OSError as error:  # of the help itself: what it is written to is full
+        sys.exit(_mistake(error).exit_code)

@@ -192,12 +192,14 @@ class _Check:
                 batch, step = self.batch(made, index), Step(index, TOTAL)
                 through, used = interventions.leak(made.objective, batch, step, name)
                 hidden = interventions.view_of(made.objective, batch, step, term.hides).hidden
-                if math.isnan(used) or not len(hidden):
+                if math.isnan(through) or not len(hidden):
                     continue  # a mixture of samples, or nothing is hidden at this step
                 assert through <= ROUNDING * max(1.0, used), (
                     f"what is hidden of view {term.hides!r} reaches what term {name!r} predicts there: it moves by {through:.2g}"
                 )
-                assert used > 0, f"term {name!r} predicts hidden rows of view {term.hides!r} from nothing of the sample"
+                assert not used <= 0, (
+                    f"term {name!r} predicts hidden rows of view {term.hides!r} from nothing of the sample"
+                )
 
     def nothing_looks_ahead(self) -> None:
         """Where rows are predicted from those before them, no row sees those after it."""

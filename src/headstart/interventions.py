@@ -19,6 +19,8 @@ from .terms import Term
 from .tokens import Batch, Layout, Tokens, View
 from .tree import replace
 
+FEW = 3  # rows of which three quarters may be all
+
 
 def exchanged(tokens: Tokens, mask: Bool[Tensor, "T"], by: int = 1) -> Tokens:
     """The same rows where those of the mask say what the row at their place says in the `by`-th sample after theirs: other
@@ -90,7 +92,7 @@ def leak(objective: Objective, batch: Batch, step: Step, term: str, samples: int
     shown do): the first is 0 where nothing of what is hidden gets through, the second is not where the rest is used.
 
     NaN where this cannot be asked: the view is no choice among the rows of the batch (mixtures, pictures of another scale), or
-    what is hidden hangs on what rows say.
+    what is hidden hangs on what rows say; the second alone where samples have so few rows that a share of them is all.
     """
     asked = _term(objective, term)
     assert asked.hides is not None, f"term {term!r} says of no view that it predicts its hidden rows"
@@ -117,7 +119,7 @@ def leak(objective: Objective, batch: Batch, step: Step, term: str, samples: int
         same = hidden.shape == before.shape and len(own) == len(before)
         through = max(through, moved(before[own], hidden[own]) if same else float("inf"))
         used = max(used, moved(before[own], shown[own]) if same else float("inf"))
-    return through, used
+    return through, used if max(view.clean.content) > FEW else float("nan")
 
 
 def pull(objective: Objective, batch: Batch, step: Step, term: str) -> float:

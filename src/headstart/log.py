@@ -1,13 +1,16 @@
 """What a run says: one JSON line per event for programs, one live line for people."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from .errors import shown
 from .forms import Json
+from .writing import NotWritten
 
 
 class Log:
@@ -19,7 +22,8 @@ class Log:
     def __init__(
         self, path: Path | None = None, quiet: bool = False, pause: float = 10.0, to: TextIO | None = None
     ) -> None:
-        self.path, self.quiet, self.pause, self.to = path, quiet, pause, to or sys.stdout
+        self.path, self.pause, self.to = path, pause, to or sys.stdout
+        self.quiet = quiet or self.to is None  # a process may have no standard output at all
         self._last, self._what, self._open, self._written = 0.0, "", False, 0.0
         self.repair()
 
@@ -28,14 +32,17 @@ class Log:
         if self.path is not None and self.path.exists():
             whole = self.path.read_bytes()
             if not whole.endswith(b"\n"):
-                self.path.write_bytes(whole[: whole.rfind(b"\n") + 1])
+                os.truncate(self.path, whole.rfind(b"\n") + 1)
 
     def write(self, event: str, **values: Any) -> None:
         self._written = time.monotonic()
         if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a") as file:
-                file.write(json.dumps({"event": event, **values}) + "\n")
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self.path.open("a") as file:
+                    file.write(json.dumps({"event": event, **values}) + "\n")
+            except OSError as error:
+                raise NotWritten(self.path, error) from error
 
     def say(self, text: str = "") -> None:
         """A line that stays."""
@@ -43,7 +50,12 @@ class Log:
             if self._open:
                 self.to.write("\n")
                 self._open = False
-            print(text, file=self.to, flush=True)
+            print(self._fitting(text), file=self.to, flush=True)
+
+    def _fitting(self, text: str) -> str:
+        """The text as the stream takes it: names in it may have bytes and signs that its encoding lacks."""
+        encoding = self.to.encoding or "utf-8"
+        return shown(text, keep="\n\t").encode(encoding, "backslashreplace").decode(encoding)
 
     @property
     def due(self) -> bool:
@@ -57,11 +69,11 @@ class Log:
             return
         self._last, self._what = now, what
         if self.to.isatty():
-            self.to.write(f"\r\x1b[K{text}")
+            self.to.write(f"\r\x1b[K{self._fitting(text)}")
             self.to.flush()
             self._open = True
         else:
-            print(text, file=self.to, flush=True)
+            print(self._fitting(text), file=self.to, flush=True)
 
     def progress(self, what: str) -> Callable[[int, int], None]:
         """A live line that counts, for readers that report (done, total)."""
@@ -78,16 +90,20 @@ class Log:
 
     def rows(self, event: str) -> Iterator[Json]:
         """Earlier rows of one kind."""
-        if self.path is not None and self.path.exists():
-            for line in self.path.read_text().splitlines():
-                row = json.loads(line)
-                if row["event"] == event:
-                    yield row
+        if self.path is not None:
+            yield from rows(self.path, event)
 
     def latest(self, event: str) -> list[Json]:
         """Earlier rows of one kind by step; of a step that was taken again after a crash, the last."""
         by_step = {row["step"]: row for row in self.rows(event)}
         return [by_step[step] for step in sorted(by_step)]
+
+
+def rows(path: Path, event: str) -> Iterator[Json]:
+    """The whole rows of one kind in a log, which a run may be writing to meanwhile."""
+    for line in path.read_text().splitlines(keepends=True) if path.exists() else ():
+        if line.endswith("\n") and (row := json.loads(line))["event"] == event:
+            yield row
 
 
 def span(seconds: float) -> str:

@@ -15,6 +15,7 @@ from .step import Step
 from .terms import Term
 from .tokens import Tokens, split
 from .tree import map
+from .writing import whole
 
 SCALE_TO = 96  # pixels of a picture's longer side on the sheet
 GAP = 4
@@ -61,9 +62,8 @@ def sheet(triples: list[Triple], path: Path) -> None:
             out.paste(tile, (left, top))
             top += height
         left += max(t.width for t in column) + GAP
-    part = path.with_name(f".{path.name}.part")
-    out.save(part, "PNG")
-    part.replace(path)
+    with whole(path) as part:
+        out.save(part, "PNG")
 
 
 def _tile(picture: torch.Tensor, original: torch.Tensor) -> Image.Image:

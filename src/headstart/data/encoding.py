@@ -1,4 +1,4 @@
-"""Bytes of a text file as text: UTF-8, UTF-16, and what is neither."""
+"""Bytes of a text file as text: UTF-8, UTF-16, UTF-32, and what is none of them."""
 
 import codecs
 from collections.abc import Iterable, Iterator
@@ -11,11 +11,13 @@ BLOCK = 2**20
 def encoding_of(blocks: Iterable[bytes]) -> str:
     """The encoding of the bytes in these blocks, by name.
 
-    UTF-8 if all of them are, with or without a mark at the start; UTF-16 by its mark, or where zeros stand at every second byte
-    only; else Windows-1252, and Latin-1 where that has no such letter.
+    UTF-8 if all of them are, with or without a mark at the start; UTF-32 by its mark; UTF-16 by its mark, or where zeros stand at
+    every second byte only; else Windows-1252, and Latin-1 where that has no such letter.
     """
     parts = iter(blocks)
     start = next(parts, b"")
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if (at := _zeros(start)) is not None:
@@ -48,8 +50,8 @@ def decoded(data: bytes) -> tuple[str, str]:
 
 def beginning(start: bytes) -> str:
     """The beginning of a file as text, which may end in half a character; UnicodeDecodeError for what is no text."""
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _zeros(start) is not None:
-        return decoded(start[: len(start) // 2 * 2])[0]
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)) or _zeros(start) is not None:
+        return decoded(start[: len(start) // 4 * 4 if encoding_of([start]) == "utf-32" else len(start) // 2 * 2])[0]
     try:
         return start.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -41,6 +41,8 @@ LAST = _set(
     """type result results risk grade stage response status quality group decision play purchased clicked won disease genre breed
     variety activity cancer phenotype"""
 ) | {"cell type"}
+ROWS = 20  # of a table, from which on a column may be told to be the same in all, or other in each
+IDENTIFIERS = _set("id ids uuid guid key index idx nr no number rowid rownum")
 FEW = 20  # different values of a column that may be a label
 GRAPH_CLASSES = 100
 SPLITS = _set("train training val valid validation dev test testing eval unlabeled unlabelled unsup")
@@ -131,6 +133,49 @@ def _by_name(names: Sequence[str], column: Callable[[str], Column], beside: bool
     return reasons, [
         n for n in few if n not in reasons and len(names) > 1 and (phrases[n] not in LAST or n == names[-1])
     ]
+
+
+def no_inputs(names: Sequence[str], column: Callable[[str], Column], found: Labels, asked: str | None) -> dict[str, str]:
+    """Columns that are kept out of what is learnt from, beside the label, and why: what looks like a label, too, unless one was
+    asked for by name; identifiers, which are other in every row; what is the same in every row.
+
+    Of fewer than 20 rows only the first is asked.
+    """
+    out: dict[str, str] = {}
+    for name in names:
+        if name == found.name:
+            continue
+        if asked is None and (name in telling(names) or _phrase(name) in LIKELY) and name in found.others:
+            out[name] = "looks like a label"
+            continue
+        held = column(name)
+        if len(held.values) < ROWS:
+            continue
+        if _is_constant(held):
+            out[name] = "is the same in every row"
+        elif _is_identifier(name, held):
+            out[name] = "names the rows"
+    return out if len(out) + (found.name is not None) < len(names) else {}
+
+
+def _is_constant(column: Column) -> bool:
+    values = column.values
+    empty = np.isnan(values) if values.dtype.kind == "f" else values < 0
+    return not column.odd and bool(empty.all() or (not empty.any() and (values == values[0]).all()))
+
+
+def _is_identifier(name: str, column: Column) -> bool:
+    """Short texts without spaces of which no two are equal; whole numbers like that in a column called so, or without a name."""
+    values = column.values
+    if column.form == "text" and not column.odd:
+        if len(column.words) < len(values) or (values < 0).any():
+            return False
+        return sum(" " not in word and len(word) <= 64 for word in column.words) > 0.9 * len(values)
+    if column.form != "whole" or column.odd or np.isnan(values).any():
+        return False
+    said = words(name)
+    called = not said or said[-1] in IDENTIFIERS or said[0] in ("unnamed", "row", "rownames", "column")
+    return called and len(np.unique(values)) == len(values)
 
 
 def pick(asked: str, names: Iterable[str], title: str) -> str:

@@ -15,6 +15,7 @@ class Index(Sequence[str]):
 
     folders, suffixes: the distinct ones. folder, suffix: int32 [n], which of them. sizes: int64 [n] bytes, as they were when
     the folder was listed. The last parts of the names lie in `blob`, at `start` int64 [n], `length` int32 [n] bytes long.
+    aside: what was left out as the folder was listed, in sentences.
     """
 
     def __init__(
@@ -27,9 +28,11 @@ class Index(Sequence[str]):
         suffixes: list[str],
         suffix: np.ndarray,
         sizes: np.ndarray,
+        aside: tuple[str, ...] = (),
     ):
         self.blob, self.start, self.length, self.sizes = blob, start, length, sizes
         self.folders, self.folder, self.suffixes, self.suffix = folders, folder, suffixes, suffix
+        self.aside = aside
 
     def __len__(self) -> int:
         return len(self.start)

@@ -9,11 +9,12 @@ import numpy as np
 
 from ..errors import Unreadable
 from ..forms import Sample
+from ..home import expanded
 from ..kinds import KINDS as SINGLE
 from . import sets
 from .classes import as_column
 from .finding import paired
-from .finding.folder import open_survey
+from .finding.folder import open_survey, stretches
 from .finding.survey import one_kind, survey
 from .labels import decide as decide_labels
 from .names import suffix_of
@@ -84,7 +85,7 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
         raise DataError(
             f"a {type(where).__name__} is not data: give a path, a name or an array, for instance np.stack(samples)"
         )
-    path = Path(where).expanduser()
+    path = expanded(where)
     if path.is_dir():
         whole = of_folder(path)
         if whole is not None:
@@ -120,7 +121,7 @@ def open_file(path: Path, kind: str | None = None, label: str | None = None) -> 
             f"{path} is not readable here: give a folder of images or .txt files, a .npy, .npz or idx file, "
             f"or a file of another kind ({', '.join(KINDS[:-1])}) in one of its usual formats"
         )
-    if found[0].kind == "image" and not found[0].reader.general:
+    if found[0].kind == "image" and not found[0].reader.general and found[0].reader.open is None:
         raise DataError(f"{path} is a single image: give the folder it lies in, {path.parent}")
     return _open_claimed(path, found[0], kind, label)
 
@@ -183,7 +184,8 @@ def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None)
     reader = claim.reader
     if label is not None and not reader.labelled:
         raise DataError(f"label={label} names a column, and {path} has none: leave it out")
-    one = FileSource(path.parent, [path.name], reading({suffix_of(path.name): reader}, claim.kind), claim.kind)
+    own = {suffix_of(path.name): reader}
+    one = FileSource(path.parent, [path.name], reading(own, claim.kind), claim.kind, stretches=stretches(own))
     if reader.open is None:
         return one
     try:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import Mistake, Unreadable
+from ..errors import Mistake, Unreadable, shown
 from ..forms import Sample
+from ..home import expanded
 from .classes import Labelled, labels_of
 from .finding import sidecar
 from .finding.folder import open_survey
@@ -20,6 +21,7 @@ from .readers import claims, of_folder
 from .source import DataError, Source
 from .sources.array import ArraySource
 from .sources.either import Either
+from .sources.files import FileSource, begun
 from .sources.joined import Joined
 from .sources.pair import PairSource
 from .sources.table import TableSource, TablesSource
@@ -76,12 +78,12 @@ class Found:
         out += [f"labels    {c}" for c in self.labels] or ["labels    none found"]
         if self.parts:
             out.append(f"beside    {', '.join(f'{n:,} {kind}' for kind, n in self.parts.items())}")
-        return out + [f"because   {reason}" for reason in self.why]
+        return [shown(line) for line in [*out, *(f"because   {reason}" for reason in self.why)]]
 
 
 def sniff(where: object) -> Found:
     """Find out what is at `where` (a path, an array, the name of a set), reading no more than a few samples."""
-    path = Path(where).expanduser() if isinstance(where, str | Path) else None
+    path = expanded(where) if isinstance(where, str | Path) else None
     if path is None or not path.exists():
         source = open_source(where)
         title = str(where) if isinstance(where, str) else type(where).__name__
@@ -236,17 +238,19 @@ def _of(
     every = np.unique(np.linspace(0, len(source) - 1, LOOK).astype(int)).tolist() if len(source) else []
     for i in every:
         try:
-            sample = source[i]
+            sample = begun(source, i)
+            long = source.extent(i) if isinstance(source, FileSource) else None
         except Unreadable as error:
             bad.append(str(error))
             continue
         for part, value in sample.items() if source.kind == "pair" else [("", sample)]:
             if value is not None:
                 kind = kinds.get(part, part) if part else source.kind
-                shapes[size_of(value)] += 1
+                rate = rate_of(value)
+                shapes[size_of(value) if not long or not rate else (*size_of(value)[:-1], round(long * rate))] += 1
                 if (count := channels_of(value, kind)) is not None:
                     channels[count] += 1
-                if (rate := rate_of(value)) is not None:
+                if rate is not None:
                     rates[rate] += 1
     if bad:
         why = [*why, f"{len(bad)} of the {len(every)} samples looked at cannot be read, such as {bad[0]}"]

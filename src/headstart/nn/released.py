@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import Tensor
 
 from ..errors import Mistake
 from ..forms import Json
+from ..home import expanded
 from ..tokenizers import tokenizer_of
+from ..writing import utf8
 from .encoder import PLAIN, Encoder, Model
 from .parts import foreign, load_once, put, tie
 
@@ -57,7 +59,7 @@ def load_encoder(folder: Path, trust: bool = False) -> tuple[Encoder, dict[str, 
         card: Json = json.loads((folder / "encoder.json").read_text())
         with torch.device("cpu"):  # numbers, even where a recipe is built on meta
             encoder = made_of(card, trust)
-        load_once(encoder, load_file(folder / "encoder.safetensors"), folder)
+        load_once(encoder, read_tensors(folder / "encoder.safetensors"), folder)
     except Mistake as mistake:
         raise Mistake(f"the encoder in {folder} cannot be made: {mistake}") from mistake
     except KeyError as error:
@@ -68,6 +70,13 @@ def load_encoder(folder: Path, trust: bool = False) -> tuple[Encoder, dict[str, 
         what = " ".join(str(error).split())
         raise Mistake(f"encoder.json or encoder.safetensors in {folder} is damaged or was altered: {what}") from error
     return encoder.eval(), card
+
+
+def read_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """The tensors in a file. safetensors opens no path that is not UTF-8, so at such a one the bytes are read first."""
+    if utf8(str(path)) == str(path):
+        return load_file(path, device=device)
+    return {name: tensor.to(device) for name, tensor in load(path.read_bytes()).items()}
 
 
 @dataclass(frozen=True)
@@ -82,13 +91,13 @@ class Released:
 
 def released(folder: str) -> Released:
     """What the run in `folder` left; a Mistake where there is no finished encoder."""
-    home = Path(folder).expanduser()
+    home = expanded(folder)
     if not folder or not (home / "encoder.json").exists():
         where = f"{folder} holds no finished encoder" if folder else "no encoder was named"
         raise Mistake(f"{where}: give the folder of a finished run, such as base=runs/mae-photos")
     encoder, card = load_encoder(home)
     plan = json.loads((home / "run.json").read_text())["plan"] if (home / "run.json").exists() else {}
     saved = sorted(home.glob("checkpoints/step-*/objective.safetensors"))
-    state = load_file(saved[-1]) if saved else {}
+    state = read_tensors(saved[-1]) if saved else {}
     heads = {name: tensor for name, tensor in state.items() if name.startswith("terms.")}
     return Released(encoder, str(card.get("recipe", "mae")), dict(plan.get("arguments", {})), heads)

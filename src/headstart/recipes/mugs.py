@@ -11,8 +11,11 @@ Differs from the paper in: every crop is made alike (paper: strong and weak alte
 with the first big crop); neighbours are sought and kept as means of the encoder's last, normalised rows (release: sought by the
 mean before the last norm, class token included); places of queue and memory count as they fill (release: random vectors);
 prototypes learn from the first step, the embedding as fast as the rest, no drop path. All terms count a third (release: the
-weights of terms stand in the denominator only).
+weights of terms stand in the denominator only). Queues and memories hold no more than there are samples: a queue that spans
+epochs sets a sample apart from itself.
 Command: headstart pretrain fashion-mnist recipe=mugs
+Expected: each of the three losses asks its share, kept samples join a crop and are told apart from it, and other crops of
+held-out squares of photographs are found more than 4.5 times as often as by chance: `python -m evidence run mugs`.
 """
 
 from itertools import pairwise
@@ -34,29 +37,48 @@ from ..objective import Objective
 from ..optim import AdamW
 from ..recipe import Data, Recipe
 from ..scene import Scene, Side
-from ..step import Step, cosine, ramp, warmup_cosine
+from ..step import Schedule, Step, cosine, ramp, warmup_cosine
 from ..teacher import Ema
 from ..terms import Term, distill
 from ..tokens import Tokens, layout, rows_where
 
 # of its check on made-up data: docs/log.md, 2026-11-26
 SMALL = {"codes": 1024, "local": 4, "queue": 4096, "optim.lr": 2e-3, "data.batch": 64}
+SLOW, THIRDS = cosine(0.996, 1.0), (1 / 3, 1 / 3, 1 / 3)
+IDEAS = {
+    "which sample it is": {"shares": (0.0, 0.5, 0.5)},
+    "which sample among its like": {"shares": (0.5, 0.0, 0.5)},
+    "which group": {"shares": (0.5, 0.5, 0.0)},
+    "neighbours join a crop": {"near": 0},
+    "earlier samples are told apart": {"queue": 0},
+    "a slow teacher": {"momentum": 0.0},
+}
 
 
-def mugs(data: Data, size: str | Model = "S", codes: int = 65_536, local: int = 10, queue: int = 65_536) -> Recipe:
-    """Two big crops and `local` small ones; each queue and memory holds `queue` samples; `codes` prototypes tell groups."""
+def mugs(
+    data: Data,
+    size: str | Model = "S",
+    codes: int = 65_536,
+    local: int = 10,
+    queue: int = 65_536,
+    near: int = 8,
+    shares: tuple[float, float, float] = THIRDS,
+    momentum: Schedule = SLOW,
+) -> Recipe:
+    """Two big crops and `local` small ones; each queue and memory holds `queue` samples, at most as many as there are, and `near`
+    of a memory join each crop; `codes` prototypes tell groups. shares: of the losses of sample, neighbours and group."""
     data = data.with_views(multicrop(big=2, small=local, big_scale=(0.25, 1.0), small_scale=(0.05, 0.25)))
     enc, seen, led = encoder(data.tokenizers, size), ("big", "small") if local else ("big",), ("big",)
-    out, hidden = min(256, 4 * enc.width), min(2048, 16 * enc.width)  # the paper's from width 128 on
-    one, around = maps(enc.width, hidden, hidden, out), joined(enc.shape, maps(enc.width, hidden, hidden, out), queue)
+    out, inner, kept = min(256, 4 * enc.width), min(2048, 16 * enc.width), min(queue, len(data.source))
+    one, around = maps(enc.width, inner, inner, out), joined(enc.shape, maps(enc.width, inner, inner, out), kept, near)
     group = CenteredCE(codes, student_temp=0.1, teacher_temp=ramp(0.04, 0.07, over=0.3))
     terms: dict[str, Term] = {
-        "instance": distill(seen, led, one, halves(QueueNCE(out, queue)), first, predictor(out, 2 * hidden)),
-        "local": flock(seen, led, around, halves(QueueNCE(out, queue)), predictor(out, 2 * hidden)),
+        "instance": distill(seen, led, one, halves(QueueNCE(out, kept)), first, predictor(out, 2 * inner)),
+        "local": flock(seen, led, around, halves(QueueNCE(out, kept)), predictor(out, 2 * inner)),
         "group": distill(seen, led, prototypes(enc.width, codes), halves(group), first),
     }
-    views, share = dict.fromkeys(seen, clean), dict.fromkeys(terms, 1 / 3)
-    task = Objective(enc, views, terms, weights=share, teacher=Ema(cosine(0.996, 1.0)))
+    views, weights = dict.fromkeys(seen, clean), dict(zip(terms, shares, strict=True))
+    task = Objective(enc, views, terms, weights=weights, teacher=Ema(momentum))
     optim = AdamW(warmup_cosine(8e-4), weight_decay=cosine(0.04, 0.2), betas=(0.9, 0.999))
     return Recipe(task, data, optim, steps=data.epochs(400))
 

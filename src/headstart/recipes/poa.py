@@ -14,6 +14,8 @@ count alike, from the first step (paper: after 30 of 346 epochs), and the part s
 place of rectangles; no drop path, LayerScale or rates by layer; parts are cut from the student that a run keeps (paper: from the
 teacher). From the release: blocks int(linspace(0, depth - 1, d)), inputs times full / active, Sinkhorn over the batch.
 Command: headstart pretrain fashion-mnist recipe=poa
+Expected: the loss of a part on held-out squares of photographs is below 1.02 of the whole's, which it is not where no part was
+trained: `python -m evidence run poa`.
 """
 
 from collections.abc import Callable

@@ -13,6 +13,7 @@ import torch
 from .. import __version__, checkpoint
 from ..data.source import DataError
 from ..forms import Json
+from ..home import expanded
 from ..log import Log
 from ..planning.plan import Plan
 from ..recipe import Method, Run
@@ -27,7 +28,7 @@ def title(where: object) -> str:
     """What stands for the data in run.json: an absolute path, the name of a set, or "array"."""
     if not isinstance(where, str | Path):
         return ARRAY
-    return str(Path(where).expanduser().resolve()) if Path(where).expanduser().exists() else str(where)
+    return str(expanded(where).resolve()) if expanded(where).exists() else str(where)
 
 
 def facts(folder: Path) -> Json:

@@ -134,7 +134,7 @@ def fingerprint(material: Material) -> str:
     data = material.everything
     note = hashlib.sha256(f"{data.kind} {len(data)} {len(material.training)}".encode())
     for i in range(len(data)):
-        note.update(data.name(i).encode())
+        note.update(data.name(i).encode(errors="surrogatepass"))
     for i in np.unique(np.linspace(0, len(data) - 1, 16).astype(int)):
         note.update(content(data[int(i)]))
     return note.hexdigest()[:16]

@@ -9,6 +9,7 @@ import builtins
 import hashlib
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -126,7 +127,7 @@ def imported(main: Path, original: Path | None = None, folder: Path | None = Non
 
 def name_of(original: Path, text: bytes) -> str:
     """Of the package that a file with this source and those beside it form."""
-    return PREFIX + hashlib.sha256(str(original).encode() + b"\0" + text).hexdigest()[:12]
+    return PREFIX + hashlib.sha256(os.fsencode(original) + b"\0" + text).hexdigest()[:12]
 
 
 def forget(name: str) -> None:

@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
+from ..home import expanded
 from ..recipe import Method
 from ..words import WordError
 from .files import PREFIX, imported, names_around
@@ -29,7 +30,7 @@ def file_of(name: str) -> Path | None:
     """
     place, function = divided(name)
     if place.endswith(".py") or "/" in place or os.sep in place:
-        return Path(place).expanduser().resolve()
+        return expanded(place).resolve()
     here = Path.cwd() / f"{place}.py"
     return here.resolve() if function and here.is_file() else None
 

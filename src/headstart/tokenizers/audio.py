@@ -21,6 +21,7 @@ from .want import Want
 RATES = (500, 768_000)  # Hz that a recording may have
 CHANNELS = 256
 LOUDEST = 1e6  # 1 is full scale; louder is no sound but a mistake of units
+UPSIDE_DOWN = -0.5  # correlation with the loudest channel
 PATCHES = 4096  # in time
 PICTURE = (64, 32)  # bands and moments of the plain vector
 FULL = {np.dtype(np.int16): (0, 32_768), np.dtype(np.int32): (0, 2**31), np.dtype(np.uint8): (128, 128)}  # PCM
@@ -202,10 +203,20 @@ def _checked(sample: Sample) -> tuple[np.ndarray, int | None]:
 
 
 def _mono(wave: np.ndarray) -> np.ndarray:
-    """[L] float32: the mean of the channels."""
+    """[L] float32: the mean of the channels, those turned around that are the loudest one upside down (a miswired cable)."""
     offset, full = FULL.get(wave.dtype.newbyteorder("="), (0, 1))
     with np.errstate(over="ignore", invalid="ignore"):
         x = wave.astype(np.float32) if full == 1 else ((wave.astype(np.float64) - offset) / full).astype(np.float32)
         if not np.isfinite(x).all() or float(np.abs(x).max()) > LOUDEST:
             raise Unreadable("", "the sound holds NaN, infinite or absurdly large values (1 is full scale)")
-        return x[0] if len(x) == 1 else x.mean(0, dtype=np.float32)
+        return x[0] if len(x) == 1 else _together(x)
+
+
+def _together(x: Float[np.ndarray, "C L"]) -> Float[np.ndarray, "L"]:
+    """The mean of channels that do not cancel each other."""
+    power = np.einsum("cl,cl->c", x, x, dtype=np.float64)
+    first = int(power.argmax())
+    like = np.einsum("cl,l->c", x, x[first], dtype=np.float64) / np.sqrt(power * power[first]).clip(min=1e-30)
+    if (like > UPSIDE_DOWN).all():
+        return x.mean(0, dtype=np.float32)
+    return (x * np.where(like > UPSIDE_DOWN, 1, -1).astype(np.float32)[:, None]).mean(0, dtype=np.float32)

@@ -25,7 +25,8 @@ class ImageTokenizer(Tokenizer):
     """Square patches in reading order; a row is [patch * patch * channels], pixel by pixel, standardised per channel.
 
     Pictures are brought near side * side pixels, aspect kept, both sides multiples of `patch`; without `side` they stay as they
-    are, and sides that are no multiple of `patch` are continued by repeating the last row or column.
+    are, and sides that are no multiple of `patch` are continued by repeating the last row or column. Pixels that are missing
+    (NaN, or masked by numpy.ma) take the mean of their channel in that picture, and mean and spread are of the others.
     """
 
     patch: int = 8
@@ -62,12 +63,13 @@ class ImageTokenizer(Tokenizer):
         flat = []
         for x in images:
             try:
-                flat.append(to_float(torch.as_tensor(plain.fitted(x))).flatten(1).double())
+                pixels, holes = plain._placed(x)
             except Unreadable:  # of another channel count
                 continue
-        n = sum(x.shape[1] for x in flat)
-        mean = torch.stack([x.sum(1) for x in flat]).sum(0) / n
-        var = torch.stack([((x - mean[:, None]) ** 2).sum(1) for x in flat]).sum(0) / n
+            flat.append((to_float(torch.as_tensor(pixels)).flatten(1).double(), torch.as_tensor(~holes).flatten(1)))
+        n = torch.stack([seen.sum(1) for _, seen in flat]).sum(0).clamp(min=1)
+        mean = torch.stack([(x * seen).sum(1) for x, seen in flat]).sum(0) / n
+        var = torch.stack([((x - mean[:, None]) ** 2 * seen).sum(1) for x, seen in flat]).sum(0) / n
         std = torch.where(var > 0, var.sqrt(), 1.0)  # a channel that never changes stays as it is
         return cls(patch, channels, tuple(mean.tolist()), tuple(std.tolist()), plain.side)
 
@@ -77,13 +79,26 @@ class ImageTokenizer(Tokenizer):
         return None if self.side is None else self.side**2
 
     def fitted(self, sample: Sample) -> np.ndarray:
-        """[channels, H, W] of uint8, uint16 or float32, near the tokenizer's area."""
+        """[channels, H, W] of uint8, uint16 or float32, near the tokenizer's area; nothing is missing any more."""
+        return self._placed(sample)[0]
+
+    def _placed(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        """The fitted picture, and bool [channels, H, W]: what of it was missing."""
         reason = _wrong(sample)
         if reason is not None:
             raise Unreadable("", reason)
+        holes = _holes(sample)
+        if holes is None:
+            image = sample if self.area is None else resize(sample, self.area, self.patch)
+            image = to_channels(image, self.channels)
+            return image, np.broadcast_to(False, image.shape)
+        image = _filled(np.ma.getdata(sample).astype(np.float32), holes)
         if self.area is not None:
-            sample = resize(sample, self.area, self.patch)
-        return to_channels(sample, self.channels)
+            image, holes = _around(image, holes, self.area, self.patch)
+        image = to_channels(image, self.channels)
+        if len(holes) != len(image):
+            holes = np.broadcast_to(holes.any(0), image.shape)
+        return image if sample.dtype == np.float32 else np.rint(image).astype(sample.dtype), holes
 
     @property
     def dim(self) -> int:
@@ -150,9 +165,41 @@ def _wrong(sample: Sample) -> str | None:
         or sample.dtype not in (np.uint8, np.uint16, np.float32)
     ):
         return f"the image is {what}, not uint8, uint16 or float32 of shape [C, H, W]"
-    if sample.dtype == np.float32 and not np.isfinite(sample).all():
-        return "the image holds NaN or infinite values"
+    holes = _holes(sample)
+    if holes is not None and holes.all():
+        return "all of the image is missing (NaN)"
+    if sample.dtype == np.float32 and np.isinf(np.ma.filled(sample, 0)).any():
+        return "the image holds infinite values"
     return None
+
+
+def _holes(sample: np.ndarray) -> np.ndarray | None:
+    """bool [C, H, W]: what is missing; None where all of it is there, and nobody masked any."""
+    masked = np.ma.getmaskarray(sample) if isinstance(sample, np.ma.MaskedArray) else None
+    if sample.dtype != np.float32:
+        return masked
+    gone = np.isnan(np.ma.getdata(sample))
+    gone = gone if masked is None else gone | masked
+    return gone if masked is not None or gone.any() else None
+
+
+def _filled(image: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """The mean of the channel where something is missing; that of all channels where all of one is."""
+    seen = ~holes
+    level = np.where(seen, image, 0).sum((1, 2), dtype=np.float64) / np.maximum(seen.sum((1, 2)), 1)
+    level = np.where(seen.any((1, 2)), level, image[seen].mean(dtype=np.float64))
+    return np.where(holes, level[:, None, None], image).astype(np.float32)
+
+
+def _around(image: np.ndarray, holes: np.ndarray, area: int, multiple: int) -> tuple[np.ndarray, np.ndarray]:
+    """Resized without what is beneath the holes: a pixel is the mean of what it shows, and missing where that is under half."""
+    level = image.mean((1, 2), keepdims=True)
+    share = resize((~holes).astype(np.float32), area, multiple)
+    there = resize(np.where(holes, 0, image - level), area, multiple) / np.maximum(share, 0.5) + level
+    gone = share < 0.5
+    ends = np.where(holes, level, image)
+    there = there.clip(ends.min((1, 2), keepdims=True), ends.max((1, 2), keepdims=True))
+    return _filled(there, gone if not gone.all() else ~gone), gone
 
 
 def to_float(images: Tensor) -> Tensor:

@@ -55,9 +55,10 @@ class MultispectralTokenizer(Tokenizer):
         share = float(np.median([math.prod(s) / max(s[1:]) ** 2 for s in shapes]))  # bands, times how narrow they are
         side, patch = sizes(native, 2, share, want, (2, 4, 8, 16))
         plain = cls(patch, side)
-        there = usable(samples, plain.fitted, "multispectral")
-        at = np.concatenate([x["wavelength"] for x in there]).astype(np.float64)
-        flat = [torch.from_numpy(band).reshape(1, -1) for x in there for band in x["bands"]]
+        seen = usable(samples, plain._placed, "multispectral")
+        each = [(nm, band[~hole]) for x in seen for band, hole, nm in zip(*x, strict=True) if not hole.all()]
+        at = np.array([nm for nm, _ in each], np.float64)
+        flat = [torch.from_numpy(band).reshape(1, -1) for _, band in each]
         width = 1.0
         while len(np.unique(np.round(at / width))) > KNOTS:
             width *= 1.5
@@ -74,11 +75,25 @@ class MultispectralTokenizer(Tokenizer):
 
     def fitted(self, sample: Sample) -> dict[str, np.ndarray]:
         """Bands [C, h, w] and their wavelengths, both float32: what is missing left out, sorted, in this size."""
-        bands, wavelength = _bands(sample)
+        bands, _, wavelength = self._placed(sample)
+        return {"bands": bands, "wavelength": wavelength}
+
+    def _placed(self, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The fitted bands, bool [C, h, w]: what of them was missing, and their wavelengths."""
+        bands, hole, wavelength = _bands(sample)
+        level = _level(bands, hole)
         sides = near(bands.shape[1:], self.side, self.patch)
         if sides != bands.shape[1:]:
-            bands = resize(torch.from_numpy(bands), sides).numpy()
-        return {"bands": bands, "wavelength": wavelength}
+            if hole.any():
+                # a pixel is the mean of what it shows, and missing where that is under half
+                share = resize(torch.from_numpy(~hole).float(), sides).numpy()
+                off = resize(torch.from_numpy(np.where(hole, 0, bands - level)), sides).numpy()
+                hole = share < 0.5
+                bands = off / np.maximum(share, 0.5) + level
+            else:
+                bands = resize(torch.from_numpy(bands), sides).numpy()
+                hole = np.zeros(bands.shape, bool)
+        return np.where(hole, level, bands) if hole.any() else bands, hole, wavelength
 
     def __call__(self, sample: dict[str, np.ndarray]) -> Tokens:
         bands = torch.as_tensor(sample["bands"])
@@ -129,37 +144,47 @@ class MultispectralTokenizer(Tokenizer):
         ]
 
 
-def _bands(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """The bands that are there, float32 without gaps, by ascending wavelength [nm]."""
+def _level(bands: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """[C, 1, 1] the mean of what is there of every band."""
+    there = np.where(hole, 0, bands).sum((1, 2), dtype=np.float64)
+    return (there / np.maximum((~hole).sum((1, 2)), 1)).astype(np.float32)[:, None, None]
+
+
+def _bands(sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The bands that are there, float32, what is missing of each (0 there), and their wavelengths, ascending [nm]."""
     if isinstance(sample, dict):
         if "bands" not in sample:
             raise Unreadable("", f"it has {', '.join(map(str, sample)) or 'nothing'}, but no bands")
-        bands, wavelength = checked(sample["bands"], "C H W"), sample.get("wavelength")
+        given, wavelength = sample["bands"], sample.get("wavelength")
     else:
-        bands, wavelength = checked(sample, "C H W"), None
+        given, wavelength = sample, None
+    masked = np.ma.getmaskarray(given) if isinstance(given, np.ma.MaskedArray) else False
+    bands = checked(given, "C H W")
     if len(bands) > MOST_BANDS:
         raise Unreadable("", f"it has {len(bands):,} bands, more than {MOST_BANDS:,}: put the bands first")
     wavelength = _wavelengths(wavelength, len(bands))
     with np.errstate(over="ignore", invalid="ignore"):
         bands = bands.astype(np.float32)  # a copy
-    hole = np.isnan(bands)
+    hole = np.isnan(bands) | masked
     there = ~hole.all((1, 2))
     if not there.any():
         raise Unreadable("", "all of its bands are missing")
     order = np.flatnonzero(there)[np.argsort(wavelength[there], kind="stable")]
     bands, hole, wavelength = bands[order], hole[order], wavelength[order]
-    if hole.any():
-        level = np.nanmean(bands.astype(np.float64), (1, 2))
-        bands = np.where(hole, level[:, None, None].astype(np.float32), bands)
-    bands = finite(bands)
+    bands = finite(np.where(hole, 0, bands))
     if len(bands) > BANDS:
         groups = np.array_split(np.arange(len(bands)), BANDS)
+        if hole.any():  # a band that misses pixels must not pull the others there
+            bands = np.where(hole, _level(bands, hole), bands)
+            hole = np.stack([hole[g].all(0) for g in groups])
+        else:
+            hole = np.zeros((len(groups), *bands.shape[1:]), bool)
         bands = np.stack([bands[g].mean(0) for g in groups])
         wavelength = np.array([wavelength[g].mean() for g in groups])
     for i in range(1, len(wavelength)):  # two bands at one place could not be told apart
         if wavelength[i] < wavelength[i - 1] + 0.05:
             wavelength[i] = wavelength[i - 1] + 0.1
-    return bands, wavelength.astype(np.float32)
+    return bands, hole, wavelength.astype(np.float32)
 
 
 def _wavelengths(given: object, n: int) -> np.ndarray:

@@ -29,7 +29,8 @@ class VolumeTokenizer(Tokenizer):
     """[C, D, H, W] float32 -> rows of [patch^3 * channels], standardised per channel over the data set.
 
     A scan is resampled to `spacing` mm (z, y, x) about its middle, and padded with its lowest value or cut to `size`
-    voxels. An unknown spacing is taken as 1 mm; an array without one that is of this size already stays as it is.
+    voxels. An unknown spacing is taken as 1 mm; an array without one that is of this size already stays as it is. Voxels
+    that are missing (NaN) take the mean of the others of their channel, and enter no statistics.
     Intensities are clipped to the set's 0.5 and 99.5 percentiles (`low`, `high`: CT, whose units are fixed), or, with
     `by_scan`, brought to 0..1 between the scan's own (MR, whose units differ from scan to scan). At most 2^27 values and
     16 channels.
@@ -68,18 +69,25 @@ class VolumeTokenizer(Tokenizer):
         channels = max(set(counts), key=counts.count)
         open_ = ((-HUGE,) * channels, (HUGE,) * channels)
         plain = cls(patch, size, spacing, channels, False, *open_)
-        parts = [x.reshape(channels, -1) for x in usable(samples, plain.fitted, "volume")]
-        width = [np.ptp(np.quantile(x, (LOW, HIGH), axis=1), axis=0).max() for x in parts]
+        placed = usable(samples, plain._placed, "volume")
+        parts, seen = ([each[i].reshape(channels, -1) for each in placed] for i in (0, 1))
+        width = [
+            max((np.ptp(np.quantile(x[c, s[c]], (LOW, HIGH))) for c in range(channels) if s[c].any()), default=0.0)
+            for x, s in zip(parts, seen, strict=True)
+        ]
         narrow, wide = np.quantile([w for w in width if w > 0] or [1.0], (0.1, 0.9))
         if wide > 2 * narrow:
             parts = [_unit(x) for x in parts]
             ends, by_scan = open_, True
         else:
-            every = np.concatenate([x[:, :: max(1, x.shape[1] * len(parts) // 2_000_000)] for x in parts], 1)
-            low, high = np.quantile(every, (LOW, HIGH), axis=1).astype(np.float32)
+            step = max(1, sum(x.shape[1] for x in parts) // 2_000_000)
+            ends_of = [np.quantile(_there(parts, seen, c, step), (LOW, HIGH)) for c in range(channels)]
+            low, high = np.stack(ends_of, 1).astype(np.float32)
             parts = [x.clip(low[:, None], high[:, None]) for x in parts]
             ends, by_scan = (tuple(map(float, low)), tuple(map(float, high))), False
-        return cls(patch, size, spacing, channels, by_scan, *ends, *moments([torch.from_numpy(x) for x in parts]))
+        each = [moments([torch.from_numpy(_there(parts, seen, c)[None])]) for c in range(channels)]
+        mean, std = (tuple(one[i][0] for one in each) for i in (0, 1))
+        return cls(patch, size, spacing, channels, by_scan, *ends, mean, std)
 
     @property
     def dim(self) -> int:
@@ -87,17 +95,27 @@ class VolumeTokenizer(Tokenizer):
 
     def fitted(self, sample: Sample) -> np.ndarray:
         """[C, D, H, W] float32 on the common grid, with common intensities."""
-        values, mm = _scan(sample)
+        values = self._placed(sample)[0]
+        flat = values.reshape(self.channels, -1)
+        low, high = (np.array(x, np.float32)[:, None] for x in (self.low, self.high))
+        flat = _unit(flat) if self.by_scan else flat.clip(low, high)
+        return np.ascontiguousarray(flat.reshape(values.shape))
+
+    def _placed(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        """[C, D, H, W] on the common grid, and bool of that shape: what was not missing."""
+        values, seen, mm = _scan(sample)
         if len(values) != self.channels:
             raise Unreadable("", f"it has {len(values)} channels, not {self.channels}")
         if isinstance(sample, dict) or values.shape[1:] != self.size:
             steps = [ours / theirs for ours, theirs in zip(self.spacing, mm, strict=True)]
             steps = [1.0 if abs(step - 1) < 1e-4 else step for step in steps]
-            values = resample(torch.from_numpy(values), self.size, steps, float(values.min())).numpy()
-        flat = values.reshape(self.channels, -1)
-        low, high = (np.array(x, np.float32)[:, None] for x in (self.low, self.high))
-        flat = _unit(flat) if self.by_scan else flat.clip(low, high)
-        return np.ascontiguousarray(flat.reshape(values.shape))
+            lowest = float(values.min())
+            whole, there = seen.all(), torch.from_numpy(seen)
+            values = resample(torch.from_numpy(values), self.size, steps, lowest).numpy()
+            seen = (
+                np.ones(values.shape, bool) if whole else resample(there.float(), self.size, steps, 1.0).numpy() >= 0.5
+            )
+        return values, seen
 
     def __call__(self, sample: np.ndarray | Tensor) -> Tokens:
         return self.many(torch.as_tensor(sample)[None])
@@ -135,8 +153,8 @@ class VolumeTokenizer(Tokenizer):
         return (scans.to(torch.float32) - column(self.mean, 3, device)) / column(self.std, 3, device)
 
 
-def _scan(sample: Sample) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Values [C, D, H, W] float32 and their spacing in mm, 1 where it is unknown."""
+def _scan(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
+    """Values [C, D, H, W] float32, the channel's mean where one is missing; which were there; spacing in mm, 1 if unknown."""
     spacing: object = None
     if isinstance(sample, dict):
         if "values" not in sample:
@@ -156,11 +174,29 @@ def _scan(sample: Sample) -> tuple[np.ndarray, tuple[float, ...]]:
     mm = np.where(np.isnan(mm), 1.0, mm)
     if mm.min() < 1e-6 or mm.max() > 1e4:
         raise Unreadable("", f"its spacing of {mm.tolist()} mm cannot be")
-    return finite(values), tuple(mm.tolist())
+    masked = np.ma.getmaskarray(sample) if isinstance(sample, np.ma.MaskedArray) else False
+    seen = ~((np.isnan(values) if values.dtype.kind == "f" else False) | np.broadcast_to(masked, values.shape))
+    if seen.all():
+        return finite(values), seen, tuple(mm.tolist())
+    if not seen.any():
+        raise Unreadable("", "all of its voxels are missing (NaN)")
+    there = np.where(seen, values, 0)
+    count = seen.sum((1, 2, 3))
+    level = there.sum((1, 2, 3), dtype=np.float64) / np.maximum(count, 1)
+    level = np.where(count > 0, level, values[seen].mean(dtype=np.float64))
+    values = np.where(seen, values, level[:, None, None, None])
+    return finite(values), seen, tuple(mm.tolist())
+
+
+def _there(parts: list[np.ndarray], seen: list[np.ndarray], channel: int, step: int = 1) -> np.ndarray:
+    """What is not missing of one channel of all scans [C, n]; a zero where all of it is."""
+    every = [x[channel, ::step][s[channel, ::step]] for x, s in zip(parts, seen, strict=True)]
+    there = np.concatenate(every)
+    return there if len(there) else np.zeros(1, np.float32)
 
 
 def _form(sample: Sample) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    values, mm = _scan(sample)
+    values, _, mm = _scan(sample)
     return values.shape, mm
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..data.open import open_source
 from ..data.source import DataError
-from ..log import Log
+from ..log import Log, rows
 from ..planning.plan import Plan, build
 from ..reading import reader_of
 from ..recipe import Input, Run
@@ -26,8 +26,7 @@ def again(folder: str | Path, where: object = None, log: Log | None = None) -> l
     folder, log = Path(folder), log or Log()
     plan = Plan(**facts(folder)["plan"])
     run = Run(**plan.run)
-    rows = Log(folder / "log.jsonl", quiet=True).rows("step")
-    then = {row["step"]: row["loss"] for row in rows if row["step"] < EXACT}
+    then = {row["step"]: row["loss"] for row in rows(folder / "log.jsonl", "step") if row["step"] < EXACT}
     if not then:
         raise DataError(f"{folder} has not taken a step yet: there is nothing to repeat")
     if where is None and plan.where == ARRAY:

@@ -1,7 +1,6 @@
 """`headstart check`: what is wrong with data before it is learnt from: broken, repeated, empty and odd samples, and leaks."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,10 @@ from typing import Any
 from ..checking.faults import balance, disagree, label_of, leaks, odd
 from ..checking.traits import Named, nearly, same, traits
 from ..data.open import open_source
+from ..errors import shown
+from ..home import expanded
 from ..log import Log
+from ..writing import whole
 
 SHOWN = 3
 
@@ -46,7 +48,7 @@ class Checked:
 
     def lines(self) -> list[str]:
         """For people: each kind of problem, how many, and the first few."""
-        out = [f"checked   {self.count:,} {self.kind} samples of {self.path}"]
+        out = [f"checked   {self.count:,} {self.kind} samples of {shown(self.path)}"]
         for name, (title, what) in PROBLEMS.items():
             found = getattr(self, name)
             if found:
@@ -118,24 +120,22 @@ def check(
 
 def _said(item: Any) -> str:
     if isinstance(item, str):
-        return item
+        return shown(item)
     if isinstance(item, tuple):
-        return f"{item[0]}: {item[1]}" if len(item) == 2 else f"{item[0]} is {item[2]} as {item[1]}"
-    return ", ".join(item[:4]) + (f" and {len(item) - 4:,} more" if len(item) > 4 else "")
+        return shown(f"{item[0]}: {item[1]}" if len(item) == 2 else f"{item[0]} is {item[2]} as {item[1]}")
+    return ", ".join(map(shown, item[:4])) + (f" and {len(item) - 4:,} more" if len(item) > 4 else "")
 
 
 def _short(where: object) -> str:
     if not isinstance(where, str | Path):
         return "array"
-    path = Path(where).expanduser()
+    path = expanded(where)
     name = path.resolve().name if path.exists() else str(where)
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in name) or "data"
 
 
 def _write(target: Path, found: Checked) -> None:
-    """To a temporary name, then renamed: no half-written file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".part-{target.name}")
+    """Whole or not at all, in UTF-8: a byte of a name that is none is written as JSON has it, \\udce9."""
     facts = {"clean": not found.problems, "problems": found.problems, **asdict(found)}
-    part.write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8", errors="surrogateescape")
-    os.replace(part, target)
+    with whole(target) as part:
+        part.write_bytes(json.dumps(facts, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace"))

@@ -1,20 +1,21 @@
 """`headstart embed`: vectors for any data of the kind an encoder was trained on."""
 
 import csv
-import os
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..data.source import DataError
 from ..encoded import Encoded, load
+from ..errors import shown
 from ..log import Log, span
 from ..recipe import Run
 from ..train import device_of
+from ..writing import in_bytes, utf8, whole
 
 FORMS = (".npz", ".csv", ".parquet")
+Labels = list[str] | list[float] | None
 
 
 def embed(
@@ -31,7 +32,7 @@ def embed(
     encoder, began = load(run, device_of(Run()), trust), time.monotonic()
     found = encoder.embed_named(where, log.progress("embedding"), log.progress("reading"))
     for name, reason in found.bad[:3]:
-        log.say(f"skipped   {name}: {reason}")
+        log.say(f"skipped   {shown(name)}: {reason}")
     if len(found.bad) > 3:
         log.say(f"skipped   {len(found.bad) - 3:,} more that cannot be read")
     log.say(f"embedded  {len(found.z):,} samples as vectors of {found.z.shape[1]} in {span(time.monotonic() - began)}")
@@ -42,34 +43,43 @@ def embed(
 
 
 def write(found: Encoded, target: Path) -> None:
-    """To a temporary name, then renamed: no half-written file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".part-{target.name}")
-    labels: list[Any] | None = None
+    """Whole or not at all. Names that are no UTF-8 stand in a .csv in the bytes that they have on disk, in a .npz as Python has
+    them (os.fsencode gives the bytes), and in a .parquet, which is UTF-8, with these bytes written out as \\xe9."""
+    labels: Labels = None
     if found.labels is not None and found.classes:
         labels = [found.classes[i] if i >= 0 else "" for i in found.labels]
     elif found.labels is not None:  # quantities
         labels = [float(value) for value in found.labels]
-    if target.suffix == ".npz":
-        extra = {} if labels is None else {"label": np.array(labels)}
-        with part.open("wb") as file:
-            np.savez(file, z=found.z, name=np.array(found.names), **extra)  # type: ignore[arg-type]
-    elif target.suffix == ".csv":
-        with part.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(["name", *(["label"] if labels else []), *(f"z{i}" for i in range(found.z.shape[1]))])
-            for i, name in enumerate(found.names):
-                table.writerow([name, *([labels[i]] if labels else []), *(f"{v:.7g}" for v in found.z[i])])
-    else:
-        try:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-        except ImportError as error:
-            raise DataError(
-                'writing .parquet needs pyarrow: pip install "headstart[tables]", or choose out=z.npz'
-            ) from error
-        columns = {"name": pa.array(found.names), "z": pa.array(list(found.z), pa.list_(pa.float32()))}
-        if labels is not None:
-            columns["label"] = pa.array(labels)
-        pq.write_table(pa.table(columns), part)
-    os.replace(part, target)
+    form = {".npz": _npz, ".csv": _csv, ".parquet": _parquet}[target.suffix]
+    with whole(target) as part:
+        form(found, labels, part)
+
+
+def _npz(found: Encoded, labels: Labels, part: Path) -> None:
+    extra = {} if labels is None else {"label": np.array(labels)}
+    with part.open("wb") as file:
+        np.savez(file, z=found.z, name=np.array(found.names), **extra)  # type: ignore[arg-type]
+
+
+def _csv(found: Encoded, labels: Labels, part: Path) -> None:
+    with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        table = csv.writer(file)
+        table.writerow(["name", *(["label"] if labels else []), *(f"z{i}" for i in range(found.z.shape[1]))])
+        for i, name in enumerate(found.names):
+            said = [name, *([str(labels[i])] if labels else [])]
+            table.writerow([*map(in_bytes, said), *(f"{v:.7g}" for v in found.z[i])])
+
+
+def _parquet(found: Encoded, labels: Labels, part: Path) -> None:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise DataError(
+            'writing .parquet needs pyarrow: pip install "headstart[tables]", or choose out=z.npz'
+        ) from error
+    columns = {"name": pa.array(map(utf8, found.names)), "z": pa.array(list(found.z), pa.list_(pa.float32()))}
+    if labels is not None:
+        columns["label"] = pa.array([utf8(x) if isinstance(x, str) else x for x in labels])
+    with part.open("wb") as file:  # pyarrow takes no path that is no UTF-8
+        pq.write_table(pa.table(columns), file)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ..recipe import Input, Method, Run
 from ..running import paired
 from ..running.finish import READ, baselines, finish, snippet
 from ..running.folder import begin, begun, method_of, title
+from ..running.hold import held
 from ..running.material import Material, fingerprint, gather
 from ..scoring.results import Results, figures, kept_results, lines
 from ..scoring.score import watcher
@@ -58,29 +60,32 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
     folder = Path(run.out) if run.out else default_folder(here, name)
     dist.start(device_of(run))
     try:
-        kept = dist.agree(begun(folder, here, asked) if dist.rank() == 0 else None)
-        if kept:
-            plan, run = Plan(**kept["plan"]), Run(**kept["plan"]["run"])
-            method = method_of(folder, plan, log)
-            if (folder / "probe.json").exists():
-                return _already(folder, plan, log)
-            material = gather(where, source, reader_of(plan.tokenizer), Input(**plan.input), run, log)
-            if fingerprint(material) != kept["fingerprint"]:
-                raise WordError(
-                    f"{folder} was begun on other data than {here} holds now: give this run its own run.out="
-                )
-        else:
-            method, found = find(name), source.describe()
-            groups = sort_words(asked, method)
-            source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
-            material = gather(where, source, tokenizer, given, run, log)
-            settled: Plan | None = None
-            if dist.rank() == 0:  # one rank times the steps, so that all take the same number
-                settled = choose(here, method, material.training, tokenizer, given, groups, run, [*why, material.note])
-                settled = dataclasses.replace(settled, found=found)
-                begin(folder, settled, method, asked, fingerprint(material))
-            plan = dist.agree(settled)
-        return _go(plan, method, material, folder, run, log)
+        with held(folder, log) if dist.rank() == 0 else nullcontext():
+            kept = dist.agree(begun(folder, here, asked) if dist.rank() == 0 else None)
+            if kept:
+                plan, run = Plan(**kept["plan"]), Run(**kept["plan"]["run"])
+                method = method_of(folder, plan, log)
+                if (folder / "probe.json").exists():
+                    return _already(folder, plan, log)
+                material = gather(where, source, reader_of(plan.tokenizer), Input(**plan.input), run, log)
+                if fingerprint(material) != kept["fingerprint"]:
+                    raise WordError(
+                        f"{folder} was begun on other data than {here} holds now: give this run its own run.out="
+                    )
+            else:
+                method, found = find(name), source.describe()
+                groups = sort_words(asked, method)
+                source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
+                material = gather(where, source, tokenizer, given, run, log)
+                settled: Plan | None = None
+                if dist.rank() == 0:  # one rank times the steps, so that all take the same number
+                    settled = choose(
+                        here, method, material.training, tokenizer, given, groups, run, [*why, material.note]
+                    )
+                    settled = dataclasses.replace(settled, found=found)
+                    begin(folder, settled, method, asked, fingerprint(material))
+                plan = dist.agree(settled)
+            return _go(plan, method, material, folder, run, log)
     finally:
         dist.stop()
 

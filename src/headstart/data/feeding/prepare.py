@@ -14,9 +14,10 @@ import numpy as np
 from ...errors import Unreadable
 from ...forms import Sample
 from ...tokens import Tokenizer, Tokens
+from ...writing import write_text
 from ..source import DataError, Source, Subset
 from ..sources.array import ArraySource
-from ..sources.files import FileSource
+from ..sources.files import FileSource, begun
 from ..sources.windows import nbytes
 from .loader import Form, PairTokenizer, form, form_for
 
@@ -97,11 +98,8 @@ class Prepared:
 
     def write_bad(self, path: str | Path) -> None:
         """One line of JSON for each sample left out: {"path", "reason"}."""
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
         lines = [json.dumps({"path": e.where, "reason": e.reason}) for e in self.bad]
-        part.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        part.replace(path)
+        write_text(Path(path), "".join(line + "\n" for line in lines))
 
 
 def prepare(
@@ -141,7 +139,8 @@ def fitted(source: Source, smaller: Source, tokenizer: Tokenizer | PairTokenizer
 
 
 def few(source: Source, count: int) -> list[Sample]:
-    """Up to `count` readable samples spread over the source, as they are read; the first readable ones if none of these is."""
+    """Up to `count` readable samples spread over the source, as they are read, of long files the beginning; the first readable
+    ones if none of these is."""
     out: list[Sample] = []
     bad: list[Unreadable] = []
     spread = np.unique(np.linspace(0, len(source) - 1, count).astype(int)).tolist()
@@ -150,7 +149,7 @@ def few(source: Source, count: int) -> list[Sample]:
         if out and index not in seen:
             break
         try:
-            out.append(source[int(index)])
+            out.append(begun(source, int(index)))
         except Unreadable as error:
             bad.append(error)
     if not out:

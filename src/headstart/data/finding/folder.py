@@ -1,7 +1,8 @@
 """A folder that was looked at, opened: its files of one kind, many samples in each, or parts of pairs."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ from ...errors import Unreadable
 from ..classes import Labels
 from ..labels import folder_labels, is_form
 from ..names import Index, suffix_of
-from ..readers import Reader, by_name, claims, images, reading
+from ..readers import Reader, by_name, claims, dicom, images, reading, tiff
 from ..source import DataError, Source
-from ..sources.files import FileSource
+from ..sources.files import FileSource, Stretches
 from ..sources.joined import Joined
+from ..sources.listed import ListSource
 from ..sources.table import Table, TableSource, TablesSource
-from . import sidecar
+from . import sidecar, slices
 from .matching import open_folder
 from .survey import LOOK, Survey, partners, spread, tables_beside
 
@@ -29,20 +31,79 @@ SPLIT = re.compile(r"^(.+)_(TRAIN|TEST)$")
 def open_survey(found: Survey, kind: str, label: str | None = None) -> Source:
     """The files of one kind as samples; several kinds with equal names as pairs."""
     folder = found.folder
-    if kind == "pair":
+    if kind == "pair" and kind not in found.kinds:
         pairs = open_folder(folder, {k: list(found.names(k)) for k in partners(found) or found.kinds}, found.readers)
-        beside = sidecar.find(folder, pairs.names, tables_beside(found, kind))
+        beside = _beside(found, pairs.names, kind)
         pairs.labels, pairs.classes, pairs.why = _chosen_labels(pairs.names, beside, label)[:3]
         return pairs
     files, readers = found.names(kind), found.readers[kind]
+    if kind == "volume" and found.stacks is not None:
+        return _open_stacks(found, found.stacks, label)
     _no_collections(folder, files, readers)
-    beside = sidecar.find(folder, files, tables_beside(found, kind))
+    beside = _beside(found, files, kind)
     if any(_holds_many(reader, suffix, folder, files) for suffix, reader in _suffixed(found, files, kind)):
         return _open_many(found, kind, files, beside, label)
-    labels, classes, why = _chosen_labels(files, beside, label)[:3]
+    told = _noted(_chosen_labels(files, beside, label), _numbers(folder, files, readers))
+    if kind == "image" and (not readers or by_name("dicom") in readers.values()):
+        return _open_pictures(found, files, told, label)
+    labels, classes, why = told[:3]
     if kind == "image" and set(readers.values()) <= {by_name("images")}:
         return FileSource(folder, files, images.read, kind, labels, classes, images.smaller, why)
-    return FileSource(folder, files, reading(readers, kind), kind, labels, classes, why=why)
+    parts = stretches(readers)
+    return FileSource(folder, files, reading(readers, kind), kind, labels, classes, why=why, stretches=parts)
+
+
+def _numbers(folder: Path, files: Sequence[str], readers: Mapping[str, Reader]) -> list[str]:
+    """What the first file says about its numbers, and what is made of it, in a few words."""
+    suffix = suffix_of(files[0])
+    name = readers[suffix].name if suffix in readers else ""
+    says = (
+        dicom.said if name == "dicom" else tiff.said if name in ("tiff", "images") and suffix in tiff.SUFFIXES else None
+    )
+    return [] if says is None else [says(folder / files[0])]
+
+
+def _open_pictures(found: Survey, files: Index, told: Labels, label: str | None) -> Source:
+    """Pictures some of which are DICOM: those of a patient are kept together."""
+    groups = slices.patients(found.folder, files)
+    labels, classes, why = (told if label else slices.no_patients(told, groups))[:3]
+    source = FileSource(
+        found.folder, files, reading(found.readers["image"], "image"), "image", labels, classes, why=why
+    )
+    source.labels, source.classes, source.groups = (
+        labels,
+        classes,
+        groups,
+    )  # not the folders' names, where these are patients
+    return source
+
+
+def _open_stacks(found: Survey, stacks: slices.Stacks, label: str | None) -> Source:
+    """The volumes that slices make, and after them the files that are one each."""
+    folder = found.folder
+    told = _chosen_labels(stacks.names, _beside(found, stacks.names, "volume"), label)
+    told = _noted(told if label else slices.no_patients(told, stacks.groups), [stacks.why])
+    scans = ListSource(stacks, "volume", told.values, told.classes, stacks.names, str(folder), stacks.groups, told.why)
+    rest = found.files.take(np.setdiff1d(found.kinds["volume"], stacks.rows))
+    if not len(rest):
+        return scans
+    joined = Joined(
+        [scans, FileSource(folder, rest, reading(found.readers["volume"], "volume"), "volume")], title=str(folder)
+    )
+    joined.why = told.why
+    return joined
+
+
+def stretches(readers: Mapping[str, Reader]) -> dict[str, Stretches]:
+    """How parts of long files are read, by suffix, where the format allows that."""
+    each = {suffix: (reader.extent, reader.stretch) for suffix, reader in readers.items() if suffix}
+    return {s: Stretches(long, part) for s, (long, part) in each.items() if long is not None and part is not None}
+
+
+def _beside(found: Survey, files: Sequence[str], kind: str) -> sidecar.Beside:
+    """The tables beside the files, with all that is to be said about what is not read."""
+    beside = sidecar.find(found.folder, files, tables_beside(found, kind))
+    return replace(beside, remarks=(*beside.remarks, *found.left_out))
 
 
 def _chosen_labels(files: Sequence[str], beside: sidecar.Beside, label: str | None) -> Labels:

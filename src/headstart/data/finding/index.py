@@ -12,7 +12,7 @@ import numpy as np
 from ..names import Index, suffix_of
 from .walk import listing
 
-FORMAT = "headstart index 1"
+FORMAT = "headstart index 2"
 WORTH = 2_000  # files: fewer are listed faster than a list is kept
 RACY = 2_000_000_000  # [ns] some file systems keep times in steps of two seconds
 
@@ -43,7 +43,8 @@ def _list(root: str, times: dict[str, int]) -> Index:
     columns: tuple[list[int], ...] = ([], [], [])
     folders: dict[str, int] = {}
     suffixes: dict[str, int] = {}
-    for prefix, entry in listing(root, times):
+    aside: dict[str, list[str]] = {}
+    for prefix, entry in listing(root, times, aside):
         try:
             size = entry.stat().st_size
         except OSError:  # gone since
@@ -59,7 +60,8 @@ def _list(root: str, times: dict[str, int]) -> Index:
     length = np.fromiter(map(len, parts), np.int32, len(parts))
     start = np.cumsum(length, dtype=np.int64) - length
     sizes = np.array(columns[2], np.int64)[order]
-    return Index(b"".join(parts), start, length, list(folders), folder, list(suffixes), suffix, sizes)
+    said = tuple(f"{len(names):,} {why} (first: {min(names)})" for why, names in aside.items())
+    return Index(b"".join(parts), start, length, list(folders), folder, list(suffixes), suffix, sizes, said)
 
 
 def _manifest(root: str) -> Path:
@@ -80,6 +82,7 @@ def _read(manifest: Path, root: str) -> Index | None:
             names = ("start", "length", "folder", "suffix", "sizes")
             start, length, folder, suffix, sizes = (file[name] for name in names)
             blob, folders, suffixes = file["blob"].tobytes(), _text(file["folders"]), _text(file["suffixes"])
+            aside = tuple(_text(file["aside"]))
     except Exception:  # a damaged archive raises anything; the folder itself is still there
         return None
     n = len(start)
@@ -89,7 +92,7 @@ def _read(manifest: Path, root: str) -> Index | None:
         and (not n or (folder.max() < len(folders) and suffix.max() < len(suffixes)))
         and (not n or (start + length).max() <= len(blob))
     )
-    return Index(blob, start, length, folders, folder, suffixes, suffix, sizes) if fits else None
+    return Index(blob, start, length, folders, folder, suffixes, suffix, sizes, aside) if fits else None
 
 
 def _write(manifest: Path, root: str, found: Index, times: dict[str, int]) -> None:
@@ -113,6 +116,7 @@ def _write(manifest: Path, root: str, found: Index, times: dict[str, int]) -> No
                 folder=found.folder,
                 suffix=found.suffix,
                 sizes=found.sizes,
+                aside=_packed(list(found.aside)),
             )
         os.replace(part, manifest)
     except OSError:

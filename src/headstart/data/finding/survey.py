@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ..source import DataError
 from . import sidecar
 from .index import index
 from .matching import matched
+from .slices import Stacks, stacks
 
 LOOK = 3  # files of each suffix whose content is looked at; the next step is LOOK_ON, where none could be told
 LOOK_ON = 64
@@ -25,6 +27,8 @@ NOTES = re.compile(
     r"checksums?|md5sums?|sha\d+sums?|manifest)\b",
     re.IGNORECASE,
 )
+NUMBERS = re.compile(rb"[-+0-9.,;:eE\s]*")
+HINTS = dict.fromkeys((".heic", ".heif"), ': pip install "headstart[heic]"')
 ASIDE = (".json", ".xml", ".yaml", ".yml", ".ini", ".log", ".toml", ".md", ".rst", ".html", ".sh")
 
 
@@ -32,7 +36,7 @@ ASIDE = (".json", ".xml", ".yaml", ".yml", ".ini", ".log", ".toml", ".md", ".rst
 class Survey:
     """kinds: the numbers of the files of each kind, the most frequent kind first. readers: by kind and suffix.
 
-    notes: files about the data (README, licences, tables of labels); unknown: those that nobody knows. sure: share of the
+    notes: files about the data (README, licences, tables of labels). sure: share of the
     files looked at whose content agrees with the kind. table: labels that lie beside the data.
     """
 
@@ -42,11 +46,33 @@ class Survey:
     readers: dict[str, dict[str, Reader]] = field(default_factory=dict)
     sure: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    unknown: int = 0
+    strange: Counter[str] = field(default_factory=Counter)  # files that nobody knows, by suffix
+    numbers: int = 0  # text files beside other data that hold numbers alone: boxes, points, outlines
     why: list[str] = field(default_factory=list)
+    stacks: Stacks | None = None  # volumes that slices make, one a file
 
     def names(self, kind: str) -> Index:
         return self.files.take(self.kinds[kind])
+
+    @property
+    def unknown(self) -> int:
+        """How many files nobody knows."""
+        return self.strange.total()
+
+    @property
+    def left_out(self) -> list[str]:
+        """What is under the folder and is not read, in sentences."""
+        most = self.strange.most_common(4)
+        lines = [f"{n:,} {s or 'nameless'} files are not read{HINTS.get(s, '')}" for s, n in most]
+        if len(self.strange) > len(most):
+            lines.append(
+                f"{self.unknown - sum(n for _, n in most):,} files of {len(self.strange) - len(most)} other sorts are not read"
+            )
+        if self.numbers:
+            lines.append(
+                f"{self.numbers:,} text files hold numbers alone, boxes perhaps, and are not read (data.kind=text)"
+            )
+        return [*lines, *self.files.aside]
 
     def listed(self) -> str:
         return ", ".join(f"{len(rows):,} {kind} file{'s' * (len(rows) > 1)}" for kind, rows in self.kinds.items())
@@ -83,9 +109,41 @@ def survey(folder: Path, kind: str | None = None) -> Survey:
         told = _told(found, spread(at, LOOK_ON), kind)
         ((most_said, said),) = Counter(told).most_common(1)
         _count(found, rows, votes, most_said if 2 * said >= len(told) else None, "", at, told)
+    if kind is None and len(rows) > 1 and "text" in rows and _only_numbers(found, np.concatenate(rows["text"])):
+        found.numbers = sum(map(len, rows.pop("text")))
+    _stack(found, rows, kind)
     found.kinds = {k: np.sort(np.concatenate(r)) for k, r in sorted(rows.items(), key=lambda kr: -sum(map(len, kr[1])))}
     found.sure = {k: sum(v) / len(v) for k, v in votes.items()}
+    if found.stacks is not None:
+        found.sure.setdefault("volume", 1.0)
     return found
+
+
+def _stack(found: Survey, rows: dict[str, list[np.ndarray]], kind: str | None) -> None:
+    """Slices of scans, one a DICOM file, become files of volumes, unless pictures are asked for or each has a partner."""
+    if kind not in (None, "volume"):
+        return
+    every = np.concatenate(rows.get("image", [np.zeros(0, np.int64)])) if kind is None else np.arange(len(found.files))
+    suffixes = {
+        s for s in found.files.take(every).counts() if s not in images.SUFFIXES and s not in images.OTHER_SUFFIXES
+    }
+    able = [found.files.by_suffix(s) for s in suffixes] or [np.zeros(0, np.int64)]
+    every = np.intersect1d(every, np.concatenate(able))
+    others = {k: list(found.files.take(np.concatenate(r))) for k, r in rows.items() if k != "image"}
+    if not len(every) or (others and matched({**others, "image": list(found.files.take(every))}) is not None):
+        return
+    found.stacks = stacks(found.folder, found.files, every, whatever=kind == "volume")
+    if found.stacks is None:
+        return
+    slices = found.stacks.rows
+    if kind is None:
+        rest = [left for r in rows.pop("image") if len(left := np.setdiff1d(r, slices))]
+        rows |= {"image": rest} if rest else {}
+    else:
+        found.strange.subtract(found.files.take(slices).counts())
+        found.strange = +found.strange
+    rows.setdefault("volume", []).append(slices)
+    found.readers.setdefault("volume", {}).update({s: by_name("dicom") for s in found.files.take(slices).counts() if s})
 
 
 def one_kind(found: Survey, kind: str | None) -> str:
@@ -103,7 +161,7 @@ def one_kind(found: Survey, kind: str | None) -> str:
     if not kinds:
         raise DataError(
             f"there are no images or .txt files, nor any other data that is known here, among the {n:,} files under "
-            f"{folder}: give another folder (or data.kind=text, if they are texts)"
+            f"{folder}: give another folder (or data.kind=text, if they are texts){_also(found)}"
         )
     counts = {k: len(rows) for k, rows in kinds.items()}
     if len(counts) == 1:
@@ -122,6 +180,10 @@ def one_kind(found: Survey, kind: str | None) -> str:
         return first
     words = " or ".join(f"data.kind={k}" for k in counts)
     raise DataError(f"{folder} holds several kinds of data: {found.listed()}. Choose one: {words}")
+
+
+def _also(found: Survey) -> str:
+    return f"; {'; '.join(found.left_out)}" if found.left_out else ""
 
 
 def _told(found: Survey, at: np.ndarray, kind: str | None) -> list[Claim | None]:
@@ -147,7 +209,7 @@ def _count(
     told: Sequence[Claim | None],
 ) -> None:
     if claim is None:
-        found.unknown += len(at)
+        found.strange.update(found.files.take(at).counts())
         return
     rows.setdefault(claim.kind, []).append(at)
     votes.setdefault(claim.kind, []).extend(c is not None and c.kind == claim.kind for c in told)
@@ -173,6 +235,16 @@ def _notes(files: Index) -> np.ndarray:
 def partners(found: Survey) -> list[str]:
     """The kinds that may be parts of pairs."""
     return [k for k in found.kinds if not _only_aside(found, k)]
+
+
+def _only_numbers(found: Survey, at: np.ndarray) -> bool:
+    """Whether nine in ten of these texts that say anything hold numbers alone, as YOLO's boxes beside pictures do."""
+    told = []
+    for name in found.files.take(spread(at, LOOK_ON)):
+        with suppress(OSError), (found.folder / name).open("rb") as file:
+            start = file.read(4096)
+            told += [NUMBERS.fullmatch(start) is not None] * bool(start.strip())
+    return bool(told) and 10 * sum(told) >= 9 * len(told)
 
 
 def _only_aside(found: Survey, kind: str) -> bool:

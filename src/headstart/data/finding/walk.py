@@ -1,5 +1,6 @@
 """Folders of files: every real file once."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +18,20 @@ def walk(folder: str | Path) -> Iterator[str]:
         yield prefix + entry.name
 
 
-def listing(folder: str | Path, times: dict[str, int] | None = None) -> Iterator[tuple[str, os.DirEntry[str]]]:
+RUNS = "folders of earlier runs are left out"
+NOWHERE = "links lead nowhere"
+RUN = 2**24  # bytes: a larger run.json is none of ours
+
+
+def listing(
+    folder: str | Path, times: dict[str, int] | None = None, aside: dict[str, list[str]] | None = None
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """The same files, each as (its folder's relative name with a slash, "" for the root; its entry).
 
-    times: filled with the real path of every folder that was looked into, and when it had last changed [ns].
+    times: filled with the real path of every folder that was looked into, and when it had last changed [ns]. aside: filled with
+    what was left out, by why.
     """
+    left: dict[str, list[str]] = {} if aside is None else aside
     root = os.path.realpath(folder)
     folders, seen = [(root, "")], {root}
     linked_folders: list[tuple[str, str]] = []
@@ -43,8 +53,9 @@ def listing(folder: str | Path, times: dict[str, int] | None = None) -> Iterator
             raise DataError(f"{here} cannot be listed ({error.strerror}): check its permissions") from error
         with entries:
             inside = list(entries)
-            if here != root and any(entry.name == "run.json" for entry in inside):
-                continue  # what an earlier run left behind is not data
+            if here != root and any(entry.name == "run.json" and _is_run(entry.path) for entry in inside):
+                left.setdefault(RUNS, []).append(prefix.rstrip("/"))
+                continue
             for entry in inside:
                 if entry.name.startswith("."):
                     continue
@@ -54,13 +65,27 @@ def listing(folder: str | Path, times: dict[str, int] | None = None) -> Iterator
                     if entry.path not in seen:
                         seen.add(entry.path)
                         folders.append((entry.path, prefix + entry.name + "/"))
-                elif entry.is_dir():
+                elif os.path.isdir(entry.path):
                     linked_folders.append((prefix + entry.name, os.path.realpath(entry.path)))
-                elif entry.is_file():
+                elif os.path.isfile(entry.path):
                     linked_files.append((prefix + entry.name, os.path.realpath(entry.path), prefix, entry))
+                elif entry.is_symlink():
+                    left.setdefault(NOWHERE, []).append(prefix + entry.name)
     taken: set[str] = set()
     for _, real, prefix, entry in sorted(linked_files, key=lambda linked: linked[:2]):
         parent, base = os.path.split(real)
         if real not in taken and (parent not in seen or base.startswith(".")):
             taken.add(real)
             yield prefix, entry
+
+
+def _is_run(path: str) -> bool:
+    """Whether a run.json was written by a run of ours: other tools call theirs so, too, and lay it beside data."""
+    try:
+        if os.path.getsize(path) > RUN:
+            return False
+        with open(path, encoding="utf-8") as file:
+            said = json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and isinstance(said.get("plan"), dict) and "recipe" in said["plan"]

@@ -44,13 +44,20 @@ class Open(Protocol):
     def __call__(self, path: Path, *, kind: str | None = None, label: str | None = None) -> Source: ...
 
 
+@runtime_checkable
+class Stretch(Protocol):
+    """A part of a file as a sample: from `start` to `stop`, in the unit in which windows of its kind are cut."""
+
+    def __call__(self, path: Path, start: float, stop: float) -> Sample: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Reader:
     """A family of formats, and what its module does with a file; None: that it does not.
 
     kind: what is in a file that begins with these bytes; None where it does not know it. general: its files may be of any kind,
     so that the user's word decides. labelled: `open` takes a label. load: a table of which many make one source. is_set: whether
-    a folder is one thing, which `open` takes.
+    a folder is one thing, which `open` takes. extent, stretch: how long a file is, and a part of it, neither from the whole.
     """
 
     name: str
@@ -62,6 +69,8 @@ class Reader:
     is_set: Callable[[Path], bool] | None
     general: bool
     labelled: bool
+    extent: Callable[[Path], float] | None = None
+    stretch: Stretch | None = None
 
 
 class Claim(NamedTuple):
@@ -85,6 +94,8 @@ def by_name(name: str) -> Reader:
         has.get("is_set"),
         has.get("GENERAL", False),
         "open" in has and "label" in inspect.signature(has["open"]).parameters,
+        has.get("extent"),
+        has.get("stretch"),
     )
 
 

@@ -1,9 +1,12 @@
 """Sound files, recognised by content: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, AU and CAF.
 
-Of a file at most 120 seconds and 2**24 values are decoded (64 MB); the rest is not read.
+Long recordings are read stretch by stretch; of one that is asked for whole at most 2**26 values are decoded (256 MB).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -13,9 +16,19 @@ from ...forms import Sample
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf")
 EXTRA = "audio"
-SECONDS = 120
-VALUES = 1 << 24
+VALUES = 1 << 26
 CHANNELS = 64
+
+
+class _Sound(Protocol):
+    """A soundfile.SoundFile, as far as it is used here."""
+
+    samplerate: int
+    channels: int
+    frames: int
+
+    def seek(self, frames: int) -> int: ...
+    def read(self, frames: int, *, dtype: str, always_2d: bool) -> np.ndarray: ...
 
 
 def kind(start: bytes, path: Path) -> str | None:
@@ -35,20 +48,54 @@ def kind(start: bytes, path: Path) -> str | None:
 
 
 def read(path: Path) -> dict[str, Sample]:
-    """{"wave": float32 [channels, samples], "rate": Hz} of the file's first two minutes."""
+    """{"wave": float32 [channels, samples], "rate": Hz} of a file."""
+    return stretch(path, 0.0, float("inf"))
+
+
+def extent(path: Path) -> float:
+    """Seconds, as the file's head says, or as far as the file goes."""
+    with _opened(path) as file:
+        return int(file.frames) / int(file.samplerate)
+
+
+def stretch(path: Path, start: float, stop: float) -> dict[str, Sample]:
+    """What `read` gives of these seconds."""
+    with _opened(path) as file:
+        rate, channels = int(file.samplerate), int(file.channels)
+        begin, most = round(start * rate), max(1, VALUES // channels)
+        if begin:
+            file.seek(begin)
+        count = most if stop == float("inf") else min(most, round(stop * rate) - begin)
+        wave = file.read(min(count, file.frames - begin) if file.frames > 0 else count, dtype="float32", always_2d=True)
+    if not wave.size:
+        raise Unreadable("", "the file holds no sound" if not begin else "the file ends before this stretch of it")
+    return {"wave": np.ascontiguousarray(wave.T), "rate": rate}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Sound]:
+    """A sound file; whatever is wrong with it in words."""
     soundfile = extras.need("soundfile", EXTRA, f"reading {path.suffix or path.name}")
     try:
+        _whole(path)
         with soundfile.SoundFile(str(path)) as file:
             rate, channels = int(file.samplerate), int(file.channels)
             if not 1 <= channels <= CHANNELS or rate < 1:
                 raise Unreadable("", f"{channels} channels at {rate} Hz are not a sound")
-            most = max(1, min(SECONDS * rate, VALUES // channels))
-            wave = file.read(most if file.frames <= 0 else min(most, file.frames), dtype="float32", always_2d=True)
+            yield file
     except (RuntimeError, ValueError, TypeError, OverflowError, OSError) as error:  # LibsndfileError is a RuntimeError
         raise Unreadable("", f"the sound is broken ({error})") from error
-    if not wave.size:
-        raise Unreadable("", "the file holds no sound")
-    return {"wave": np.ascontiguousarray(wave.T), "rate": rate}
+
+
+def _whole(path: Path) -> None:
+    """Unreadable for a WAV of which more than half is missing: its head says how long it was."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    if start[:4] != b"RIFF" or start[8:12] != b"WAVE":
+        return
+    told, there = int.from_bytes(start[4:8], "little") + 8, path.stat().st_size
+    if 44 < told < 2**32 - 2**16 and 2 * there < told:  # a program that cannot go back writes 0 or the greatest number
+        raise Unreadable("", f"the file is cut short: it should have {told:,} bytes, and {there:,} are there")
 
 
 MP3_RATES = ((11_025, 12_000, 8_000), None, (22_050, 24_000, 16_000), (44_100, 48_000, 32_000))  # MPEG 2.5, -, 2, 1

@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..cells import WORDS, Column
 from ..source import DataError, Source
 from ..sources.events import event_columns, opened
 from ..sources.table import CELLS, COLUMNS, Columns, Table, unique
+from ._packed import cells_of, open_cells
 
 SUFFIXES = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
 EXTRA = "tables"
@@ -25,9 +27,12 @@ PARQUET, ARROW = b"PAR1", b"ARROW1"
 
 
 def kind(start: bytes, path: Path) -> str | None:
-    """ "events" if the columns are those of a list of events, else "table"; None for other files."""
+    """ "events" if the columns are those of a list of events, what its cells hold if these are samples (pictures, sounds, lists
+    of numbers), "pair" if they hold several; else "table". None for other files."""
     if not start.startswith((PARQUET, ARROW)):
         return None
+    if (cells := cells_of(path)) is not None:
+        return next(iter(cells.kinds.values())) if len(cells.kinds) == 1 else "pair"
     try:
         names = _schema(path).names
     except Exception:  # broken, or without pyarrow: `open` will say it in words
@@ -38,9 +43,24 @@ def kind(start: bytes, path: Path) -> str | None:
 def open(path: Path, label: str | None = None, kind: str | None = None) -> Source:
     """The rows of one file; or the records of its patients, if it is a list of events. `label` names the label column.
 
-    kind: "table", "events" or "series" (a line per time step), where the names of the columns mislead.
+    kind: "table", "events" or "series" (a line per time step), where the names of the columns mislead. Files, sounds and lists
+    of numbers in cells are samples, and the other columns their labels.
     """
+    if kind != "table" and (cells := cells_of(path)) is not None:
+        return open_cells(path, cells, label, partial(_one, path))
     return opened(load(path), label, kind)
+
+
+def _one(path: Path, name: str) -> Column:
+    """One column of a file whose cells are samples."""
+    with _in_words(path), path.open("rb") as file:
+        if file.read(4) == PARQUET:
+            table = need("pyarrow.parquet", EXTRA, "reading .parquet").read_table(path, columns=[name])
+        else:
+            from pyarrow import feather
+
+            table = feather.read_table(path, columns=[name], memory_map=True)
+        return _columns(path.stem, table).column(name)
 
 
 def load(path: Path) -> Table:

@@ -29,10 +29,9 @@ def kind(start: bytes, path: Path) -> str | None:
 def read(path: Path) -> dict[str, Sample]:
     """{"values": [C, L] float32, "channels": names, "rate": Hz}. Annotations and gaps between records (EDF+D) are not read.
 
-    All signals are brought to the most common rate (of two as common, the higher), and cut to the shortest. At most 2^28 values.
+    All signals are brought to the highest rate there is, so that nothing is lost (`data.rate` asks for less), and cut to the
+    shortest. At most 2^28 values.
     """
-    from ...tokenizers.rates import to_rate  # here, because it waits for torch
-
     edfio = need("edfio", EXTRA, f"reading {path.suffix or 'EDF'}")
     try:
         with path.open("rb") as file:
@@ -49,10 +48,10 @@ def read(path: Path) -> dict[str, Sample]:
             if not signals:
                 raise Unreadable("", "it holds no signals")
             rates = [float(s.sampling_frequency) for s in signals]
-            rate = max(set(rates), key=lambda r: (rates.count(r), r))
+            rate = max(rates)
             if sum(s.digital.size * rate / r for s, r in zip(signals, rates, strict=True)) > LARGEST:
                 raise Unreadable("", TOO_LONG)
-            values = [to_rate(s.data[None], r, rate, LARGEST)[0] for s, r in zip(signals, rates, strict=True)]
+            values = [_raised(s.data[None], r, rate)[0] for s, r in zip(signals, rates, strict=True)]
             names = [str(s.label) for s in signals]
     except (Unreadable, OSError):
         raise
@@ -64,3 +63,11 @@ def read(path: Path) -> dict[str, Sample]:
     if not all(np.isfinite(v).all() for v in values):
         raise Unreadable("", "its physical ranges make infinite values: the header is damaged")
     return {"values": np.stack([v[:shortest] for v in values]), "channels": names, "rate": rate}
+
+
+def _raised(values: np.ndarray, rate: float, wanted: float) -> np.ndarray:
+    """[C, L] at a higher rate; one over a thousand times as high is come to in two steps (a marker a minute beside an EEG)."""
+    from ...tokenizers.rates import to_rate  # here, because it waits for torch
+
+    between = max(rate, wanted / 1000)
+    return to_rate(to_rate(values, rate, between, LARGEST), between, wanted, LARGEST)

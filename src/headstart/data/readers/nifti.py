@@ -33,7 +33,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """{"values": [C, D, H, W] float32, "spacing": mm along z, y, x}.
 
     z runs to the patient's head, y to the front, x to the right (the header's axes, turned to the nearest such). A fourth
-    axis becomes channels; NaN, which in maps of the brain means outside, becomes 0. At most 2^30 bytes, unzipped.
+    axis becomes channels; NaN, which in maps of the brain means outside, is missing. At most 2^30 bytes, unzipped.
     """
     nibabel = need("nibabel", EXTRA, "reading NIfTI")
     data = _plain(path)
@@ -63,8 +63,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         values = values[:, :, :, 0]
     values = values.reshape(*values.shape, *(1,) * (4 - values.ndim))
     spacing = [abs(float(mm)) * unit or math.nan for mm in reversed([*zooms, *(1.0,) * (3 - len(zooms))])]
-    values = np.nan_to_num(values.transpose(3, 2, 1, 0), nan=0.0, posinf=np.inf, neginf=-np.inf)
-    return {"values": np.ascontiguousarray(values), "spacing": np.array(spacing, np.float32)}
+    return {"values": np.ascontiguousarray(values.transpose(3, 2, 1, 0)), "spacing": np.array(spacing, np.float32)}
 
 
 def _plain(path: Path) -> bytes:

@@ -4,13 +4,17 @@ import math
 import re
 import struct
 import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 
 from ...errors import Unreadable
 from ...extras import need
+from ..sources.array import holed, is_told, scaling, told
 from ._quiet import quiet
 
 SUFFIXES = (".tif", ".tiff", ".gtiff", ".btf")
@@ -23,6 +27,9 @@ COMPRESSIONS = {1, 5, 8, 32773, 32946}  # none, LZW, deflate, packbits, deflate:
 FORMATS = {1: ("B", 1), 3: ("H", 2), 4: ("I", 4), 13: ("I", 4), 16: ("Q", 8), 18: ("Q", 8)}
 WIDTH, HEIGHT, BITS, TEXT, SAMPLES, FORMAT = 256, 257, 258, 270, 277, 339
 GDAL_METADATA, GDAL_NODATA = 42112, 42113
+SORT, POLARITY, EXTRAS = 254, 262, 338
+MASK = 4  # a bit of SORT: the page says which pixels of another are there
+LOOK = 8  # pages among which a mask is looked for
 SENTINEL2 = {  # nm, central wavelengths of the Sentinel-2A instrument (ESA), by the names that its bands have in files
     "B1": 443, "B2": 492, "B3": 560, "B4": 665, "B5": 704, "B6": 741, "B7": 783, "B8": 833, "B8A": 865, "B9": 945,
     "B10": 1374, "B11": 1614, "B12": 2202,
@@ -54,14 +61,155 @@ def kind(start: bytes, path: Path) -> str | None:
     return None if whole else "multispectral"
 
 
+@runtime_checkable
+class _Tag(Protocol):
+    """A tag as tifffile has it."""
+
+    code: int
+    value: object
+
+
+@runtime_checkable
+class _Page(Protocol):
+    """A page as tifffile has it."""
+
+    subfiletype: int
+    shape: tuple[int, ...]
+    tags: Iterable[_Tag]
+
+    def asarray(self) -> np.ndarray: ...
+
+
+@runtime_checkable
+class _Tiff(Protocol):
+    """An open file as tifffile has it."""
+
+    pages: Sequence[_Page]
+
+
+@dataclass(frozen=True)
+class Meant:
+    """What the tags of a TIFF say about its numbers.
+
+    missing: stored numbers that say "no data". scale: slope and offset of every band, or none. white: 0 is white.
+    """
+
+    missing: tuple[float, ...] = ()
+    scale: tuple[tuple[float, float], ...] = ()
+    white: bool = False
+
+    def holes(self, stored: np.ndarray) -> np.ndarray:
+        """Where stored numbers say that there is no data."""
+        found = np.zeros(stored.shape, bool)
+        for number in self.missing:
+            found |= is_told(stored, number)
+        return found
+
+    def scaled(self, values: np.ndarray) -> np.ndarray:
+        """[C, ...] in the units that are meant, float32; as it is where nothing is said of any."""
+        if not self.scale:
+            return values
+        slope, offset = np.array(self.scale if len(self.scale) == len(values) else self.scale[:1] * len(values)).T
+        form = (-1, *(1,) * (values.ndim - 1))
+        with np.errstate(all="ignore"):
+            return (values.astype(np.float64) * slope.reshape(form) + offset.reshape(form)).astype(np.float32)
+
+    @property
+    def said(self) -> str:
+        """In a few words, what is done about it."""
+        words = [f"no data ({', '.join(f'{m:.7g}' for m in self.missing)}) kept missing"] if self.missing else []
+        same = len(set(self.scale)) == 1
+        words += [scaling(*self.scale[0]) if same else "scaled band by band"] if self.scale else []
+        return ", ".join(words)
+
+
+def meant(tags: Mapping[int, object]) -> Meant:
+    """By GDAL's "no data" and metadata, by ImageJ's calibration, and by the polarity of pictures."""
+    metadata, bands = str(tags.get(GDAL_METADATA, ""))[: 2**20], _first(tags.get(SAMPLES, 1))
+    items = _items(metadata)
+    whole = {a.get("name", "").lower(): v for a, v in items if "sample" not in a}
+    missing = told(str(tags.get(GDAL_NODATA, ""))) or told(whole.get("_fillvalue", ""))
+    found = {(role, i): number for a, v in items for role, i, number in [_role(a, v)] if role}
+    calibration = re.search(r"^cf=0\s*\nc0=(\S+)\s*\nc1=(\S+)", str(tags.get(TEXT, ""))[:2000], re.MULTILINE)
+    sides = (told(whole.get("scale_factor", "1")), told(whole.get("add_offset", "0")))
+    common = (sides[0][0], sides[1][0]) if all(sides) else (1.0, 0.0)
+    if calibration and "ImageJ=" in str(tags[TEXT])[:2000] and all(map(told, calibration.groups())):
+        common = (told(calibration[2])[0], told(calibration[1])[0])
+    scale = tuple((found.get(("scale", i), common[0]), found.get(("offset", i), common[1])) for i in range(bands))
+    white = _first(tags.get(POLARITY, 1)) == 0
+    return Meant(tuple(missing), scale if any(each != (1, 0) for each in scale) else (), white)
+
+
+def said(path: Path) -> str:
+    """In a few words, what is done about the numbers of a file."""
+    quiet("tifffile")
+    with suppress(Exception), path.open("rb") as file, need("tifffile", EXTRA, "").TiffFile(file, name="") as tif:
+        words = [meant(_tags(tif)).said, "pixels outside its mask kept missing" if _mask_page(tif) is not None else ""]
+        return ", ".join(filter(None, words))
+    return ""
+
+
+def mask(path: Path) -> np.ndarray | None:
+    """bool [H, W]: the pixels that a page of the file says are not there; None without such a page."""
+    try:
+        with path.open("rb") as file:
+            if not any(page.get(SORT, 0) & MASK for page in _pages(file)[1:]):
+                return None
+    except (OSError, struct.error, OverflowError, ValueError, KeyError):
+        return None  # the reader of pictures says that it is damaged
+    return _loaded(path).mask
+
+
+def stored(path: Path) -> np.ndarray:
+    """[C, H, W] the numbers of the first image as they are stored."""
+    return _loaded(path).values
+
+
 def read(path: Path) -> dict[str, np.ndarray]:
     """{"bands": [C, H, W], "wavelength": [C] nm} of the first image, or of a stack {"values": [1, D, H, W], "spacing": NaN}.
 
-    Bands stay in their numbers; the GDAL "no data" value becomes NaN (then, as for all but 8 and 16 bits without sign,
-    float32). Wavelengths are NaN unless the GDAL metadata has an item WAVELENGTH, or a band's description tells a length ("560
-    nm", "0.56 um"), or names of Sentinel-2 with a B8A among them. At most 2^27 numbers and 4,096 pages; compression none,
-    deflate, LZW (needs imagecodecs) or packbits.
+    Bands are in the units that GDAL's scale and offset (or ImageJ's calibration) make of the stored numbers. What is the "no
+    data" value, lies outside a mask of the file, or is transparent, is NaN (then, as for all but 8 and 16 bits without sign,
+    float32). Where 0 is white, whole numbers are turned. Wavelengths are NaN unless the GDAL metadata has an item WAVELENGTH, or
+    a band's description tells a length ("560 nm", "0.56 um"), or names of Sentinel-2 with a B8A among them. At most 2^27 numbers
+    and 4,096 pages; compression none, deflate, LZW (needs imagecodecs) or packbits.
     """
+    found = _loaded(path)
+    values, tags, says = found.values, found.tags, meant(found.tags)
+    holes = says.holes(values)
+    if says.white and values.dtype.kind in "bu":  # numbers with a sign are measured rather than seen
+        values = (
+            ~values if values.dtype.kind == "b" else (2 ** _first(tags.get(BITS, 8)) - 1 - values).astype(values.dtype)
+        )
+    if found.stack:
+        values = says.scaled(values[None]).astype(np.float32)
+        return {"values": holed(values, holes[None]), "spacing": np.full(3, np.nan, np.float32)}
+    values = says.scaled(values)
+    if found.mask is not None and found.mask.shape == values.shape[1:]:
+        holes = holes | found.mask
+    if np.asarray(tags.get(EXTRAS) or 0).reshape(-1)[-1] in (1, 2) and len(values) == _first(tags.get(SAMPLES, 1)) > 1:
+        holes = (holes | (found.values[-1] == 0))[:-1]  # transparent, whatever colour is there
+        values = values[:-1]
+    if values.dtype not in (np.uint8, np.uint16) or holes.any():
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32)
+    if holes.any():
+        values = holed(values, holes)
+    metadata = str(tags.get(GDAL_METADATA, ""))
+    return {"bands": np.ascontiguousarray(values), "wavelength": wavelengths(metadata[: 2**20], len(values))}
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """values: [C, H, W] as stored. mask: bool [H, W], what is not there. stack: the pages are a volume."""
+
+    values: np.ndarray
+    tags: Mapping[int, object]
+    mask: np.ndarray | None
+    stack: bool
+
+
+def _loaded(path: Path) -> _Loaded:
     tifffile = need("tifffile", EXTRA, "reading .tif with many bands")
     quiet("tifffile")
     try:
@@ -69,13 +217,14 @@ def read(path: Path) -> dict[str, np.ndarray]:
             start = file.read(16)
         with path.open("rb") as file, tifffile.TiffFile(file, name="") as tif:
             series = tif.series[0]
-            _check(tif, series)
+            _check(tif, series.shape, series.pages)
             stack = kind(start, path) == "volume"
             values = np.asarray(series.asarray())
             values, axes = values.reshape(series.shape), series.axes
-            tags = tif.pages[0].tags
-            metadata = str(tags[GDAL_METADATA].value) if GDAL_METADATA in tags else ""
-            nodata = str(tags[GDAL_NODATA].value) if GDAL_NODATA in tags else ""
+            tags, mask = _tags(tif), None
+            if not stack and (page := _mask_page(tif)) is not None:
+                _check(tif, page.shape, [page])
+                mask = np.asarray(page.asarray()) == 0
     except Unreadable:
         raise
     except Exception as error:  # on damaged files tifffile raises anything
@@ -86,18 +235,49 @@ def read(path: Path) -> dict[str, np.ndarray]:
         raise Unreadable("", f"it holds {values.dtype} values along {axes or 'no axes'}, not bands of numbers")
     order = [i for i, a in enumerate(axes) if a not in "YX"] + [axes.index("Y"), axes.index("X")]
     values = values.transpose(order).reshape(-1, *(values.shape[i] for i in order[-2:]))
-    if stack:
-        return {"values": values.astype(np.float32)[None], "spacing": np.full(3, np.nan, np.float32)}
-    return {"bands": _marked(values, nodata), "wavelength": wavelengths(metadata[: 2**20], len(values))}
+    return _Loaded(values, tags, mask, stack)
+
+
+def _tags(tif: _Tiff) -> dict[int, object]:
+    return {tag.code: tag.value for tag in tif.pages[0].tags}
+
+
+def _mask_page(tif: _Tiff) -> _Page | None:
+    """The page of one channel that says which pixels of the first are there."""
+    for i in range(1, LOOK):
+        try:
+            page = tif.pages[i]
+        except IndexError:
+            return None
+        if int(page.subfiletype) & MASK and page.shape == tif.pages[0].shape[:2]:
+            return page
+    return None
+
+
+def _items(metadata: str) -> list[tuple[dict[str, str], str]]:
+    """The attributes and the text of every item of GDAL's metadata."""
+    every = re.findall(r"<Item ([^>]*)>([^<]*)</Item>", metadata)
+    return [(dict(re.findall(r'(\w+)="([^"]*)"', a)), v) for a, v in every]
+
+
+def _role(about: Mapping[str, str], value: str) -> tuple[str, int, float]:
+    """("scale" or "offset", band, number) of an item that tells one of a band; else "" first."""
+    role = about.get("role", about.get("name", "")).lower()
+    number, numbers = about.get("sample", ""), told(value)
+    if role not in ("scale", "offset") or not number.isdigit() or len(number) > 5 or len(numbers) != 1:
+        return "", 0, 0.0
+    return role, int(number), float(numbers[0])
+
+
+def _first(value: object) -> int:
+    return int(np.asarray(value).reshape(-1)[0])
 
 
 def wavelengths(metadata: str, bands: int) -> np.ndarray:
     """The wavelength of every band in nm as float32, NaN where GDAL's metadata (tag 42112) does not say."""
     found = np.full(bands, np.nan, np.float32)
     described: dict[int, str] = {}
-    items = [
-        (dict(re.findall(r'(\w+)="([^"]*)"', a)), v) for a, v in re.findall(r"<Item ([^>]*)>([^<]*)</Item>", metadata)
-    ]
+    items = _items(metadata)
     units = next((v for a, v in items if a.get("name", "").lower() == "wavelength_units"), "nm").lower()
     for about, value in items:
         number = about.get("sample", "")
@@ -120,25 +300,11 @@ def wavelengths(metadata: str, bands: int) -> np.ndarray:
     return found
 
 
-def _marked(bands: np.ndarray, nodata: str) -> np.ndarray:
-    try:
-        missing = float(nodata.strip("\0 ")) if nodata else None
-    except ValueError:
-        missing = None
-    holes = None if missing is None else bands == missing
-    if bands.dtype not in (np.uint8, np.uint16) or (holes is not None and holes.any()):
-        with np.errstate(over="ignore"):
-            bands = bands.astype(np.float32)
-    if holes is not None and holes.any():
-        bands[holes] = np.nan
-    return np.ascontiguousarray(bands)
-
-
-def _check(tif: Any, series: Any) -> None:
+def _check(tif: Any, shape: tuple[int, ...], pages: Any) -> None:
     """Refuse, before anything is decoded, what would take too much memory."""
-    if math.prod(series.shape) > MOST or len(series.pages) > MOST_PAGES:
-        raise Unreadable("", f"its shape {list(series.shape)} is too large: at most {MOST:,} numbers")
-    for page in series.pages:
+    if math.prod(shape) > MOST or len(pages) > MOST_PAGES:
+        raise Unreadable("", f"its shape {list(shape)} is too large: at most {MOST:,} numbers")
+    for page in pages:
         if page is None:
             continue
         code = int(page.keyframe.compression)
@@ -184,7 +350,7 @@ def _pages(file: BinaryIO) -> list[dict[int, int]]:
         after = file.read(struct.calcsize(order + link))
         page = {}
         for tag, form, n, value in struct.iter_unpack(order + entry, table[: len(table) // size * size]):
-            if tag in (WIDTH, HEIGHT, BITS, SAMPLES, FORMAT) and form in FORMATS and n:
+            if tag in (SORT, WIDTH, HEIGHT, BITS, SAMPLES, FORMAT) and form in FORMATS and n:
                 code, width = FORMATS[form]
                 if n * width > len(value):
                     file.seek(struct.unpack(order + link, value)[0])

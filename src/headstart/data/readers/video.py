@@ -33,7 +33,8 @@ def read(path: Path, seconds: float = SECONDS, rate: float = RATE, side: int = S
     """{"frames": [T, C, H, W] uint8, "fps": float} of the first picture stream: grey films have one channel, others three.
 
     The first `seconds` at no more than `rate` frames per second, and 128 frames in all; frames are reduced to `side`
-    pixels along the longer side, never enlarged, and turned as the film asks. 2,000 frames are decoded at most, none larger
+    pixels along the longer side, never enlarged, and turned as the film asks. Frame k shows the moment k / fps: where a phone
+    recorded fewer, the last one stands. 2,000 frames are decoded at most, none larger
     than 2^25 pixels.
     """
     av = need("av", EXTRA, "reading video")
@@ -64,24 +65,23 @@ def _frames(container: Any, seconds: float, rate: float, side: int) -> tuple[np.
     own = own if 0.1 <= own <= 1000 else 25.0
     step = 1 / min(own, rate)
     kept: list[np.ndarray] = []
-    times: list[float] = []
     begin: float | None = None
     for i, frame in enumerate(_decoded(container, stream)):
         time = i / own if frame.time is None else float(frame.time)
         begin = time if begin is None else begin
         if time - begin >= seconds or len(kept) == FRAMES or i >= DECODED:
             break
-        if time < begin + (len(kept) - 0.25) * step:  # too early for the next one
+        while kept and begin + (len(kept) + 0.75) * step < time and len(kept) < FRAMES:
+            kept.append(kept[-1])  # it stood still: nothing was recorded at that moment
+        if time < begin + (len(kept) - 0.25) * step or len(kept) == FRAMES:  # too early for the next one
             continue
         small = _small(frame, side)
         if kept and small.shape != kept[0].shape:
             break  # the picture changes its size: another film begins
         kept.append(small)
-        times.append(time)
     if not kept:
         raise Unreadable("", "none of its frames can be decoded")
-    span = times[-1] - times[0]
-    return np.stack(kept), (len(kept) - 1) / span if span > 0 else min(own, rate)
+    return np.stack(kept), 1 / step
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:

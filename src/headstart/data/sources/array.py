@@ -1,6 +1,8 @@
-"""Samples along the first axis of an array."""
+"""Samples along the first axis of an array; and numbers that mean "not measured", in any file."""
 
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -13,6 +15,7 @@ from .listed import ListSource
 
 FORMS = {"image": "[n, H, W], [n, H, W, C] or [n, C, H, W]", "series": "[n, L] or [n, C, L]", "text": "[n]"}
 KINDS = tuple(FORMS)
+HUGE = 1e30  # no measurement is larger: what is near such a "no data" is that, however it was rounded
 PICKLED = "{title} holds Python objects, which are never unpickled: save one array of numbers or strings"
 
 
@@ -38,7 +41,7 @@ class ArraySource:
     Images are [n, H, W], [n, H, W, C] or [n, C, H, W] and are served as [C, H, W]. The channels are the first
     or the last axis of a picture, and at most 16; where both axes are that short, the one that leaves the
     squarer picture holds them, and a tie goes to the last. Series are [n, L] or [n, C, L], served as [C, L]
-    float32. Text is an array of strings.
+    float32. Text is an array of strings. What an array masks (numpy.ma) is missing: see `holed`.
     """
 
     groups: np.ndarray | None = None
@@ -84,18 +87,24 @@ class ArraySource:
                 return sample.decode() if isinstance(sample, bytes) else str(sample)
             except UnicodeDecodeError as error:
                 raise Unreadable(self.name(index), "the text is not UTF-8") from error
-        if self._last:
-            sample = np.moveaxis(sample, -1, 0)
-        elif sample.ndim == (2 if self.kind == "image" else 1):
-            sample = sample[None]
+        holes = self._formed(np.ma.getmaskarray(sample)) if isinstance(sample, np.ma.MaskedArray) else None
+        sample = self._formed(np.ma.getdata(sample))
         if sample.dtype == bool and self.kind == "image":
             sample = sample * np.uint8(255)
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes inf, which is refused in words
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # what is beyond float32 becomes inf, which is refused in words
             # a writable copy where the array is read-only (a memmap): torch warns about anything else
             sample = np.require(sample, dtype=self.dtype, requirements=["C", "W"])
-        if self.kind == "image" and self.dtype == np.float32 and not np.isfinite(sample).all():
+        if self.kind == "image" and not np.isfinite(sample if holes is None else sample[~holes]).all():
             raise Unreadable(self.name(index), "the image holds NaN or infinite values")
-        return sample
+        return sample if holes is None else holed(sample, holes)
+
+    def _formed(self, sample: np.ndarray) -> np.ndarray:
+        """Channels first, and there."""
+        if self._last:
+            return np.moveaxis(sample, -1, 0)
+        return sample[None] if sample.ndim == (2 if self.kind == "image" else 1) else sample
 
     def name(self, index: int) -> str:
         return f"{self.title}[{index}]"
@@ -137,6 +146,8 @@ class _Rows:
 
     def __getitem__(self, index: int) -> Sample:
         sample = self.values[index]
+        if isinstance(sample, np.ma.MaskedArray):
+            return holed(np.ma.getdata(sample).astype(np.float32), np.ma.getmaskarray(sample))
         return str(sample) if self.values.dtype.kind in "US" else np.array(sample)
 
 
@@ -161,6 +172,55 @@ def guess_kind(values: Values, title: str = "the array") -> str:
         f"{title} has shape {list(values.shape)}: reshape it, samples along the first axis, into "
         f"images {FORMS['image']}, or series {FORMS['series']}"
     )
+
+
+def told(value: object) -> list[float]:
+    """The numbers that an attribute or tag tells, as numbers or in words; what is no number is left out."""
+    found: list[float] = []
+    for each in np.asarray(value).reshape(-1).tolist():
+        text = each.decode("latin-1") if isinstance(each, bytes) else str(each)
+        for as_number in (int, float):
+            with suppress(ValueError):
+                found.append(as_number(text.strip("\0 ")))
+                break
+    return found
+
+
+def is_told(values: np.ndarray, number: float) -> np.ndarray:
+    """Where the values are this number, which a program may have rounded when it wrote it down (-3.40282e+38)."""
+    if values.dtype.kind in "biu":
+        fits = math.isfinite(number) and number == int(number)
+        info = np.iinfo(np.uint8 if values.dtype == bool else values.dtype)
+        return values == int(number) if fits and info.min <= number <= info.max else np.zeros(values.shape, bool)
+    if math.isnan(number):
+        return np.isnan(values)
+    end = float(np.finfo(values.dtype).max) * 0.999
+    with np.errstate(all="ignore"):
+        if abs(number) >= end:  # the end of the range, or beyond it
+            return values * math.copysign(1, number) >= end
+        exact = values == values.dtype.type(number)
+        if number == int(number) and abs(number) < 2**24:  # -9999 is written as it is
+            return exact
+        return exact | (np.abs(values - number) <= abs(number) * (1e-3 if abs(number) > HUGE else 1e-5))
+
+
+def holed(values: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """[C, ...] with what is missing marked, so that it enters no mean, no range and no row as a number.
+
+    Floats become NaN there. Whole numbers keep their dtype, whose range a picture's brightness is a share of: they become
+    a masked array (numpy.ma), with the mean of the channel under the mask.
+    """
+    if values.dtype.kind == "f":
+        return np.where(holes, np.asarray(np.nan, values.dtype), values)
+    beneath = np.array(values)
+    for plane, hole in zip(beneath, holes, strict=True):
+        plane[hole] = 0 if hole.all() else round(float(plane[~hole].mean()))
+    return np.ma.MaskedArray(beneath, holes)
+
+
+def scaling(slope: float, offset: float) -> str:
+    """In words, how stored numbers became what they mean."""
+    return f"scaled by {slope:g}" + (f" {'-' if offset < 0 else '+'} {abs(offset):g}" if offset else "")
 
 
 def _check_plain(dtype: np.dtype, title: str) -> None:

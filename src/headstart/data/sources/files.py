@@ -1,8 +1,9 @@
 """Folders with one sample in a file, whatever the format: what a reader makes of each path."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -10,16 +11,26 @@ from ...errors import Unreadable
 from ...forms import Sample
 from ..classes import Labels, said_of_labels
 from ..labels import folder_labels
-from ..names import formats
+from ..names import formats, suffix_of
+from ..source import Source
 
+T = TypeVar("T")
+BEGIN = 120  # seconds of a sound
 Read = Callable[[Path], Sample]
+
+
+class Stretches(NamedTuple):
+    """How long a file is, and a part of it, where neither needs the whole: both in the unit in which windows are cut."""
+
+    extent: Callable[[Path], float]
+    read: Callable[[Path, float, float], Sample]
 
 
 class FileSource:
     """The files of a folder, each one sample that `read` makes of its path; two or more first-level folders name the labels.
 
     labels, classes: where they are known from elsewhere (a sidecar table); why: how they were found. smaller: what reads the
-    files no larger than an area [px] needs, where the format allows that.
+    files no larger than an area [px] needs, where the format allows that. stretches: the same of parts of long files, by suffix.
     """
 
     groups: np.ndarray | None = None
@@ -35,11 +46,12 @@ class FileSource:
         classes: tuple[str, ...] = (),
         smaller: Callable[[int], Read] | None = None,
         why: str = "",
+        stretches: Mapping[str, Stretches] | None = None,
     ):
         self.folder, self.files, self.read, self.kind = Path(folder), files, read, kind
         found = folder_labels(files) if labels is None else Labels(labels, classes)
         self.labels, self.classes, self.why = found.values, found.classes, why or found.why
-        self.smaller = smaller
+        self.smaller, self.stretches = smaller, stretches or {}
 
     def reduced(self, area: int) -> "FileSource":
         """The same files, decoded no larger than `resize` to `area` needs."""
@@ -51,9 +63,22 @@ class FileSource:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Sample:
+        return self._in_words(index, self.read)
+
+    def extent(self, index: int) -> float | None:
+        """How long a file is, where that is known without reading it."""
+        own = self.stretches.get(suffix_of(self.files[index]))
+        return None if own is None else self._in_words(index, own.extent)
+
+    def stretch(self, index: int, start: float, stop: float) -> Sample:
+        """A part of a file whose `extent` is known."""
+        read = self.stretches[suffix_of(self.files[index])].read
+        return self._in_words(index, lambda path: read(path, start, stop))
+
+    def _in_words(self, index: int, read: Callable[[Path], T]) -> T:
         name = self.files[index]
         try:
-            return self.read(self.folder / name)
+            return read(self.folder / name)
         except Unreadable as error:
             raise Unreadable(name, error.reason) from error
         except MemoryError as error:
@@ -67,3 +92,10 @@ class FileSource:
     def describe(self) -> str:
         listed, folders = formats(self.files)
         return f"{len(self):,} {self.kind} files in {folders:,} folders ({listed}){said_of_labels(self)}"
+
+
+def begun(source: Source, index: int) -> Sample:
+    """A sample; of a long file that is read stretch by stretch its beginning, which says what it is."""
+    if isinstance(source, FileSource) and (whole := source.extent(index)) is not None and whole > BEGIN:
+        return source.stretch(index, 0, BEGIN)
+    return source[index]

@@ -11,7 +11,7 @@ from ...errors import Unreadable
 from ...forms import Cell
 from ..cells import Column
 from ..classes import Labels, labels_of, said_of_labels
-from ..labels import decide, pick
+from ..labels import decide, no_inputs, pick
 from ..source import DataError
 
 CELLS = 200_000_000  # cells of a table that is kept in memory: 8 bytes each
@@ -30,6 +30,13 @@ class Table(Protocol):
     def row(self, i: int) -> dict[str, Cell]: ...
     def column(self, name: str) -> Column: ...
     def remarks(self) -> str: ...  # what was left out, for `describe`; "" if nothing
+
+
+@runtime_checkable
+class OnDisk(Protocol):
+    """A table that is read in parts: its columns are not looked through."""
+
+    starts: np.ndarray
 
 
 @dataclass
@@ -81,6 +88,10 @@ class TableSource:
         found = decide(table.names, table.column, self.title, label)
         self.labels, self.classes, self.why, self.label, others = found
         self.candidates = (*([found.name] if found.name else []), *others)
+        self.aside = {} if isinstance(table, OnDisk) else no_inputs(table.names, table.column, found, label)
+        self.hidden = {*self.aside, *([found.name] if found.name else [])}
+        named = next((n for n, reason in self.aside.items() if reason == "names the rows"), None)
+        self.names = None if named is None else table.column(named)
         if self.label is not None and len(table.names) == 1:
             raise DataError(
                 f"{self.title} has one column, {self.label!r}, and nothing to learn from: give another table"
@@ -90,19 +101,30 @@ class TableSource:
         return len(self.table)
 
     def __getitem__(self, index: int) -> dict[str, Cell]:
-        row = self.table.row(index)
-        if self.label is not None:
-            del row[self.label]
+        row = {name: cell for name, cell in self.table.row(index).items() if name not in self.hidden}
         if all(cell is None for cell in row.values()):
             raise Unreadable(self.name(index), "every cell of the row is missing")
         return row
 
     def name(self, index: int) -> str:
-        return f"{self.title}[{index}]"
+        """What the identifier of the row says, where a column holds one."""
+        told = None if self.names is None else self.names.cell(index)
+        return f"{self.title}[{index}]" if told is None else str(told)
 
     def describe(self) -> str:
-        columns = len(self.table.names) - (self.label is not None)
-        return f"{self.title}: {len(self):,} rows of {columns} columns{said_of_labels(self)}{self.table.remarks()}"
+        columns = len(self.table.names) - len(self.hidden)
+        return (
+            f"{self.title}: {len(self):,} rows of {columns} columns{said_of_labels(self)}{self._left()}{self.table.remarks()}"
+        )
+
+    def _left(self) -> str:
+        """Which columns are no inputs, and why."""
+        why: dict[str, list[str]] = {}
+        for name, reason in self.aside.items():
+            why.setdefault(reason, []).append(name)
+        each = [f"{', '.join(names[:5])}{' ...' * (len(names) > 5)} {reason}" for reason, names in why.items()]
+        more = " (data.label=)" if "looks like a label" in why else ""
+        return f", not learnt from: {'; '.join(each)}{more}" if each else ""
 
 
 class TablesSource:

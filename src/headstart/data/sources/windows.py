@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import Unreadable
 from ...forms import Sample
 from ..source import Source
+from .files import FileSource
 
 WINDOW = {  # items along time: bytes, points, seconds, notes, steps, frames, packets
     "text": 256,
@@ -36,11 +37,18 @@ class Windows:
         counts: list[int] = []
         kept: dict[int, Sample] = {}
         self.unreadable: dict[int, str] = {}
+        long: dict[int, float] = {}
+        self.long = long
         room = ROOM
         for i in range(len(source)):
             if progress is not None:
                 progress(i + 1, len(source))
             try:
+                told = source.extent(i) if isinstance(source, FileSource) else None
+                if told is not None:  # read stretch by stretch
+                    long[i] = told
+                    counts.append(max(1, round(told / length)))
+                    continue
                 sample = source[i]
                 counts.append(max(1, round(extent(sample, self.kind) / length)))
             except Unreadable as error:
@@ -71,9 +79,12 @@ class Windows:
         at, place = int(self.recording[index]), int(self.place[index])
         if at in self.unreadable:
             raise Unreadable(self.source.name(at), self.unreadable[at])
+        count, start = int(self.counts[at]), place * self.length
+        if at in self.long:
+            assert isinstance(self.source, FileSource)
+            return self.source.stretch(at, start, self.long[at] if place == count - 1 else start + self.length)
         sample = self.whole(at)
-        count, whole = int(self.counts[at]), extent(sample, self.kind)
-        start = place * self.length
+        whole = extent(sample, self.kind)
         return cut(sample, self.kind, start, whole if place == count - 1 else start + self.length)
 
     def name(self, index: int) -> str:
