@@ -306,9 +306,10 @@ def test_of_another_machine_it_says_how_to_go_on(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("process, busy", [(os.getppid(), True), (os.getpid(), False), (2**22 + 1, False)])
-def test_a_disk_without_locks(process: int, busy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("whose, busy", [("parent", True), ("own", False), ("nobody", False)])
+def test_a_disk_without_locks(whose: str, busy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There what the file says counts. One's own number means that it was somebody else's before, as in a container."""
+    process = {"parent": os.getppid(), "own": os.getpid(), "nobody": 2**22 + 1}[whose]
 
     def no_locks(file: int, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")

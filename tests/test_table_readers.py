@@ -30,7 +30,7 @@ def csv(tmp_path, text, name="some.csv", encoding="utf-8"):
 
 def rows(source):
     """All columns but the label, identifiers and constants, too."""
-    if not isinstance(source, TableSource | TablesSource):
+    if not isinstance(source, TableSource):
         return [source[i] for i in range(len(source))]
     return [{k: v for k, v in source.table.row(i).items() if k != source.label} for i in range(len(source))]
 

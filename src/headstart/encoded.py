@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,12 @@ import torch
 
 from .data.feeding.prepare import Prepared, Progress
 from .data.open import open_source
+from .data.readers import claims, reading
 from .data.source import DataError, Source
 from .data.sources.array import ArraySource
+from .data.sources.files import FileSource
 from .data.sources.listed import ListSource
+from .data.sources.table import TableSource, TablesSource
 from .data.sources.windows import Windows
 from .forms import Json, Sample
 from .nn.encoder import Encoder, set_dtype
@@ -21,17 +24,21 @@ from .nn.released import load_encoder
 from .reading import read_in
 from .scoring.features import READS, encode
 from .shelf.copies import kept
+from .tokenizers import TableTokenizer
+
+ROWS = 64  # of a list that are looked at for their columns
 
 
 @dataclass
 class Encoded:
-    """Vectors and where they come from. z: [n, D] float32."""
+    """Vectors and where they come from. z: [n, D] float32. remarks: how the data differ from what the encoder learnt from."""
 
     z: np.ndarray
     names: list[str]
     labels: np.ndarray | None
     classes: tuple[str, ...]
     bad: list[tuple[str, str]]
+    remarks: list[str] = field(default_factory=list)
 
 
 class Pretrained:
@@ -60,26 +67,67 @@ class Pretrained:
 
     def prepare(self, data: object, progress: Progress | None = None) -> Prepared:
         """Samples read and sized as they were in training. data: a path, the name of a set, an array, a list of arrays."""
+        return self._prepared(data, progress)[0]
+
+    def _prepared(self, data: object, progress: Progress | None) -> tuple[Prepared, list[str]]:
+        """The same, and how the data differ from what the encoder learnt from."""
         kind, card = self.tokenizer.kind, self.card["input"]
         items = data if isinstance(data, list | tuple) else None
         label = card.get("label")
         source = self._open(data, label) if items is None else ListSource([_plain(x, kind) for x in items], kind)
         if source.kind != kind:
             raise DataError(f"this encoder reads {kind} data, and this is {source.kind}: {source.describe()}")
+        remarks = self._foreign(source)
         read = read_in(source, self.tokenizer, card.get("window"), progress)
         if items is not None and read.bad:  # one vector per item, or none at all
             whole = read.source
             there = whole.recording[read.origin] if isinstance(whole, Windows) else read.origin
             if len(np.unique(there)) < len(items):
                 raise DataError(f"{read.bad[0]}: leave it out of the list")
-        return read
+        return read, remarks
 
     def _open(self, data: object, label: str | None) -> Source:
-        """New data need not have the label that the training data had."""
+        """New data need not have the label that the training data had; one picture is a source of one."""
+        kind = self.tokenizer.kind
+        path = Path(data).expanduser() if isinstance(data, str | Path) else None
+        if path is not None and path.is_file() and kind == "image":
+            told = claims(path, kind)
+            if told and told[0].reader.open is None:
+                return FileSource(path.parent, [path.name], reading({}, kind), kind)
+        if isinstance(data, np.ndarray) and data.ndim == 2 and kind == "image":
+            return ArraySource(data[None], kind)
         if label is not None:
             with suppress(DataError):
                 return open_source(data, self.tokenizer.kind, label)
         return open_source(data, self.tokenizer.kind)
+
+    def _foreign(self, source: Source) -> list[str]:
+        """How the columns of a table differ from those that the encoder learnt from; columns that it never saw are left out.
+
+        DataError where fewer than half of its own are there: what it said would be chance.
+        """
+        if not isinstance(self.tokenizer, TableTokenizer):
+            return []
+        known = {name for _, name, *_ in self.tokenizer.columns if name}
+        if isinstance(source, TableSource):
+            have = set(source.table.names) - source.hidden
+        elif isinstance(source, TablesSource):
+            have = {name for table in source.tables for name in table.names}
+        else:
+            have = {name for i in range(min(ROWS, len(source))) for name in source[i]}
+        new, lacking = sorted(have - known - {""}), sorted(known - have)
+        if 2 * len(lacking) > len(known):
+            raise DataError(
+                f"this encoder learnt from {_few(sorted(known))}, and {len(lacking)} of these {len(known)} columns are not in "
+                f"{source.describe()}: give a table with the same columns"
+            )
+        if isinstance(source, TableSource):
+            source.hidden |= set(source.table.names) - known
+        out = f" and {'is' if len(new) == 1 else 'are'} left out" if isinstance(source, TableSource) else ""
+        return [
+            *([f"columns that the encoder does not know{out}: {_few(new)}"] if new else []),
+            *([f"columns that the encoder knows and that are not there: {_few(lacking)}"] if lacking else []),
+        ]
 
     def embed(self, data: object, progress: Progress | None = None) -> np.ndarray:
         """[n, D] float32: one vector per readable sample. Unreadable files are left out: `embed_named` says which."""
@@ -87,7 +135,7 @@ class Pretrained:
 
     def embed_named(self, data: object, progress: Progress | None = None, reading: Progress | None = None) -> Encoded:
         """Vectors with the samples' names and labels, and the list of what could not be read."""
-        source = self.prepare(data, reading)
+        source, remarks = self._prepared(data, reading)
         every = range(len(source))
         z = encode(self.module, self.tokenizer, source, every, (self.read,), progress=progress)[self.read]
         bad = [(b.where, b.reason) for b in source.bad]
@@ -98,7 +146,11 @@ class Pretrained:
             z = np.stack([np.bincount(at, weights=column) / np.bincount(at) for column in z.T], 1).astype(np.float32)
             names = [whole.source.name(int(i)) for i in recording]
             labels = None if labels is None else labels[first]
-        return Encoded(z, names, labels, source.classes, bad)
+        return Encoded(z, names, labels, source.classes, bad, remarks)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _plain(sample: Sample, kind: str) -> Sample:

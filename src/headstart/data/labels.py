@@ -135,7 +135,9 @@ def _by_name(names: Sequence[str], column: Callable[[str], Column], beside: bool
     ]
 
 
-def no_inputs(names: Sequence[str], column: Callable[[str], Column], found: Labels, asked: str | None) -> dict[str, str]:
+def no_inputs(
+    names: Sequence[str], column: Callable[[str], Column], found: Labels, asked: str | None
+) -> dict[str, str]:
     """Columns that are kept out of what is learnt from, beside the label, and why: what looks like a label, too, unless one was
     asked for by name; identifiers, which are other in every row; what is the same in every row.
 

@@ -31,6 +31,8 @@ def embed(
         raise DataError(f"out={target} should end in one of {', '.join(FORMS)}: the ending chooses the format")
     encoder, began = load(run, device_of(Run()), trust), time.monotonic()
     found = encoder.embed_named(where, log.progress("embedding"), log.progress("reading"))
+    for remark in found.remarks:
+        log.say(f"note      {remark}")
     for name, reason in found.bad[:3]:
         log.say(f"skipped   {shown(name)}: {reason}")
     if len(found.bad) > 3:

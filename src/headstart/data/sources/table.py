@@ -113,9 +113,7 @@ class TableSource:
 
     def describe(self) -> str:
         columns = len(self.table.names) - len(self.hidden)
-        return (
-            f"{self.title}: {len(self):,} rows of {columns} columns{said_of_labels(self)}{self._left()}{self.table.remarks()}"
-        )
+        return f"{self.title}: {len(self):,} rows of {columns} columns{said_of_labels(self)}{self._left()}{self.table.remarks()}"
 
     def _left(self) -> str:
         """Which columns are no inputs, and why."""

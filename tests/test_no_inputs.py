@@ -1,0 +1,96 @@
+"""What of a table is not learnt from, and data that an encoder does not know."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import headstart as hs
+from headstart.data.open import open_source
+from headstart.data.source import DataError
+
+CITIES = ("Rome", "Paris", "Oslo")
+
+
+def table(path, rows=60, more=()):
+    names = ["customer_id", "age", "city", "country", "churn", *more]
+    lines = [",".join(names)]
+    for i in range(rows):
+        cells = [f"C{1000 + i}", 20 + i % 50, CITIES[i % 3], "EU", ("no", "yes")[i % 2], *(i % 5 for _ in more)]
+        lines.append(",".join(map(str, cells)))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_labels_identifiers_and_constants_are_no_inputs(tmp_path):
+    source = open_source(table(tmp_path / "a.csv"))
+    assert set(source[0]) == {"age", "city"} and source.classes == ("no", "yes")
+    assert source.name(7) == "C1007"
+    said = source.describe()
+    assert "customer_id names the rows" in said and "country is the same in every row" in said
+
+
+def test_what_looks_like_a_label_is_kept_out_until_another_is_asked_for(tmp_path):
+    path = table(tmp_path / "a.csv", more=("subscribed", "x"))
+    source = open_source(path)  # two likely names, neither first nor last: none is taken, and neither is learnt from
+    assert (
+        source.labels is None
+        and not {"churn", "subscribed"} & set(source[0])
+        and "looks like a label" in source.describe()
+    )
+    asked = open_source(path, label="churn")
+    assert asked.classes == ("no", "yes") and "subscribed" in asked[0] and "churn" not in asked[0]
+
+
+@pytest.mark.parametrize(
+    "cells, kept",
+    [
+        ([f"a text of words {i}" for i in range(40)], True),  # says something
+        ([1.5 * i for i in range(40)], True),  # measured
+        ([i * i for i in range(40)], True),  # whole numbers in a column that is not called an identifier
+        ([f"x{i // 2}" for i in range(40)], True),
+        ([f"x{i}" for i in range(40)], False),
+    ],
+)
+def test_unlike_in_every_row_is_not_yet_an_identifier(tmp_path, cells, kept):
+    path = tmp_path / "a.csv"
+    path.write_text("what,age\n" + "".join(f"{c},{20 + i % 7}\n" for i, c in enumerate(cells)))
+    assert ("what" in open_source(path)[3]) == kept
+
+
+def test_few_rows_do_not_tell(tmp_path):
+    assert "country" in open_source(table(tmp_path / "a.csv", rows=10))[0]
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory):
+    where = tmp_path_factory.mktemp("runs")
+    hs.pretrain(table(where / "a.csv"), steps=2, **{"run.out": str(where / "table")})
+    (where / "pictures").mkdir()
+    for i in range(12):
+        Image.fromarray(np.random.default_rng(i).integers(0, 255, (16, 16), dtype=np.uint8)).save(
+            where / "pictures" / f"{i}.png"
+        )
+    hs.pretrain(where / "pictures", steps=2, **{"run.out": str(where / "image")})
+    return where
+
+
+def test_a_row_has_one_vector_in_whatever_table_it_stands(encoders, tmp_path):
+    encoder = hs.load(encoders / "table")
+    whole = encoder.embed_named(encoders / "a.csv")
+    assert whole.names[:2] == ["C1000", "C1001"] and whole.remarks == []
+    few = encoder.embed_named(table(tmp_path / "few.csv", rows=5, more=("new",)))
+    assert np.allclose(few.z, whole.z[:5], atol=1e-6)
+    assert "new" in few.remarks[0] and "does not know and are left out" in few.remarks[0]
+
+
+def test_foreign_columns_are_refused(encoders, tmp_path):
+    (tmp_path / "machine.csv").write_text("rpm,temp\n" + "".join(f"{i},{2 * i}.5\n" for i in range(30)))
+    with pytest.raises(DataError, match="learnt from age, city, and 2 of these 2 columns are not in machine"):
+        hs.load(encoders / "table").embed(tmp_path / "machine.csv")
+
+
+def test_one_picture_is_one_vector(encoders):
+    encoder, path = hs.load(encoders / "image"), encoders / "pictures" / "3.png"
+    found = encoder.embed_named(path)
+    assert found.z.shape[0] == 1 and found.names == ["3.png"]
+    assert np.allclose(encoder.embed(np.asarray(Image.open(path))), found.z)
