@@ -13,8 +13,8 @@ the same convolutions, at least 16 wide (paper: all together, 40 wide); coarse r
 that the encoder can read full scenes later; no random crops; a warm-up of 10 % of training (paper: 20 of 50 epochs).
 RGB pictures grow to both scales, too (paper: only twice; scales=1).
 Command: headstart pretrain scenes/ recipe=satmae_pp
-Expected: held-out parts of photographs at four times the resolution with less than 0.7 of the mean colour's error, hidden rows with
-less than half of the mean row's: `python -m evidence run satmae-pp`.
+Expected: held-out parts of photographs at four times the resolution with less than 0.7 of the mean colour's error, and hidden
+rows with less than half of the mean row's: `python -m evidence run satmae-pp`.
 """
 
 from collections.abc import Callable
