@@ -4,12 +4,6 @@ what is said apart."""
 from collections.abc import Iterator
 
 import numpy as np
-import torch
-
-from headstart.interventions import at_rest
-from headstart.objective import Objective
-from headstart.step import Step
-from headstart.tokens import Batch
 
 from . import led, looks
 from .claim import Figure
@@ -32,7 +26,11 @@ def check(trial: Trial) -> Iterator[Figure]:
         led.hangs_on(objective, batch, step, "agree", "terms.rows.head"),
         above=1e-4,
     )
-    yield Figure("part of what agreeing asks that it asks of small crops", of_small(objective, batch, step), above=0.2)
+    yield Figure(
+        "part of what agreeing asks that it asks of small crops",
+        led.of_small(objective, batch, step, "agree"),
+        above=0.2,
+    )
     spread = min(
         led.spread(objective, batch, step, f"terms.{part}") for part in ("agree.loss.shares", "rows.target.shares")
     )
@@ -45,13 +43,3 @@ def check(trial: Trial) -> Iterator[Figure]:
     objective = trial.fit(made, STEPS, among=real.bank)
     after = losses(objective, made.data, real.query)["rows"]
     yield Figure("loss of held-out hidden rows, over that before training", after / before, below=0.98)
-
-
-def of_small(objective: Objective, batch: Batch, step: Step) -> float:
-    """The part of the gradient of "agree", at what is said of crops, that lies at all but the two big ones."""
-    loss, (said, goal) = led.met(objective, batch, step, "agree")
-    with at_rest(objective), torch.enable_grad():
-        said = said.detach().clone().requires_grad_()
-        (grad,) = torch.autograd.grad(loss(said, goal, step), said)
-    sizes = grad.flatten(1).norm(dim=1)
-    return float(sizes[2:].sum() / sizes.sum())

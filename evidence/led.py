@@ -40,6 +40,17 @@ def asked(objective: Objective, loss: nn.Module, said: Tensor, *more: Any) -> Te
     return grad / grad.abs().max().clamp(min=1e-12)
 
 
+def of_small(objective: Objective, batch: Batch, step: Step, term: str) -> float:
+    """The part of a loss's gradient, at what the student says of crops, that lies at all but the two big ones."""
+    loss, (said, *more) = met(objective, batch, step, term)
+    apart = said.ndim == 2  # every look by itself, instead of [crops, B, D] and what the teacher says
+    looks = [look.detach().clone().requires_grad_() for look in ((said, *more) if apart else said)]
+    with at_rest(objective), torch.enable_grad():
+        found = loss(*looks) if apart else loss(torch.stack(looks), *more, step)
+        sizes = [float(grad.norm()) for grad in torch.autograd.grad(found, looks)]
+    return sum(sizes[2:]) / sum(sizes)
+
+
 def led_by(objective: Objective, batch: Batch, step: Step, term: str, samples: int = 4) -> tuple[float, ...]:
     """How far what is asked of a sample's first crop moves when the teacher says something else of (this sample's second crop,
     its first crop, all other samples' second crops, their first crops); the mean over a few samples."""

@@ -33,7 +33,11 @@ def check(trial: Trial) -> Iterator[Figure]:
     )
     use = shares(objective, batch, step).mean(0)
     yield Figure("use of the most used prototype, over an even one", float(use.max() * len(use)), below=2)
-    yield Figure("part of what the loss asks that it asks of small crops", of_small(objective, batch, step), above=0.2)
+    yield Figure(
+        "part of what the loss asks that it asks of small crops",
+        led.of_small(objective, batch, step, "agree"),
+        above=0.2,
+    )
     yield Figure("shares that hang on samples of steps before", remembered(trial, made), above=0.015)
 
     objective = trial.fit(made, STEPS, among=real.bank)
@@ -58,16 +62,6 @@ def shares(objective: Objective, batch: Batch, step: Step) -> Tensor:
     with kept, torch.no_grad(), at_rest(objective):
         loss(*looks)
     return given[0]
-
-
-def of_small(objective: Objective, batch: Batch, step: Step) -> float:
-    """The part of the loss's gradient at what looks say that lies at looks of fewer rows than the first has."""
-    loss, looks = led.met(objective, batch, step, "agree")
-    said = [look.detach().clone().requires_grad_() for look in looks]
-    with at_rest(objective):
-        grads = torch.autograd.grad(loss(*said), said)
-    sizes = [float(grad.norm()) for grad in grads]
-    return sum(sizes[2:]) / sum(sizes)
 
 
 def remembered(trial: Trial, made: Recipe) -> float:

@@ -57,6 +57,55 @@ def test_unlike_in_every_row_is_not_yet_an_identifier(tmp_path, cells, kept):
     assert ("what" in open_source(path)[3]) == kept
 
 
+def test_a_label_in_one_of_several_tables_is_no_input(tmp_path):
+    table(tmp_path / "customers.csv")
+    lines = "".join(f"{i},{i % 7}.5,{i % 3}\n" for i in range(40))
+    (tmp_path / "visits.csv").write_text("minute,amount,shop\n" + lines)
+    source = open_source(tmp_path)
+    assert source.labels is None and "churn looks like a label" in source.describe()
+    names = set().union(*(source[i] for i in range(len(source))))
+    assert names == {"", "age", "city", "minute", "amount", "shop"}
+
+
+def test_parts_of_one_table(tmp_path):
+    table(tmp_path / "train.csv")
+    table(tmp_path / "test.csv", rows=30)
+    source = open_source(tmp_path)
+    assert source.classes == ("no", "yes") and set(source[0]) == set(source[80]) == {"", "age", "city"}
+
+
+class Frame:
+    """A data frame, as far as it is looked at."""
+
+    columns = ("customer_id", "age", "churn")
+
+    def to_dicts(self):
+        return [{"customer_id": f"C{i}", "age": 20 + i % 9, "churn": ("no", "yes")[i % 2]} for i in range(40)]
+
+
+def test_frames_follow_the_same_rule():
+    source = open_source(Frame())
+    assert set(source[3]) == {"age"} and source.name(3) == "C3" and source.classes == ("no", "yes")
+    assert "customer_id names the rows" in source.describe()
+
+
+def test_large_tables_too_as_far_as_names_say(tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow")
+    from headstart.data.readers import columnar
+
+    monkeypatch.setattr(columnar, "AT_ONCE", 10)
+    rows = {
+        "age": range(60),
+        "churn": [i % 2 for i in range(60)],
+        "subscribed": [i % 2 for i in range(60)],
+        "x": range(60),
+    }
+    columnar.need("pyarrow.parquet", "tables", "").write_table(
+        pa.table(rows), tmp_path / "a.parquet", row_group_size=20
+    )
+    assert set(open_source(tmp_path / "a.parquet")[5]) == {"age", "x"}
+
+
 def test_few_rows_do_not_tell(tmp_path):
     assert "country" in open_source(table(tmp_path / "a.csv", rows=10))[0]
 
@@ -80,12 +129,27 @@ def test_a_row_has_one_vector_in_whatever_table_it_stands(encoders, tmp_path):
     assert whole.names[:2] == ["C1000", "C1001"] and whole.remarks == []
     few = encoder.embed_named(table(tmp_path / "few.csv", rows=5, more=("new",)))
     assert np.allclose(few.z, whole.z[:5], atol=1e-6)
-    assert "new" in few.remarks[0] and "does not know and are left out" in few.remarks[0]
+    assert "new" in few.remarks[0] and "does not know and that are left out" in few.remarks[0]
+
+
+def test_what_is_alike_in_new_rows_is_still_read(encoders, tmp_path):
+    """Twenty customers of one city, of one age: a column that the encoder learnt from is no constant to be left out."""
+    lines = (encoders / "a.csv").read_text().splitlines()
+    rows = [line for line in lines[1:] if ",Rome," in line]
+    (tmp_path / "rome.csv").write_text("\n".join([lines[0], *rows]) + "\n")
+    encoder = hs.load(encoders / "table")
+    whole, some = encoder.embed_named(encoders / "a.csv"), encoder.embed_named(tmp_path / "rome.csv")
+    assert len(rows) == 20 and some.remarks == []
+    at = [i for i, line in enumerate(lines[1:]) if ",Rome," in line]
+    assert np.allclose(some.z, whole.z[at], atol=1e-6)
+    cells = [dict(zip(("customer_id", "age", "city"), line.split(","), strict=False)) for line in rows]
+    listed = encoder.embed([{**row, "age": int(row["age"])} for row in cells])
+    assert np.allclose(listed, some.z, atol=1e-6)
 
 
 def test_foreign_columns_are_refused(encoders, tmp_path):
     (tmp_path / "machine.csv").write_text("rpm,temp\n" + "".join(f"{i},{2 * i}.5\n" for i in range(30)))
-    with pytest.raises(DataError, match="learnt from age, city, and 2 of these 2 columns are not in machine"):
+    with pytest.raises(DataError, match=r"learnt from age, city, and of the columns of machine.* it knows 0"):
         hs.load(encoders / "table").embed(tmp_path / "machine.csv")
 
 

@@ -43,7 +43,9 @@ RANK = {name: rank for rank, names in enumerate(LEVELS) for name in names.split(
 
 # inside data/, a floor may name itself and what stands above it
 FLOORS = (
-    "source names cells encoding",
+    "source names encoding habits",
+    "days numbers",
+    "cells",
     "classes",
     "labels",
     "sources",

@@ -1,5 +1,6 @@
 """A finished encoder, as other tools take it: data of the kind it was trained on in, vectors out."""
 
+import copy
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from .nn.released import load_encoder
 from .reading import read_in
 from .scoring.features import READS, encode
 from .shelf.copies import kept
-from .tokenizers import TableTokenizer
+from .tokenizers.table import TABLE
 
 ROWS = 64  # of a list that are looked at for their columns
 
@@ -77,7 +78,7 @@ class Pretrained:
         source = self._open(data, label) if items is None else ListSource([_plain(x, kind) for x in items], kind)
         if source.kind != kind:
             raise DataError(f"this encoder reads {kind} data, and this is {source.kind}: {source.describe()}")
-        remarks = self._foreign(source)
+        source, remarks = self._own_columns(source)
         read = read_in(source, self.tokenizer, card.get("window"), progress)
         if items is not None and read.bad:  # one vector per item, or none at all
             whole = read.source
@@ -101,33 +102,38 @@ class Pretrained:
                 return open_source(data, self.tokenizer.kind, label)
         return open_source(data, self.tokenizer.kind)
 
-    def _foreign(self, source: Source) -> list[str]:
-        """How the columns of a table differ from those that the encoder learnt from; columns that it never saw are left out.
+    def _own_columns(self, source: Source) -> tuple[Source, list[str]]:
+        """A table with the columns that the encoder learnt from alone, and how it differs from what that was.
 
-        DataError where fewer than half of its own are there: what it said would be chance.
+        DataError where fewer than half of its own are there, and fewer than half of those that are there are its own: what it
+        said would be chance.
         """
-        if not isinstance(self.tokenizer, TableTokenizer):
-            return []
-        known = {name for _, name, *_ in self.tokenizer.columns if name}
-        if isinstance(source, TableSource):
-            have = set(source.table.names) - source.hidden
-        elif isinstance(source, TablesSource):
-            have = {name for table in source.tables for name in table.names}
+        if self.tokenizer.kind != "table":
+            return source, []
+        known = {name for _, name, *_ in self.tokenizer.state()["columns"]}
+        if isinstance(source, TableSource | TablesSource):
+            tables = [source.table] if isinstance(source, TableSource) else source.tables
+            every = {name for table in tables for name in table.names}
+            have = every - ({source.label, *source.aside} - known)
         else:
             have = {name for i in range(min(ROWS, len(source))) for name in source[i]}
-        new, lacking = sorted(have - known - {""}), sorted(known - have)
-        if 2 * len(lacking) > len(known):
+        there = known & have
+        if 2 * len(there) < len(known - {TABLE}) and 2 * len(there) < len(have):
             raise DataError(
-                f"this encoder learnt from {_few(sorted(known))}, and {len(lacking)} of these {len(known)} columns are not in "
-                f"{source.describe()}: give a table with the same columns"
+                f"this encoder learnt from {_few(known)}, and of the columns of {source.describe()} it knows {len(there)}: "
+                "give a table with the same columns"
             )
-        if isinstance(source, TableSource):
-            source.hidden |= set(source.table.names) - known
-        out = f" and {'is' if len(new) == 1 else 'are'} left out" if isinstance(source, TableSource) else ""
-        return [
-            *([f"columns that the encoder does not know{out}: {_few(new)}"] if new else []),
-            *([f"columns that the encoder knows and that are not there: {_few(lacking)}"] if lacking else []),
-        ]
+        if isinstance(source, TableSource | TablesSource):
+            source.only(known)
+        elif isinstance(source, ListSource):
+            rows = map(source.samples.__getitem__, range(len(source)))
+            source = copy.copy(source)
+            source.samples = [{name: cell for name, cell in row.items() if name in known} for row in rows]
+        said = (
+            ("does not know and that are left out", have - known),
+            ("knows and that are not there", known - have - {TABLE}),
+        )
+        return source, [f"columns that the encoder {what}: {_few(names)}" for what, names in said if names - {TABLE}]
 
     def embed(self, data: object, progress: Progress | None = None) -> np.ndarray:
         """[n, D] float32: one vector per readable sample. Unreadable files are left out: `embed_named` says which."""
@@ -149,8 +155,9 @@ class Pretrained:
         return Encoded(z, names, labels, source.classes, bad, remarks)
 
 
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+def _few(names: set[str]) -> str:
+    every = sorted(names - {TABLE})
+    return ", ".join(every[:6]) + (f" and {len(every) - 6} more" if len(every) > 6 else "")
 
 
 def _plain(sample: Sample, kind: str) -> Sample:

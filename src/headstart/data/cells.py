@@ -7,123 +7,35 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from ..forms import Cell
+from .days import EPOCH, ORDERS, as_dates, in_order, seconds_of, when_of, whens_of
+from .habits import MISSING, NO_NUMBER, ODD, Habits, Reading
+from .numbers import (
+    DIGITS,
+    GROUPED,
+    NUMBER,
+    PADDED,
+    PADDED_LINE,
+    PLAIN,
+    as_numbers,
+    as_plain,
+    bodies_of,
+    number_of,
+    shown_marks,
+)
 from .source import DataError
 
-MISSING = frozenset({"", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "?"})
-NO_NUMBER = MISSING | {"-", "--", ".", "None", "none", "n/a", "na"}  # in columns of numbers and dates
-ODD = 0.02  # share of a column's cells that may be unlike the rest ("<5" among numbers); they are kept as text
 WORDS = 2**30  # characters of different texts in a column
 LOOK = 4000  # cells that a column is first judged by
-EPOCH = datetime.datetime(1970, 1, 1)
 TRUTH = {"true": 1.0, "false": 0.0}
-
-WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d*)", re.ASCII)
-PADDED = re.compile(r"[+-]?0\d")
-PADDED_LINE = re.compile(r"^[+-]?0\d", re.MULTILINE)
 DIGIT = re.compile(r"\d")
-PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity|nan)", re.ASCII | re.IGNORECASE)
-DIGITS = 16  # a float keeps no more: longer ones are names
-SPACES = " \u00a0\u2009\u202f"  # a space, and those that do not break
-GROUPED = re.compile(rf"[1-9]\d{{0,2}}([.,'’{SPACES}])\d{{3}}(?:\1\d{{3}})*|[1-9]\d?(?:,\d\d)+,\d{{3}}", re.ASCII)
-CURRENCY = """[A-Z]{0,3}[$€£¥₹₽₩₺₪₫฿₴₦₱¢]|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|RUB|TRY
-|KRW|SGD|HKD|kr|zł|Kč|Fr)\\.?""".replace("\n", "")
-NUMBER = re.compile(
-    rf"(?P<open>\()?(?P<minus>[+−-])? ?(?P<before>{CURRENCY})?[{SPACES}]?(?P<other>[−-])?"
-    rf"(?P<body>\d[\d.,'’{SPACES}]*|[.,]\d+)(?P<power>[eE][+-]?\d+)?(?<![{SPACES}])"
-    rf"[{SPACES}]?(?P<after>%|‰|{CURRENCY})?(?P<close>\))?(?P<last>-)?",
-    re.ASCII,
-)
-
-YEAR = """jan/january feb/february mar/march apr/april may jun/june jul/july aug/august sep/sept/september oct/october
-nov/november dec/december januar/jänner/jän februar mär/märz/mrz april mai juni juli august september okt/oktober november
-dez/dezember janv/janvier fév/févr/février mars avr/avril mai juin juil/juillet août septembre octobre novembre déc/décembre
-ene/enero febrero marzo abr/abril mayo junio julio ago/agosto septiembre octubre noviembre dic/diciembre"""
-MONTHS = {name: 1 + i % 12 for i, names in enumerate(YEAR.split()) for name in names.split("/")}
-ZONES = {
-    "UTC": 0,
-    "GMT": 0,
-    "Z": 0,
-    "EST": -5,
-    "EDT": -4,
-    "CST": -6,
-    "CDT": -5,
-    "MST": -7,
-    "MDT": -6,
-    "PST": -8,
-    "PDT": -7,
-}
-ZONES |= {"BST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "JST": 9}
-HOUR = (
-    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<part>\d+))?)?(?:\s?(?P<half>[AaPp])\.?[Mm]\.?)?"
-    r"|\s?(?P<half2>[AaPp])\.?[Mm]\.?)"
-)
-ZONE = rf"(?:\s?(?P<zone>{'|'.join(ZONES)}|(?:UTC|GMT)?[+-]\d{{1,2}}(?::?\d{{2}})?))?"
-CLOCK = rf"(?:(?:T|,?\s+|\sat\s){HOUR}{ZONE})?"
-MONTH = r"(?P<name>[^\W\d_]{3,10})\.?"
-WEEKDAY = r"(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
-NTH = r"(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?"
-DATES = tuple(
-    re.compile(pattern, re.ASCII if "name" not in pattern else 0)
-    for pattern in (
-        rf"(?P<year>\d{{4}})([-/.])(?P<month>\d{{1,2}})\2(?P<day>\d{{1,2}}){CLOCK}",
-        rf"(?P<a>\d{{1,2}})(?P<mark>[-/.])(?P<b>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}){CLOCK}",
-        rf"(?P<a>\d{{1,2}})(?P<mark>[-/])(?P<b>\d{{1,2}})(?P=mark)(?P<c>\d{{2}}){CLOCK}",
-        rf"(?P<a>\d{{2}})(?P<mark>\.)(?P<b>\d{{2}})\.(?P<c>\d{{2}}){CLOCK}",
-        rf"{WEEKDAY}{NTH}[-/ ]?\s?{MONTH}[-/, ]\s?(?P<year>\d{{4}}|\d{{2}}){CLOCK}",
-        rf"{WEEKDAY}{MONTH}[- ]\s?{NTH}(?:,?\s+|[-/])(?P<year>\d{{4}}){CLOCK}",
-        rf"(?P<year>\d{{4}})[-/ ]{MONTH}[-/ ](?P<day>\d{{1,2}}){CLOCK}",
-        rf"{WEEKDAY}{MONTH}\s+(?P<day>\d{{1,2}})\s+{HOUR}{ZONE}\s+(?P<year>\d{{4}})",  # as Unix and Twitter write it
-        rf"(?P<year>\d{{4}})(?P<month>\d\d)(?P<day>\d\d)[T ](?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?{ZONE}",
-        r"(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])",  # a month is its first day
-        rf"{MONTH}[-/, ]\s?(?P<year>\d{{4}})",
-    )
-)
-COMPACT = re.compile(
-    r"(?P<year>19\d\d|20\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])"
-    rf"(?:[T ]?(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?P<second>[0-5]\d){ZONE})?",
-    re.ASCII,
-)
-ORDERS = {
-    "mdy": ("b", "a", "c"),
-    "dmy": ("a", "b", "c"),
-    "ymd": ("c", "b", "a"),
-}  # which of three numbers a, b, c are the day, the month, the year
 STATES = set(
     re.findall("..", "AKCTDCHIIAKSNHNJNVNYNDOHOKORRITXUTWIWVWAWY")
 )  # of the USA, whose codes are of no country
 REGIONS = {"EMEA", "APAC", "LATAM", "APJ", "AMER", "ANZ"}
-
-
-class Habits(NamedTuple):
-    """How the file writes what may be read in two ways: 1,234 and 3/4/2020. "" where no column shows it.
-
-    usual: the mark before decimals that goes with the file's separator.
-    """
-
-    mark: str = ""
-    order: str = ""
-    usual: str = "."
-
-
-class Reading(NamedTuple):
-    """How the cells of one column are read. form: number, whole, truth, date, clock (date and time) or text.
-
-    comma: 1.234,5. marked: numbers may have marks between thousands. sign: what stands at the numbers, "%" or "€". order: of
-    day, month and year where a date does not show it. compact: 20200131.
-    """
-
-    form: str
-    comma: bool = False
-    order: str = "mdy"
-    missing: frozenset[str] = MISSING
-    marked: bool = False
-    sign: str = ""
-    compact: bool = False
 
 
 @dataclass
@@ -172,7 +84,7 @@ def judge(counts: Mapping[str, float], habits: Habits = Habits()) -> Reading:  #
     if all(c.lower() in TRUTH for c in said):
         return Reading("truth", missing=NO_NUMBER)
     most = ODD * sum(said.values())
-    found = _as_numbers(said, most, habits) or _as_dates(said, most, habits)
+    found = as_numbers(said, most, habits) or as_dates(said, most, habits)
     return found or Reading("text", missing=MISSING - {"NA"} if _codes(said) else MISSING)
 
 
@@ -182,13 +94,13 @@ def habits_of(columns: Iterable[Mapping[str, float]], usual: str) -> Habits:
     for counts in columns:
         said = {c: n for c, n in counts.items() if c not in NO_NUMBER}
         most = ODD * sum(said.values())
-        if said and _as_plain(said, Habits()) is not None:
+        if said and as_plain(said, Habits()) is not None:
             marks |= {"."} if any("." in c and not GROUPED.fullmatch(c.lstrip("+-")) for c in said) else set()
-        elif (numbers := _bodies(said, most)) is not None:
-            marks |= _shown([body for _, _, body in numbers])
-        elif (dates := _whens(said, most)) is not None:
+        elif (numbers := bodies_of(said, most)) is not None:
+            marks |= shown_marks([body for _, _, body in numbers])
+        elif (dates := whens_of(said, most)) is not None:
             for when in dates:
-                fit = [order for order in ORDERS if _in_order(when, order)]
+                fit = [order for order in ORDERS if in_order(when, order)]
                 orders |= set(fit) if len(fit) == 1 else set()
     return Habits(marks.pop() if len(marks) == 1 else "", orders.pop() if len(orders) == 1 else "", usual)
 
@@ -198,7 +110,9 @@ def _surely_text(words: Sequence[str], counts: Sequence[int]) -> bool:
     most, misfit = ODD * sum(counts), 0
     for word, n in zip(words, counts, strict=True):
         known = word in NO_NUMBER or word.lower() in TRUTH
-        if not known and not (DIGIT.search(word) and (NUMBER.fullmatch(word) or PLAIN.fullmatch(word) or _when(word))):
+        if not known and not (
+            DIGIT.search(word) and (NUMBER.fullmatch(word) or PLAIN.fullmatch(word) or when_of(word))
+        ):
             misfit += n
             if misfit > most:
                 return True
@@ -214,152 +128,6 @@ def _codes(said: Iterable[str]) -> bool:
                 return False
             words.append(c)
     return any(c in REGIONS for c in words) or all(len(c) == 2 and c not in STATES for c in words)
-
-
-def _as_numbers(said: Mapping[str, float], most: float, habits: Habits) -> Reading | None:
-    if (plain := _as_plain(said, habits)) is not None:
-        return plain if plain.form != "text" else None
-    numbers = _bodies(said, most)
-    if numbers is None:
-        return None
-    signs: dict[str, float] = {}
-    for cell, its, _ in numbers:
-        signs[its] = signs.get(its, 0) + said[cell]
-    sign = max((s for s in signs if s), key=signs.__getitem__, default="")
-    bodies = [(cell, body) for cell, its, body in numbers if its in ("", sign)]
-    comma = _comma([body for _, body in bodies], habits)
-    reading = Reading("number", comma, missing=NO_NUMBER, sign=sign)
-    reading = reading._replace(marked=comma or bool(sign) or any(not PLAIN.fullmatch(cell) for cell, _ in bodies))
-    fit = [cell for cell, _ in bodies if _number(cell, reading) is not None]
-    if sum(said.values()) - sum(said[cell] for cell in fit) > most or not fit:
-        return None
-    if any(PADDED.match(cell) for cell in fit) or any(len(c) > DIGITS and c.isdigit() for c in said):
-        return None
-    compact = [
-        cell for cell in fit if len(cell) >= 8 and COMPACT.fullmatch(cell) and _seconds(cell, "mdy", True) is not None
-    ]
-    if compact and sum(said.values()) - sum(said[cell] for cell in compact) <= most:
-        return Reading("clock" if any(len(c) > 8 for c in compact) else "date", missing=NO_NUMBER, compact=True)
-    whole = all(map(WHOLE.fullmatch, fit))
-    whole = whole or (reading.marked and not sign and all((_number(c, reading) or 0.0).is_integer() for c in fit))
-    return reading._replace(form="whole" if whole else "number")
-
-
-def _as_plain(said: Mapping[str, float], habits: Habits) -> Reading | None:
-    """The same where all cells are numbers as Python writes them, which most columns are; "text" if they are names; else None."""
-    try:
-        for cell in said:
-            float(cell)
-    except ValueError:
-        return None
-    joined, lengths = "\n".join(said), set(map(len, said))
-    if "_" in joined or (habits.mark == "," and "." in joined) or lengths & {8, 14}:
-        return None
-    if PADDED_LINE.search(joined) or (max(lengths) > DIGITS and any(len(c) > DIGITS and c.isdigit() for c in said)):
-        return Reading("text")
-    return Reading("whole" if all(map(WHOLE.fullmatch, said)) else "number", missing=NO_NUMBER)
-
-
-def _bodies(said: Mapping[str, float], most: float) -> list[tuple[str, str, str]] | None:
-    """(cell, its sign, its digits with marks) of those that may be numbers; None if they are too few."""
-    out, misfit = [], 0.0
-    for cell, n in said.items():
-        if PLAIN.fullmatch(cell):
-            out.append((cell, "", cell.lstrip("+-")))
-        elif (found := NUMBER.fullmatch(cell)) and bool(found["open"]) == bool(found["close"]):
-            out.append((cell, found["before"] or found["after"] or "", found["body"]))
-        else:
-            misfit += n
-            if misfit > most:
-                return None
-    return out if out else None
-
-
-def _shown(bodies: Sequence[str]) -> set[str]:
-    """The marks that can only stand before decimals in these numbers: "." in 0.5, "," in 1.234,5."""
-    marks, commas = set[str](), any("," in body for body in bodies)
-    for body in bodies:
-        at = max(body.rfind("."), body.rfind(","))
-        if at < 0:
-            continue
-        mark = body[at]
-        both = "." in body and "," in body
-        if both or (body.count(mark) == 1 and not GROUPED.fullmatch(body)):
-            marks.add(mark)
-            if not commas or len(marks) == 2:
-                break
-        elif body.count(mark) > 1 and GROUPED.fullmatch(body):
-            marks.add("." if mark == "," else ",")
-    return marks
-
-
-def _comma(bodies: Sequence[str], habits: Habits) -> bool:
-    """Whether a comma stands before the decimals: by what these show, by the other columns, and by the separator."""
-    shown = _shown(bodies)
-    if len(shown) == 1:
-        return "," in shown
-    if shown:  # both: the mark in more numbers
-        each = Counter(mark for body in bodies for mark in _shown([body]))
-        return each[","] > each["."]
-    marked = [body for body in bodies if "," in body or "." in body]
-    if not marked or habits.mark:
-        return bool(marked) and habits.mark == ","
-    if not any("," in body for body in marked):
-        return False
-    if habits.usual:
-        return habits.usual == ","
-    return len(marked) == len(bodies)  # 950 beside 1,234: it stands between thousands
-
-
-def _as_dates(said: Mapping[str, float], most: float, habits: Habits) -> Reading | None:
-    found = _whens(said, most)
-    if found is None:
-        return None
-    open_ones = [(cell, w) for cell, w in found if "a" in w]
-    fit = {o: sum(said[c] for c, w in open_ones if _in_order((c, w), o)) for o in ORDERS}
-    usual = habits.order or ("mdy" if all(w["mark"] == "/" for _, w in open_ones) else "dmy")
-    order = max(ORDERS, key=lambda o: (fit[o], o == usual, o != "ymd"))
-    if sum(said[cell] for cell, _ in open_ones) - fit[order] > most:
-        return None
-    if all(
-        "day" not in w and "a" not in w and "month" in w and int(w["month"]) == (int(w["year"]) + 1) % 100
-        for _, w in found
-    ):
-        return None  # 2010-11 is a season
-    return Reading("clock" if any(w.get("hour") for _, w in found) else "date", order=order, missing=NO_NUMBER)
-
-
-def _whens(said: Mapping[str, float], most: float) -> list[tuple[str, dict[str, str]]] | None:
-    """(cell, its parts) of those that may be dates; None if they are too few."""
-    out, misfit = [], 0.0
-    for cell, n in said.items():
-        if parts := _when(cell):
-            out.append((cell, parts))
-        else:
-            misfit += n
-            if misfit > most:
-                return None
-    return out if out else None
-
-
-def _when(cell: str) -> dict[str, str] | None:
-    """The parts of a date by name; None for what is none."""
-    if not 6 <= len(cell) <= 48:
-        return None
-    for pattern in DATES:
-        if found := pattern.fullmatch(cell):
-            parts = {name: part for name, part in found.groupdict().items() if part is not None}
-            if "name" in parts and parts["name"].lower() not in MONTHS:
-                continue
-            return parts
-    return None
-
-
-def _in_order(when: tuple[str, dict[str, str]], order: str) -> bool:
-    parts = when[1]
-    if "a" not in parts or (order == "ymd" and "c" not in parts):
-        return False
-    return _seconds(when[0], order) is not None
 
 
 def infer_values(values: Sequence[object]) -> Reading:
@@ -577,101 +345,7 @@ def value_of(cell: object, reading: Reading) -> float | None:
     if reading.form == "truth":
         return TRUTH.get(cell.lower())
     if reading.form in ("date", "clock"):
-        return _seconds(cell, reading.order, reading.compact)
+        return seconds_of(cell, reading.order, reading.compact)
     if PADDED.match(cell) or (len(cell) > DIGITS and cell.isdigit()):
         return None  # a name
-    return _number(cell, reading)
-
-
-def _number(cell: str, reading: Reading) -> float | None:
-    if not reading.marked:
-        try:
-            return float(cell) if "_" not in cell else None
-        except ValueError:
-            return None
-    found = NUMBER.fullmatch(cell)
-    if found is None or (found["before"] or found["after"] or "") not in ("", reading.sign):
-        return None
-    body = _body(found["body"], reading.comma)
-    if body is None or bool(found["open"]) != bool(found["close"]):
-        return None
-    signs = sum(bool(found[name]) for name in ("open", "other", "last")) + (found["minus"] not in (None, "+"))
-    value = float(body + (found["power"] or ""))
-    return value if not signs else -value if signs == 1 else None
-
-
-def _body(body: str, comma: bool) -> str | None:
-    """Digits with marks as Python writes them: 1.234,5 is 1234.5."""
-    mark = "," if comma else "."
-    whole, _, rest = body.partition(mark)
-    if rest and not rest.isdigit():
-        return None
-    if whole.isdigit() or not whole:
-        return f"{whole or 0}.{rest or 0}"
-    grouped = GROUPED.fullmatch(whole)
-    if grouped and mark not in whole:
-        return re.sub(r"\D", "", whole) + f".{rest or 0}"
-    left, _, right = body.partition(".")  # 1.5 among 1,5
-    return body if comma and left.isdigit() and right.isdigit() else None
-
-
-def _seconds(cell: str, order: str, compact: bool = False) -> float | None:
-    """Seconds from 1970 to a date or time, which is taken to be UTC where it names no zone."""
-    if found := DATES[0].fullmatch(cell):
-        midnight = _midnight(found["year"], found["month"], found["day"])
-        hour, minute, second, *more = found.group("hour", "minute", "second", "part", "half", "half2", "zone")
-        if hour is None or midnight is None:
-            return midnight
-        if not any(more) and hour < "24" and minute < "60" and (second or "") < "60" and len(hour) == 2:
-            return midnight + 3600 * int(hour) + 60 * int(minute) + int(second or 0)
-        parts: dict[str, str] | None = found.groupdict()
-    else:
-        found = COMPACT.fullmatch(cell) if compact else None
-        parts = (found.groupdict() if found else None) if compact else _when(cell)
-        if parts is None or (order == "ymd" and "a" in parts and "c" not in parts):
-            return None
-        if "a" in parts:
-            of_day, of_month, of_year = ORDERS[order]
-            midnight = _midnight(parts.get("year") or parts[of_year], parts[of_month], parts[of_day])
-        else:
-            month = parts.get("month") or str(MONTHS[parts["name"].lower()])
-            midnight = _midnight(parts["year"], month, parts.get("day", "1"))
-    if midnight is None or parts is None:
-        return None
-    seconds = _clock(parts) if parts.get("hour") else 0.0
-    return None if seconds is None else midnight + seconds
-
-
-def _midnight(year: str, month: str, day: str) -> float | None:
-    """Seconds from 1970 to the beginning of a day; None if there is no such day. 68 is 2068, and 69 is 1969, as POSIX has it."""
-    full = int(year) + (0 if len(year) > 2 else 2000 if int(year) < 69 else 1900)
-    try:
-        return (datetime.date(full, int(month), int(day)).toordinal() - EPOCH.toordinal()) * 86400.0
-    except ValueError:
-        return None
-
-
-def _clock(parts: Mapping[str, str | None]) -> float | None:
-    """Seconds from midnight UTC of the day that is written."""
-    hour, minute, second = int(parts["hour"] or 0), int(parts.get("minute") or 0), int(parts.get("second") or 0)
-    half = parts.get("half") or parts.get("half2")
-    if half:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + 12 * (half in "pP")
-    if hour > 23 or minute > 59 or second > 59:
-        return None
-    part = float(f"0.{parts['part']}") if parts.get("part") else 0.0
-    return 3600.0 * hour + 60 * minute + second + part - _ahead(parts.get("zone"))
-
-
-def _ahead(zone: str | None) -> float:
-    """Seconds that a zone is ahead of UTC."""
-    if not zone:
-        return 0.0
-    if zone in ZONES:
-        return 3600.0 * ZONES[zone]
-    found = re.search(r"([+-])(\d{1,2}):?(\d{2})?$", zone)
-    if found is None:
-        return 0.0
-    return (3600.0 * int(found[2]) + 60 * int(found[3] or 0)) * (-1 if found[1] == "-" else 1)
+    return number_of(cell, reading)

@@ -135,29 +135,37 @@ def _by_name(names: Sequence[str], column: Callable[[str], Column], beside: bool
     ]
 
 
-def no_inputs(
-    names: Sequence[str], column: Callable[[str], Column], found: Labels, asked: str | None
-) -> dict[str, str]:
-    """Columns that are kept out of what is learnt from, beside the label, and why: what looks like a label, too, unless one was
-    asked for by name; identifiers, which are other in every row; what is the same in every row.
+LABEL, CONSTANT, IDENTIFIER = "looks like a label", "is the same in every row", "names the rows"
 
-    Of fewer than 20 rows only the first is asked.
+
+def no_inputs(names: Sequence[str], found: Labels, asked: str | None, columns: Iterable[Column] = ()) -> dict[str, str]:
+    """Columns that are kept out of what is learnt from, beside the label that was found, and why: what looks like a label, too,
+    unless one was asked for by name; what is the same in every row; identifiers, which are other in each.
+
+    columns: those that may be looked through, at 20 rows or more. Something is left to learn from, if it must be such a column.
     """
-    out: dict[str, str] = {}
-    for name in names:
-        if name == found.name:
+    rest = [name for name in names if name != found.name]
+    sure, likely = set(telling(names)), {name for name in found.others if _phrase(name) in LIKELY}
+    out = {name: LABEL for name in rest if asked is None and name in sure | likely}
+    for column in columns:
+        if column.name in out or column.name == found.name or len(column.values) < ROWS:
             continue
-        if asked is None and (name in telling(names) or _phrase(name) in LIKELY) and name in found.others:
-            out[name] = "looks like a label"
-            continue
-        held = column(name)
-        if len(held.values) < ROWS:
-            continue
-        if _is_constant(held):
-            out[name] = "is the same in every row"
-        elif _is_identifier(name, held):
-            out[name] = "names the rows"
-    return out if len(out) + (found.name is not None) < len(names) else {}
+        if _is_constant(column):
+            out[column.name] = CONSTANT
+        elif _is_identifier(column):
+            out[column.name] = IDENTIFIER
+    if len(out) == len(rest):
+        out = {name: reason for name, reason in out.items() if reason == LABEL}
+    return out if len(out) < len(rest) else {}
+
+
+def said_of_no_inputs(aside: Mapping[str, str]) -> str:
+    """What `describe` adds about them."""
+    why: dict[str, list[str]] = {}
+    for name, reason in aside.items():
+        why.setdefault(reason, []).append(name)
+    each = [f"{', '.join(names[:5])}{' ...' * (len(names) > 5)} {reason}" for reason, names in why.items()]
+    return f", not learnt from: {'; '.join(each)}{' (data.label=)' * (LABEL in why)}" if each else ""
 
 
 def _is_constant(column: Column) -> bool:
@@ -166,7 +174,7 @@ def _is_constant(column: Column) -> bool:
     return not column.odd and bool(empty.all() or (not empty.any() and (values == values[0]).all()))
 
 
-def _is_identifier(name: str, column: Column) -> bool:
+def _is_identifier(column: Column) -> bool:
     """Short texts without spaces of which no two are equal; whole numbers like that in a column called so, or without a name."""
     values = column.values
     if column.form == "text" and not column.odd:
@@ -175,7 +183,7 @@ def _is_identifier(name: str, column: Column) -> bool:
         return sum(" " not in word and len(word) <= 64 for word in column.words) > 0.9 * len(values)
     if column.form != "whole" or column.odd or np.isnan(values).any():
         return False
-    said = words(name)
+    said = words(column.name)
     called = not said or said[-1] in IDENTIFIERS or said[0] in ("unnamed", "row", "rownames", "column")
     return called and len(np.unique(values)) == len(values)
 

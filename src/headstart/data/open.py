@@ -16,6 +16,7 @@ from .classes import as_column
 from .finding import paired
 from .finding.folder import open_survey, stretches
 from .finding.survey import one_kind, survey
+from .labels import IDENTIFIER, no_inputs, said_of_no_inputs
 from .labels import decide as decide_labels
 from .names import suffix_of
 from .readers import Claim, claims, of_folder, reading
@@ -153,10 +154,15 @@ def _open_frame(every: list[dict[Hashable, Sample]], label: str | None) -> Sourc
     if not every:
         return ListSource(every, "table", title="frame")
     of = {str(name): name for name in every[0]}
-    found = decide_labels(list(of), lambda n: as_column(n, [row[of[n]] for row in every]), "the frame", label)
-    if found.name is not None:
-        every = [{k: v for k, v in row.items() if k != of[found.name]} for row in every]
-    source = ListSource(every, "table", title="frame", why=found.why)
+    columns = {n: as_column(n, [row[of[n]] for row in every]) for n in of}
+    found = decide_labels(list(of), columns.__getitem__, "the frame", label)
+    aside = no_inputs(list(of), found, label, columns.values())
+    hidden = {of[n] for n in (*aside, *([found.name] if found.name else []))}
+    named = next((columns[n] for n, reason in aside.items() if reason == IDENTIFIER), None)
+    names = None if named is None else [str(named.cell(i)) for i in range(len(every))]
+    rows = [{k: v for k, v in row.items() if k not in hidden} for row in every]
+    why = found.why + said_of_no_inputs(aside)
+    source = ListSource(rows, "table", title="frame", names=names, why=why.removeprefix(", "))
     source.labels, source.classes = found.values, found.classes
     return source
 

@@ -1,7 +1,7 @@
 """Tables as samples: a row is a sample, and one column may be the label."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -11,7 +11,7 @@ from ...errors import Unreadable
 from ...forms import Cell
 from ..cells import Column
 from ..classes import Labels, labels_of, said_of_labels
-from ..labels import decide, no_inputs, pick
+from ..labels import IDENTIFIER, LABEL, decide, no_inputs, pick, said_of_no_inputs
 from ..source import DataError
 
 CELLS = 200_000_000  # cells of a table that is kept in memory: 8 bytes each
@@ -30,13 +30,6 @@ class Table(Protocol):
     def row(self, i: int) -> dict[str, Cell]: ...
     def column(self, name: str) -> Column: ...
     def remarks(self) -> str: ...  # what was left out, for `describe`; "" if nothing
-
-
-@runtime_checkable
-class OnDisk(Protocol):
-    """A table that is read in parts: its columns are not looked through."""
-
-    starts: np.ndarray
 
 
 @dataclass
@@ -88,9 +81,9 @@ class TableSource:
         found = decide(table.names, table.column, self.title, label)
         self.labels, self.classes, self.why, self.label, others = found
         self.candidates = (*([found.name] if found.name else []), *others)
-        self.aside = {} if isinstance(table, OnDisk) else no_inputs(table.names, table.column, found, label)
+        self.aside = no_inputs(table.names, found, label, _in_memory(table))
         self.hidden = {*self.aside, *([found.name] if found.name else [])}
-        named = next((n for n, reason in self.aside.items() if reason == "names the rows"), None)
+        named = next((n for n, reason in self.aside.items() if reason == IDENTIFIER), None)
         self.names = None if named is None else table.column(named)
         if self.label is not None and len(table.names) == 1:
             raise DataError(
@@ -113,16 +106,12 @@ class TableSource:
 
     def describe(self) -> str:
         columns = len(self.table.names) - len(self.hidden)
-        return f"{self.title}: {len(self):,} rows of {columns} columns{said_of_labels(self)}{self._left()}{self.table.remarks()}"
+        said = said_of_labels(self) + said_of_no_inputs(self.aside) + self.table.remarks()
+        return f"{self.title}: {len(self):,} rows of {columns} columns{said}"
 
-    def _left(self) -> str:
-        """Which columns are no inputs, and why."""
-        why: dict[str, list[str]] = {}
-        for name, reason in self.aside.items():
-            why.setdefault(reason, []).append(name)
-        each = [f"{', '.join(names[:5])}{' ...' * (len(names) > 5)} {reason}" for reason, names in why.items()]
-        more = " (data.label=)" if "looks like a label" in why else ""
-        return f", not learnt from: {'; '.join(each)}{more}" if each else ""
+    def only(self, known: Collection[str]) -> None:
+        """Read these columns and no others, as an encoder that has learnt from them asks."""
+        self.hidden = set(self.table.names).difference(known)
 
 
 class TablesSource:
@@ -156,7 +145,12 @@ class TablesSource:
             found = Labels()
         self.label, self.why, self.candidates = found.name, found.why, found.others
         hides = [pick(label, t.names, t.title) if label is not None else found.name for t in tables]
-        self.hidden = [name if name in t.names else None for name, t in zip(hides, tables, strict=True)]
+        self.holding = [name if name in t.names else None for name, t in zip(hides, tables, strict=True)]
+        asides = [_aside(t, name, label) for t, name in zip(tables, self.holding, strict=True)]
+        if alike:  # what is so in every part
+            asides = [{n: r for n, r in aside.items() if all(n in other for other in asides)} for aside in asides]
+        self.aside = {name: reason for aside in asides for name, reason in aside.items()}
+        self.hidden = [{*aside, *([name] if name else [])} for aside, name in zip(asides, self.holding, strict=True)]
         self.labels, self.classes = self._labels()
 
     def _labels(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
@@ -164,7 +158,7 @@ class TablesSource:
         if self.label is None:
             return None, ()
         each: list[tuple[np.ndarray, tuple[str, ...]] | None] = []
-        for table, name in zip(self.tables, self.hidden, strict=True):
+        for table, name in zip(self.tables, self.holding, strict=True):
             try:
                 each.append(None if name is None else labels_of(table.column(name), table.title))
             except DataError as error:
@@ -190,7 +184,7 @@ class TablesSource:
 
     def __getitem__(self, index: int) -> dict[str, Cell]:
         t, i = self._at(index)
-        row = {name: cell for name, cell in self.tables[t].row(i).items() if name != self.hidden[t]}
+        row = {name: cell for name, cell in self.tables[t].row(i).items() if name not in self.hidden[t]}
         if all(cell is None for cell in row.values()):
             raise Unreadable(self.name(index), "every cell of the row is missing")
         return {"": self.titles[t]} | row
@@ -201,12 +195,29 @@ class TablesSource:
 
     def describe(self) -> str:
         names = {name for t in self.tables for name in t.names}
-        return f"{len(self.tables):,} tables of {len(self):,} rows and {len(names):,} columns{said_of_labels(self)}"
+        said = said_of_labels(self) + said_of_no_inputs(self.aside)
+        return f"{len(self.tables):,} tables of {len(self):,} rows and {len(names):,} columns{said}"
+
+    def only(self, known: Collection[str]) -> None:
+        """Read these columns and no others, as an encoder that has learnt from them asks."""
+        self.hidden = [set(table.names).difference(known) for table in self.tables]
 
     def _at(self, index: int) -> tuple[int, int]:
         index = range(len(self))[index]
         t = int(np.searchsorted(self.starts, index, side="right")) - 1
         return t, index - int(self.starts[t])
+
+
+def _in_memory(table: Table) -> Iterable[Column]:
+    """The columns that may be looked through."""
+    return table.columns if isinstance(table, Columns) else ()
+
+
+def _aside(table: Table, label: str | None, asked: str | None) -> dict[str, str]:
+    """What of one table among several is no input, beside its label; what would be its label, were it alone, among it."""
+    found = decide(table.names, table.column, table.title) if asked is None else Labels(name=label)
+    aside = no_inputs(table.names, found, asked, _in_memory(table))
+    return aside if found.name in (None, label) else {found.name: LABEL} | aside
 
 
 def unique(names: Sequence[str]) -> list[str]:

@@ -37,16 +37,15 @@ class Windows:
         counts: list[int] = []
         kept: dict[int, Sample] = {}
         self.unreadable: dict[int, str] = {}
-        long: dict[int, float] = {}
-        self.long = long
+        self.long: dict[int, float] = {}  # how long samples are that are read stretch by stretch
         room = ROOM
         for i in range(len(source)):
             if progress is not None:
                 progress(i + 1, len(source))
             try:
                 told = source.extent(i) if isinstance(source, FileSource) else None
-                if told is not None:  # read stretch by stretch
-                    long[i] = told
+                if told is not None:
+                    self.long[i] = told
                     counts.append(max(1, round(told / length)))
                     continue
                 sample = source[i]
