@@ -9,5 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path_factory, monkeypatch):
-    """Every test stands in an empty folder of its own: what lies in the checkout does not reach it, nor it the checkout."""
+    """Every test stands in an empty folder of its own, and has a cache of its own: what lies in the checkout or in the user's
+    cache does not reach it, nor it these."""
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path_factory.mktemp("cache")))

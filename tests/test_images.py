@@ -306,7 +306,8 @@ def test_folder_source(tmp_path):
         "dog/old/3.jpg": 1,
     }
     assert (
-        source.describe() == "4 image files in 3 folders (png 3, jpg 1), 2 classes (labels: the names of the folders)"
+        source.describe() == "4 image files in 3 folders (png 3, jpg 1), 2 classes, "
+        "1 of 4 samples without (labels: the names of the folders)"
     )
     assert open_source(tmp_path / "cat").labels is None
     (tmp_path / "cat" / "1.png").write_bytes(b"")

@@ -249,7 +249,7 @@ def test_pairs_meet_and_each_part_is_handed_back(tmp_path):
 def test_plan_says_what_it_found_and_every_word(tmp_path, capsys):
     place = files(series, tmp_path)
     with untimed():
-        plan = hs.plan(str(place), steps=7)
+        plan = hs.plan(str(place), "data.held=0.2", steps=7)
     said = capsys.readouterr().out
     assert plan.steps == 7 and plan.recipe == "mae" and plan.rows > 0 and plan.memory > 0
     for word in (
@@ -264,6 +264,7 @@ def test_plan_says_what_it_found_and_every_word(tmp_path, capsys):
         "run.seed=",
     ):
         assert word in said, word
+    assert said.splitlines()[-1] == f"To look at the data first: headstart show {place} data.held=0.2"
     assert not list(tmp_path.glob("run*")) and not list(Path.cwd().iterdir())
 
 

@@ -262,12 +262,14 @@ def test_files_are_known_by_other_names(tmp_path, way):
     assert known(open_source(tmp_path)) == {f"{i:03d}.png": CLASSES[i] for i in range(N)}
 
 
-def test_of_several_rows_about_a_file_the_last_counts(tmp_path):
+def test_rows_about_a_file_that_disagree_are_no_label(tmp_path):
+    """https://github.com/Tobias-Fischer/rt_gene/issues/56, https://github.com/billpsomas/rscir/issues/6"""
     pictures(tmp_path, [f"{i:03d}.png" for i in range(N)])
-    twice = {"file": [f"{i:03d}.png" for i in range(N)] * 2, "label": CLASSES + CLASSES[::-1]}
+    twice = {"file": [f"{i:03d}.png" for i in range(N)] * 2, "label": CLASSES + CLASSES[:-3] + ["ill"] * 3}
     delimited(",")(tmp_path / "labels.csv", twice)
     source = open_source(tmp_path)
-    assert list(known(source).values()) == CLASSES[::-1] and "24 rows too many about files" in source.describe()
+    assert known(source) == {f"{i:03d}.png": CLASSES[i] for i in range(N) if i not in (N - 3, N - 1)}
+    assert "2 files have rows that disagree, and so no label (first: 021.png)" in source.describe()
 
 
 def test_letters_in_two_forms_are_one(tmp_path):

@@ -1,12 +1,10 @@
-"""What of a table is not learnt from, and data that an encoder does not know."""
+"""What of a table is not learnt from."""
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import headstart as hs
 from headstart.data.open import open_source
-from headstart.data.source import DataError
 
 CITIES = ("Rome", "Paris", "Oslo")
 
@@ -114,12 +112,6 @@ def test_few_rows_do_not_tell(tmp_path):
 def encoders(tmp_path_factory):
     where = tmp_path_factory.mktemp("runs")
     hs.pretrain(table(where / "a.csv"), steps=2, **{"run.out": str(where / "table")})
-    (where / "pictures").mkdir()
-    for i in range(12):
-        Image.fromarray(np.random.default_rng(i).integers(0, 255, (16, 16), dtype=np.uint8)).save(
-            where / "pictures" / f"{i}.png"
-        )
-    hs.pretrain(where / "pictures", steps=2, **{"run.out": str(where / "image")})
     return where
 
 
@@ -145,16 +137,3 @@ def test_what_is_alike_in_new_rows_is_still_read(encoders, tmp_path):
     cells = [dict(zip(("customer_id", "age", "city"), line.split(","), strict=False)) for line in rows]
     listed = encoder.embed([{**row, "age": int(row["age"])} for row in cells])
     assert np.allclose(listed, some.z, atol=1e-6)
-
-
-def test_foreign_columns_are_refused(encoders, tmp_path):
-    (tmp_path / "machine.csv").write_text("rpm,temp\n" + "".join(f"{i},{2 * i}.5\n" for i in range(30)))
-    with pytest.raises(DataError, match=r"learnt from age, city, and of the columns of machine.* it knows 0"):
-        hs.load(encoders / "table").embed(tmp_path / "machine.csv")
-
-
-def test_one_picture_is_one_vector(encoders):
-    encoder, path = hs.load(encoders / "image"), encoders / "pictures" / "3.png"
-    found = encoder.embed_named(path)
-    assert found.z.shape[0] == 1 and found.names == ["3.png"]
-    assert np.allclose(encoder.embed(np.asarray(Image.open(path))), found.z)

@@ -204,3 +204,16 @@ def test_parts_that_never_come_together_cannot_meet():
     for name in ("clip", "m3ae_medical"):
         with pytest.raises(Mistake, match="recipe=uni4eye learns from each part alone"):
             find(name)(data)
+
+
+def test_parquet_without_names_of_files_is_read_once(tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    from headstart.data.finding import paired
+
+    parquet.write_table(pa.table({"n": [1.5, 2.5, 3.5], "said": ["a b", "e.g. so", "x"]}), tmp_path / "plain.parquet")
+    parquet.write_table(pa.table({"image": ["a.png"], "text": ["a word"]}), tmp_path / "paths.parquet")
+    assert [paired._mentions_files(tmp_path / f"{n}.parquet", b"") for n in ("plain", "paths")] == [False, True]
+    monkeypatch.setattr(paired, "read_columns", None)
+    assert open_source(tmp_path / "plain.parquet").kind == "table"

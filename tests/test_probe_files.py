@@ -20,6 +20,7 @@ from headstart.log import Log
 from headstart.nn.encoder import encoder
 from headstart.probes import Figure, Split, every, judge, named, probe
 from headstart.probes.linear import draws
+from headstart.probes.recall import shares
 from headstart.scoring.features import encode_rows, raw_rows
 from headstart.scoring.labelled import Labelled, counts, labelled
 from headstart.scoring.results import Judged, best, cell, columns, figures, kept_results, lines, summary, written
@@ -38,9 +39,9 @@ def fixed(quantity: bool) -> Split:
     return Split(x[:300], y[:300], x[300:], y[300:], counts(y[:300]))
 
 
-def test_version_1_says_what_it_said():
-    """Figures of the protocol before each probe had its file."""
-    assert probes.VERSION == 1 and set(probes.names()) >= {"knn", "linear", "recall", "trees"}
+def test_version_2_says_what_it_said():
+    """Figures of the protocol before each probe had its file; version 2 changed them where vectors are alike, and only there."""
+    assert probes.VERSION == 2 and set(probes.names()) >= {"knn", "linear", "recall", "trees"}
     split = fixed(quantity=False)
     marks = judge([named("knn"), named("linear")], split)
     assert {n: (f.value, f.spread, f.chance) for n, f in marks.items()} == {
@@ -219,3 +220,15 @@ def test_tables_of_an_older_version_are_refused(tmp_path):
         (tmp_path / "baselines.json").write_text(json.dumps(old))
         with pytest.raises(Mistake, match="another version of headstart: delete it"):
             kept_results(tmp_path / "baselines.json")
+
+
+def test_ties_find_each_other_by_chance():
+    """Vectors that are all alike, or no numbers, were found always: a collapsed encoder was perfect."""
+    n, rng = 50, np.random.default_rng(0)
+    alike = np.full((n, 4), 0.5)
+    assert np.allclose(shares(alike, alike), (1 / n, 5 / n))
+    x = rng.standard_normal((n, 8))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    assert shares(x, x) == [1, 1] and shares(x * np.nan, x) == [0, 0]
+    twins = np.repeat(x[::2], 2, 0)  # every caption stands at two pictures
+    assert np.allclose(shares(twins, twins), (0.5, 1))

@@ -116,13 +116,14 @@ def test_labels_of_arrays():
             ArraySource(BYTES, "image", labels, classes)
 
 
-def test_nan_is_unreadable_for_its_sample_alone():
+def test_infinite_is_unreadable_for_its_sample_alone_and_nan_stays():
     values = np.ones((3, 8, 8), np.float32)
-    values[1, 2, 3] = np.nan
+    values[1, 2, 3], values[2, 2, 3] = np.inf, np.nan
     source = ArraySource(values, "image", title="scan")
     assert source[0].shape == (1, 8, 8)
-    with pytest.raises(Unreadable, match=r"scan\[1\]: the image holds NaN"):
+    with pytest.raises(Unreadable, match=r"scan\[1\]: the image holds NaN or infinite"):
         source[1]
+    assert np.isnan(source[2]).sum() == 1
 
 
 def test_subset():

@@ -298,3 +298,25 @@ def test_a_run_inside_the_data_is_not_data(tmp_path: Path) -> None:
     data = shapes(tmp_path / "photos")
     done = hs.pretrain(str(data), log=quiet(), **SMALL, **{"run.out": str(data / "runs" / "a")})
     assert len(done.load().embed(str(data))) == 40
+
+
+def test_a_run_goes_on_for_longer(tmp_path):
+    data, out = shapes(tmp_path / "data"), str(tmp_path / "run")
+    first = hs.pretrain(data, log=quiet(), **SMALL | {"run.out": out})
+    log = Log()
+    said: list[str] = []
+    log.say = said.append  # type: ignore[method-assign]
+    longer = hs.pretrain(data, log=log, **SMALL | {"run.out": out, "steps": 7})
+    assert first.outcome.total == 4 and longer.outcome.total == longer.outcome.step == 7
+    assert any("to take 4 steps, and goes on to 7" in line for line in said)
+    assert any("going on from step 4 of 7" in line for line in said)
+    assert (tmp_path / "run" / "probe-4.json").exists() and (tmp_path / "run" / "probe.json").exists()
+    rates = [row["lr"] for row in Log(tmp_path / "run" / "log.jsonl", quiet=True).rows("step")]
+    assert len(rates) == 7 and rates[4] > rates[3]  # the decay is opened again
+    assert hs.again(out, log=quiet())  # of the steps that it had then
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["lengths"] == [4]
+    assert hs.pretrain(data, log=quiet(), **SMALL | {"run.out": out, "steps": 7}).outcome.step == 7  # finished already
+    with pytest.raises(WordError, match="no more than that: ask for more"):
+        hs.pretrain(data, log=quiet(), **SMALL | {"run.out": out, "steps": 5})
+    with pytest.raises(WordError, match="holds another run"):
+        hs.pretrain(data, log=quiet(), **SMALL | {"run.out": out, "steps": 9, "data.batch": 8})

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .verbs.plan import plan
     from .verbs.pretrain import pretrain
     from .verbs.probe import probe
+    from .verbs.show import show
     from .verbs.sniff import sniff
 
 _PUBLIC = {  # name -> module; imported when first used, so that `headstart --help` does not wait for torch
@@ -32,6 +33,7 @@ _PUBLIC = {  # name -> module; imported when first used, so that `headstart --he
     "plan": "verbs.plan",
     "pretrain": "verbs.pretrain",
     "probe": "verbs.probe",
+    "show": "verbs.show",
     "sniff": "verbs.sniff",
 }
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "pretrain",
     "probe",
     "recipes",
+    "show",
     "sniff",
 ]
 

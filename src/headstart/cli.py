@@ -54,6 +54,14 @@ def check(where: Where, words: Words = None) -> None:
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: headstart show photos/ out=photos.html data.side=64")
+def show(where: Where, words: Words = None) -> None:
+    """Put samples on one page to look at: as read, as rows say them, as views make them, their ranges, units and labels."""
+    from .verbs.show import show as verb
+
+    _run(lambda: verb(where, *(words or [])))
+
+
 @app.command(epilog="Example: headstart plan photos/ run.minutes=30")
 def plan(where: Where, words: Words = None) -> None:
     """Say what was found, what pretrain would do and why, what it would cost here, and every word that changes it."""
@@ -76,15 +84,16 @@ def embed(run: Folder, where: Where, words: Words = None) -> None:
     """Turn data into vectors with a pre-trained encoder; out=FILE ends in .npz, .csv or .parquet; trust=true."""
     from .verbs.embed import embed as verb
 
-    _run(lambda: verb(run, where, **_only(words, out=f"{run.rstrip('/')}/z.npz", trust=False)))
+    known = {"out": f"{run.rstrip('/')}/z.npz", "trust": False, "data.label": None, "data.kind": None}
+    _run(lambda: verb(run, where, **_only(words, **known)))
 
 
-@app.command(epilog="Example: headstart probe runs/a labelled/")
-def probe(run: Folder, where: Where) -> None:
+@app.command(epilog="Example: headstart probe runs/a labelled/ data.label=labels.csv:species")
+def probe(run: Folder, where: Where, words: Words = None) -> None:
     """Score an encoder on labelled data, beside the raw input and the encoder before training."""
     from .verbs.probe import probe as verb
 
-    _run(lambda: verb(run, where))
+    _run(lambda: verb(run, where, **_only(words, **{"data.label": None, "data.kind": None})))
 
 
 @app.command(epilog="Example: headstart recipes mae")
@@ -104,18 +113,22 @@ def again(run: Folder, where: Moved = None) -> None:
 
 
 @app.command()
-def doctor() -> None:
-    """Say what this machine has, what is missing, and what that means."""
+def doctor(
+    empty_cache: Annotated[bool, typer.Option("--empty-cache", help="delete what was decoded and kept")] = False,
+) -> None:
+    """Say what this machine has, what is missing, where what was decoded is kept, and what that means."""
     from .verbs.doctor import doctor as verb
 
-    _run(lambda: typer.echo(verb()))
+    _run(lambda: typer.echo(verb(empty_cache)))
 
 
 def _only(words: list[str] | None, **defaults: Any) -> dict[str, Any]:
     """Words of a verb that takes just these, without the names of their groups."""
     from .words import WordError, fit, parse, unknown
 
-    given = parse(words or [])
+    kinds = {bool: bool, str: str}
+    texts = {name: kinds.get(type(default), str | None) for name, default in defaults.items()}
+    given = parse(words or [], hints=texts)
     for name in given:
         if name not in defaults:
             raise _mistake(unknown(name, defaults))

@@ -2,17 +2,18 @@
 
 import copy
 import json
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .data.feeding.prepare import Prepared, Progress
+from .data.feeding.prepare import Prepared, Progress, few
 from .data.open import open_source
 from .data.readers import claims, reading
 from .data.source import DataError, Source
+from .data.sources.array import KINDS as ARRAYS
 from .data.sources.array import ArraySource
 from .data.sources.files import FileSource
 from .data.sources.listed import ListSource
@@ -24,10 +25,11 @@ from .nn.linear import fastest_dtype
 from .nn.released import load_encoder
 from .reading import read_in
 from .scoring.features import READS, encode
+from .seen import differences, facts, few_of
 from .shelf.copies import kept
 from .tokenizers.table import TABLE
 
-ROWS = 64  # of a list that are looked at for their columns
+ROWS, LOOK = 64, 16  # of a list that are looked at for their columns; samples that are compared with those learnt from
 
 
 @dataclass
@@ -66,20 +68,42 @@ class Pretrained:
         set_dtype(self.module, fastest_dtype(device))
         return self
 
-    def prepare(self, data: object, progress: Progress | None = None) -> Prepared:
-        """Samples read and sized as they were in training. data: a path, the name of a set, an array, a list of arrays."""
-        return self._prepared(data, progress)[0]
+    def prepare(
+        self, data: object, progress: Progress | None = None, label: str | None = None, kind: str | None = None
+    ) -> Prepared:
+        """Samples read and sized as they were in training, and the labels to judge it by, which it is not shown.
 
-    def _prepared(self, data: object, progress: Progress | None) -> tuple[Prepared, list[str]]:
-        """The same, and how the data differ from what the encoder learnt from."""
-        kind, card = self.tokenizer.kind, self.card["input"]
+        data: a path, the name of a set, an array, a list of arrays. label: the column that holds the labels; "folders": the names
+        of folders do; a table, or "labels.csv:species", a column of one. kind: says that the data is what the encoder reads.
+        """
+        return self.prepared(data, progress, label, kind, judged=True)[0]
+
+    def prepared(
+        self,
+        data: object,
+        progress: Progress | None = None,
+        label: str | None = None,
+        kind: str | None = None,
+        judged: bool = False,
+    ) -> tuple[Prepared, list[str]]:
+        """The same, and how the data differ from what the encoder learnt from.
+
+        judged: it is not shown the labels, even where they are a column that it learnt from.
+        """
+        own, card = self.tokenizer.kind, self.card["input"]
+        if kind not in (None, own):
+            raise DataError(f"data.kind={kind}: this encoder reads {own} data")
         items = data if isinstance(data, list | tuple) else None
-        label = card.get("label")
-        source = self._open(data, label) if items is None else ListSource([_plain(x, kind) for x in items], kind)
-        if source.kind != kind:
-            raise DataError(f"this encoder reads {kind} data, and this is {source.kind}: {source.describe()}")
-        source, remarks = self._own_columns(source)
-        read = read_in(source, self.tokenizer, card.get("window"), progress)
+        if items is None:
+            source = self._open(data, label or card.get("label"), label is not None, kind)
+        else:
+            source = ListSource([_plain(x, own) for x in items], own)
+        if source.kind != own:
+            raise DataError(f"this encoder reads {own} data, and this is {source.kind}: {source.describe()}")
+        source, remarks = self._own_columns(source, judged or label is not None)
+        if "seen" in self.card:
+            remarks += differences(self.card["seen"], facts(few(source, LOOK), own), own)
+        read = read_in(source, self.tokenizer, card.get("window"), progress, remarks.append)
         if items is not None and read.bad:  # one vector per item, or none at all
             whole = read.source
             there = whole.recording[read.origin] if isinstance(whole, Windows) else read.origin
@@ -87,23 +111,30 @@ class Pretrained:
                 raise DataError(f"{read.bad[0]}: leave it out of the list")
         return read, remarks
 
-    def _open(self, data: object, label: str | None) -> Source:
+    def _open(self, data: object, label: str | None, asked: bool, said: str | None) -> Source:
         """New data need not have the label that the training data had; one picture is a source of one."""
         kind = self.tokenizer.kind
         path = Path(data).expanduser() if isinstance(data, str | Path) else None
-        if path is not None and path.is_file() and kind == "image":
-            told = claims(path, kind)
-            if told and told[0].reader.open is None:
-                return FileSource(path.parent, [path.name], reading({}, kind), kind)
+        told = claims(path, kind) if path is not None and path.is_file() else []
+        if path is not None and told and kind == "image" and told[0].reader.open is None:
+            return FileSource(path.parent, [path.name], reading({}, kind), kind)
         if isinstance(data, np.ndarray) and data.ndim == 2 and kind == "image":
             return ArraySource(data[None], kind)
+        if said is None and (isinstance(data, np.ndarray) or (told and told[0].reader.general)):
+            alone = open_source(data)
+            if kind in ARRAYS and alone.kind in ARRAYS and alone.kind != kind:
+                raise DataError(
+                    f"this encoder reads {kind} data, and this looks like {alone.kind}: {alone.describe()}; say "
+                    f"data.kind={kind} if it is (in Python: kind={kind!r})"
+                )
         if label is not None:
-            with suppress(DataError):
-                return open_source(data, self.tokenizer.kind, label)
-        return open_source(data, self.tokenizer.kind)
+            with nullcontext() if asked else suppress(DataError):
+                return open_source(data, kind, label)
+        return open_source(data, kind)
 
-    def _own_columns(self, source: Source) -> tuple[Source, list[str]]:
-        """A table with the columns that the encoder learnt from alone, and how it differs from what that was.
+    def _own_columns(self, source: Source, judged: bool) -> tuple[Source, list[str]]:
+        """A table with the columns that the encoder learnt from alone, and how it differs from what that was. judged: the label
+        is not among them, even where it was then.
 
         DataError where fewer than half of its own are there, and fewer than half of those that are there are its own: what it
         said would be chance.
@@ -115,8 +146,10 @@ class Pretrained:
             tables = [source.table] if isinstance(source, TableSource) else source.tables
             every = {name for table in tables for name in table.names}
             have = every - ({source.label, *source.aside} - known)
+            hides = {source.label} & known if judged else set()
         else:
             have = {name for i in range(min(ROWS, len(source))) for name in source[i]}
+            hides = set()
         there = known & have
         if 2 * len(there) < len(known - {TABLE}) and 2 * len(there) < len(have):
             raise DataError(
@@ -124,7 +157,7 @@ class Pretrained:
                 "give a table with the same columns"
             )
         if isinstance(source, TableSource | TablesSource):
-            source.only(known)
+            source.only(known - hides)
         elif isinstance(source, ListSource):
             rows = map(source.samples.__getitem__, range(len(source)))
             source = copy.copy(source)
@@ -133,15 +166,26 @@ class Pretrained:
             ("does not know and that are left out", have - known),
             ("knows and that are not there", known - have - {TABLE}),
         )
-        return source, [f"columns that the encoder {what}: {_few(names)}" for what, names in said if names - {TABLE}]
+        remarks = [f"columns that the encoder {what}: {_few(names)}" for what, names in said if names - {TABLE}]
+        return source, remarks + [f"{name} is what is asked for, and is hidden from the encoder" for name in hides]
 
-    def embed(self, data: object, progress: Progress | None = None) -> np.ndarray:
-        """[n, D] float32: one vector per readable sample. Unreadable files are left out: `embed_named` says which."""
-        return self.embed_named(data, progress).z
+    def embed(self, data: object, progress: Progress | None = None, kind: str | None = None) -> np.ndarray:
+        """[n, D] float32: one vector per readable sample. Unreadable files are left out: `embed_named` says which.
 
-    def embed_named(self, data: object, progress: Progress | None = None, reading: Progress | None = None) -> Encoded:
-        """Vectors with the samples' names and labels, and the list of what could not be read."""
-        source, remarks = self._prepared(data, reading)
+        kind: says that an array, whose shape may mean several things, is what the encoder reads.
+        """
+        return self.embed_named(data, progress, kind=kind).z
+
+    def embed_named(
+        self,
+        data: object,
+        progress: Progress | None = None,
+        reading: Progress | None = None,
+        label: str | None = None,
+        kind: str | None = None,
+    ) -> Encoded:
+        """Vectors with the samples' names and labels, and the list of what could not be read. label, kind: as for `prepare`."""
+        source, remarks = self.prepared(data, reading, label, kind)
         every = range(len(source))
         z = encode(self.module, self.tokenizer, source, every, (self.read,), progress=progress)[self.read]
         bad = [(b.where, b.reason) for b in source.bad]
@@ -156,8 +200,7 @@ class Pretrained:
 
 
 def _few(names: set[str]) -> str:
-    every = sorted(names - {TABLE})
-    return ", ".join(every[:6]) + (f" and {len(every) - 6} more" if len(every) > 6 else "")
+    return few_of([*names - {TABLE}])
 
 
 def _plain(sample: Sample, kind: str) -> Sample:

@@ -34,3 +34,11 @@ def _own_folder() -> str:
 def expanded(where: str | Path) -> Path:
     """A path with a leading "~" or "~user" written out; where there is no such user or home, it is a name like others."""
     return Path(os.path.expanduser(where))
+
+
+def cache() -> Path:
+    """Where headstart keeps what it can make again: $HEADSTART_CACHE, else headstart in $XDG_CACHE_HOME, else in ~/.cache."""
+    own, shared = os.environ.get("HEADSTART_CACHE"), os.environ.get("XDG_CACHE_HOME", "")
+    if own:
+        return Path(own)
+    return (Path(shared) if os.path.isabs(shared) else Path.home() / ".cache") / "headstart"

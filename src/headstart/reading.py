@@ -1,15 +1,24 @@
 """What data becomes: the tokenizer that fits it, its samples as a run reads them, and both as JSON."""
 
 import dataclasses
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
 
+import numpy as np
 import torch
 
 from .data.feeding.loader import PairTokenizer
-from .data.feeding.prepare import Prepared, Progress, few, prepare
+from .data.feeding.prepare import Prepared, Progress, few, fitted, prepare, reduced
+from .data.sniff import outlying
 from .data.source import Source
-from .data.sources.windows import WINDOW, Windows, windowed
+from .data.sources.cached import Kept, Remembered, piece
+from .data.sources.windows import FEW, WINDOW, Windows, windowed
 from .errors import Unreadable
 from .forms import Json, Sample
+from .outliers import noted
 from .recipe import Input
 from .tokenizers import named, tokenizer_of
 from .tokens import Tokenizer
@@ -45,7 +54,16 @@ def look(
         return source, PairTokenizer(parts), given, reasons
     if given.window is not None and source.kind not in WINDOW:
         raise WordError(f"data.window={given.window}: {source.kind} samples are not cut into windows; leave it out")
-    some = few(source, SOME_ROWS if source.kind == "table" else SOME)
+    want = given.want(ROWS.get(device.type, 196))
+    count = SOME_ROWS if source.kind == "table" else SOME
+    facts = {"fit": source.kind, "want": asdict(want), "window": given.window, "short": len(source) < FEW}
+    memory = Remembered(source, json.dumps(facts))
+    key = _key_of_fit(memory, count)
+    if key is not None:  # these files were looked at before, and are not cut into windows
+        with suppress(KeyError):
+            known = memory.cache.get(key)
+            return source, tokenizer_of(known["state"]), dataclasses.replace(given, window=None), [known["said"]]
+    some, whole = few(source, count), source
     source = windowed(source, given.window, some, progress)
     reasons = []
     if isinstance(source, Windows):
@@ -54,8 +72,18 @@ def look(
         )
         some = few(source, SOME)
     given = dataclasses.replace(given, window=source.length if isinstance(source, Windows) else None)
-    tokenizer = named(source.kind).fit(some, given.want(ROWS.get(device.type, 196)))
-    return source, tokenizer, given, [*reasons, described(tokenizer, some)]
+    tokenizer = named(source.kind).fit(some, want)
+    said = described(tokenizer, some)
+    # one sample alone may be of a file that is not among those of the key
+    if key is not None and source is whole and len(some) > 1 and _key_of_fit(memory, count) == key:
+        memory.cache.put(key, {"state": state_of(tokenizer), "said": said})
+    return source, tokenizer, given, [*reasons, said]
+
+
+def _key_of_fit(memory: Remembered, count: int) -> bytes | None:
+    """What stands for the samples that `few` takes, and what is asked of them; None where that is not known."""
+    spread = np.unique(np.linspace(0, max(0, len(memory.source) - 1), count).astype(int)).tolist()
+    return memory.key(piece(memory.source, i) for i in spread) if len(memory.source) else None
 
 
 def described(tokenizer: Tokenizer, some: list[Sample]) -> str:
@@ -75,16 +103,33 @@ def described(tokenizer: Tokenizer, some: list[Sample]) -> str:
     words += ["data.window"] * (tokenizer.kind in WINDOW)
     change = f" ({', '.join(words)})" if words else ""
     axes = ", ".join(tokenizer.axes[:3]) + (f" and {len(tokenizer.axes) - 3} more" if len(tokenizer.axes) > 3 else "")
-    return f"a sample makes {between} rows of {width}, placed by {axes}; {' '.join(facts)}{change}"
+    made_of = f"a sample makes {between} rows of {width}, placed by {axes}; {' '.join(facts)}{change}"
+    return "; ".join([made_of, *noted(*outlying(some, tokenizer.kind))])
 
 
 def read_in(
-    source: Source, tokenizer: Tokenizer | PairTokenizer, window: int | None, progress: Progress | None = None
+    source: Source,
+    tokenizer: Tokenizer | PairTokenizer,
+    window: int | None,
+    progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Prepared:
-    """The samples as a run reads them, broken ones left out and listed."""
+    """The samples as a run reads them, broken ones left out and listed. What takes long to decode is kept for the next time.
+
+    say: is told in a line how many samples came from the cache, or why it is not used.
+    """
     if window is not None and not isinstance(source, Windows):
         source = Windows(source, window)
-    return prepare(source, tokenizer, progress=progress)
+    ends = [piece(source, i) for i in (0, len(source) - 1)] if len(source) else []
+    if not any(ends):  # arrays, tables: nothing is decoded
+        return prepare(source, tokenizer, progress=progress)
+    smaller = reduced(source, tokenizer.area)
+    kept = Kept(source, smaller, partial(fitted, source, smaller, tokenizer), json.dumps(state_of(tokenizer)))
+    prepared = prepare(kept, tokenizer, progress=progress)
+    prepared.source = source  # what is asked of it is where its samples come from
+    if say is not None and (said := kept.remembered.said()):
+        say(said)
+    return prepared
 
 
 def state_of(tokenizer: Tokenizer | PairTokenizer) -> Json:

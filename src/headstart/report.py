@@ -1,6 +1,5 @@
 """One page about a run, in one file: what it was, how it went, what it is worth. And the model card beside the weights."""
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +15,8 @@ from .log import Log
 from .picture import restored, sheet
 from .recipe import Recipe
 from .scoring.results import Judged, best, cell, chances, columns, figures, summary
+from .showing.page import document, inline, svg
 
-STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
-table{border-collapse:collapse;margin:1rem 0}td,th{padding:.3rem .9rem;border-bottom:1px solid #d8dee4;text-align:right}
-td:first-child,th:first-child{text-align:left}.best{font-weight:600}svg{background:#f6f8fa;border-radius:6px}
-img{image-rendering:pixelated;max-width:100%}pre{background:#f6f8fa;padding:.6rem;border-radius:6px}.note{color:#59636e}"""
 WIDTH, HEIGHT = 720, 200  # of a curve
 
 
@@ -64,20 +60,18 @@ def page(story: _Story) -> str:
     parts.append(curve([(row["step"], row["rank"]) for row in story.probes], "effective rank by step"))
     picture = story.folder / "restored.png"
     if picture.exists():
-        data = base64.b64encode(picture.read_bytes()).decode()
         parts.append("<h2>Masked input, reconstruction, original</h2>")
         parts.append(
             "<p class=note>Where rows are restored up to their mean and spread, the true ones were put back.</p>"
         )
-        parts.append(f"<img alt='masked input, reconstruction, original' src='data:image/png;base64,{data}'>")
+        parts.append(inline(picture.read_bytes(), "masked input, reconstruction, original"))
     why = "".join(f"<li>{escape(reason)}</li>" for reason in plan["why"])
     resolved = {
         k: plan[k] for k in ("recipe", "arguments", "model", "input", "optim", "steps", "optimizer") if k in plan
     }
     parts.append(f"<h2>What was done</h2><ul>{why}</ul><p class=note>{story.bad} unreadable files were left out.</p>")
     parts.append(f"<pre>{escape(json.dumps(resolved, indent=1))}</pre>")
-    head = f"<meta charset=utf-8><title>{title}</title><style>{STYLE}</style>"
-    return f"<!doctype html><html lang=en>{head}{''.join(parts)}</html>"
+    return document(story.folder.name, parts)
 
 
 def _table(judged: Judged) -> str:
@@ -107,9 +101,9 @@ def curve(points: Sequence[tuple[float, float]], label: str) -> str:
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(px, py, strict=True))
     words = [(60, 18, label), (4, 36, f"{y.max():.4g}"), (4, HEIGHT - 28, f"{y.min():.4g}")]
     words += [(60, HEIGHT - 8, f"{x[0]:.0f}"), (WIDTH - 60, HEIGHT - 8, f"{x[-1]:.0f}")]
-    text = "".join(f"<text x={a} y={b} font-size=12 fill='#59636e'>{escape(t)}</text>" for a, b, t in words)
-    drawn = f"<polyline fill=none stroke='#0969da' stroke-width=1.5 points='{line}'/>"
-    return f"<p><svg viewBox='0 0 {WIDTH} {HEIGHT}' width={WIDTH}>{text}{drawn}</svg></p>"
+    text = "".join(f"<text x={a} y={b} font-size=12>{escape(t)}</text>" for a, b, t in words)
+    drawn = svg(WIDTH, HEIGHT, f"{text}<polyline points='{line}'/>", label)
+    return f"<p>{drawn}</p>"
 
 
 def card(story: _Story) -> str:

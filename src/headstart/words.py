@@ -20,14 +20,22 @@ class WordError(Mistake):
     """A word is not what it should be."""
 
 
-def parse(words: Iterable[str], named: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """["ratio=.6", "optim.lr=1e-4"] -> {"ratio": 0.6, "optim.lr": 1e-4}; `named` holds Python keywords, nested or dotted."""
+def parse(
+    words: Iterable[str], named: Mapping[str, Any] | None = None, hints: Mapping[str, object] | None = None
+) -> dict[str, Any]:
+    """["ratio=.6", "optim.lr=1e-4"] -> {"ratio": 0.6, "optim.lr": 1e-4}; `named` holds Python keywords, nested or dotted.
+
+    hints: the annotation of a word, where it is known; what takes text stays as it was typed (run.out=2024_05).
+    """
     out: dict[str, Any] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise WordError(f"{word!r} is not a word: words are name=value, like steps=2000 or run.out=runs/a")
-        out[name] = literal(value)
+        options = _options((hints or {}).get(name))
+        text = str in options and not {int, float, bool} & set(options)
+        none = value.lower() == "none" and type(None) in options
+        out[name] = value if text and not none else literal(value)
     for name, value in (named or {}).items():
         if isinstance(value, Mapping) and name in GROUPS:
             out |= {f"{name}.{k}": v for k, v in value.items()}
@@ -42,17 +50,13 @@ def literal(text: str) -> Any:
         text = text.capitalize()
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two of a thousand minus signs
         return text
 
 
 def fit(name: str, value: Any, annotation: Any) -> Any:
     """The value as its annotation wants it, or an error that says what is wanted."""
-    options = (
-        typing.get_args(annotation)
-        if typing.get_origin(annotation) in (typing.Union, types.UnionType)
-        else (annotation,)
-    )
+    options = _options(annotation)
     if annotation is inspect.Parameter.empty or Any in options or (value is None and type(None) in options):
         return value
     if isinstance(value, bool):
@@ -70,9 +74,16 @@ def fit(name: str, value: Any, annotation: Any) -> Any:
         return str(value)  # a folder called 2024
     elif any(isinstance(o, type) and isinstance(value, o) for o in map(_origin, options)):
         return value
-    plain = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", type(None): "none"}
+    plain: dict[object, str] = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}
+    plain[type(None)] = "none"
     wanted = " or ".join(plain.get(o, getattr(o, "__name__", str(o))) for o in options)
     raise WordError(f"{name}={value}: {name} takes {wanted}")
+
+
+def _options(annotation: object) -> tuple[object, ...]:
+    """The types that an annotation allows."""
+    several = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    return typing.get_args(annotation) if several else (annotation,)
 
 
 def _number(value: Any) -> bool:
@@ -114,6 +125,13 @@ def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
         return eval(annotation, dict(getattr(inspect.unwrap(function), "__globals__", {})))
     except Exception:  # such as a name that is imported for type checkers alone
         return inspect.Parameter.empty
+
+
+def annotations(**records: type) -> dict[str, object]:
+    """The annotations of the words of frozen dataclasses, by group: {"run.out": str, ...}."""
+    return {
+        f"{g}.{name}": hint for g, record in records.items() for name, hint in typing.get_type_hints(record).items()
+    }
 
 
 def settings(record: Any) -> dict[str, Any]:

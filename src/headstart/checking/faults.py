@@ -1,11 +1,13 @@
 """What is wrong with samples, judged by their traits: odd ones, uneven classes, one sample under two labels, leaks."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..data.source import Source
 from ..forms import Json
+from ..outliers import CLIPPED, DOUBT, Column, between
 from .traits import SIGNALS, Named, Traits, pairs_alike
 
 FEW = 8  # samples from which on one can be odd
@@ -45,6 +47,20 @@ def odd(of: Traits) -> Named:
                 if value is not None and have[value] <= RARE * have.total():
                     wrong.setdefault(i, f"it has {value:g} {unit}, and {usual:g} is usual")
     return [(name(i), wrong[i]) for i in sorted(wrong)]
+
+
+def far(of: Traits, usual: Sequence[Column], done: str) -> Named:
+    """Samples with values far outside what is usual in their channel, and what is made of these; `done`: of sentinels."""
+    wrong: Named = []
+    for i, ends in enumerate(of.ends):
+        for (channel, _, each), (low, n, high, m) in zip(usual, ends if ends is not None else (), strict=False):
+            for value, times in ((low, n), (high, m)):
+                value = float(np.float32(value))
+                if value in each.missing or value in each.doubtful or not each.low <= value <= each.high:
+                    what = done if value in each.missing else DOUBT if value in each.doubtful else CLIPPED
+                    often = "once" if times == 1 else f"{times:,.0f} times"
+                    wrong.append((of.source.name(i), f"{channel} is {value:.7g} {often}, and {between(each)}: {what}"))
+    return wrong
 
 
 def balance(source: Source, of: Traits) -> Json:

@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..data.finding.likeness import alike, content, look, near_pairs, signature
-from ..data.sniff import channels_of, main_of, rate_of, size_of
+from ..data.sniff import MEASURED, channels_of, main_of, rate_of, size_of
 from ..data.source import Source
+from ..data.sources.cached import Remembered
 from ..data.sources.pair import PairSource
 from ..errors import Unreadable
 from ..forms import Sample
+from ..outliers import channels
 
 SIGNALS = frozenset(
     {"image", "multispectral", "video", "volume", "audio", "series", "field"}
@@ -24,11 +26,15 @@ TEXTS = frozenset({"text", "code"})  # of which letter case and white space do n
 CHUNK = 16
 
 Named = list[tuple[str, str]]  # (name, reason)
+Row: TypeAlias = tuple[Any, ...]  # (what is wrong, then a value for each list of Traits)
 
 
 @dataclass
 class Traits:
-    """What is kept of every sample of a source; None where it could not be read."""
+    """What is kept of every sample of a source; None where it could not be read.
+
+    ends: of each channel its lowest value and how often it stands there, its highest and how often.
+    """
 
     source: Source
     bad: Named
@@ -39,16 +45,23 @@ class Traits:
     size: list[tuple[int, ...] | None]
     channels: list[int | None]
     rate: list[float | None]
+    ends: list[np.ndarray | None]
 
 
-def traits(source: Source, progress: Callable[[int, int], None] | None = None) -> Traits:
-    """Read every sample once, in threads, and keep a few hundred bytes of each."""
+def traits(
+    source: Source, progress: Callable[[int, int], None] | None = None, say: Callable[[str], None] | None = None
+) -> Traits:
+    """Read every sample once, in threads, and keep a few hundred bytes of each, for the next time, too.
+
+    say: is told in a line how many were known.
+    """
     n = len(source)
     bad = [(error.where, error.reason) for error in source.bad]
-    rows: list[tuple[Any, ...]] = []
+    memory = Remembered(source, "traits")
+    rows: list[Row] = []
 
-    def some(start: int) -> list[tuple[Any, ...]]:
-        return [_traits_of(source, i) for i in range(start, min(start + CHUNK, n))]
+    def some(start: int) -> list[Row]:
+        return [_traits_of(source, i, memory) for i in range(start, min(start + CHUNK, n))]
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 2)) as pool:
         for chunk in pool.map(some, range(0, n, CHUNK)):
@@ -56,7 +69,9 @@ def traits(source: Source, progress: Callable[[int, int], None] | None = None) -
             if progress is not None:
                 progress(len(rows), n)
     bad += [wrong for row in rows for wrong in row[0]]
-    columns = [list(column) for column in zip(*(row[1:] for row in rows), strict=True)] or [[] for _ in range(7)]
+    if say is not None and (said := memory.said()):
+        say(said)
+    columns = [list(column) for column in zip(*(row[1:] for row in rows), strict=True)] or [[] for _ in range(8)]
     return Traits(source, bad, *columns)
 
 
@@ -119,22 +134,38 @@ def _groups(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     return sorted(found.values())
 
 
-def _traits_of(source: Source, index: int) -> tuple[Any, ...]:
-    """(what is wrong, content, likeness, look, why it is plain, size, channels, rate)"""
-    name, wrong = source.name(index), []
+def _traits_of(source: Source, index: int, memory: Remembered) -> Row:
+    """(what is wrong, content, likeness, look, why it is plain, size, channels, rate, ends)"""
+    name = source.name(index)
     try:
         if not isinstance(source, PairSource):
-            sample = source[index]
-        else:
-            sample, missing = source.parts(index)
-            wrong = [(f"{name}, {part}", reason) for part, reason in missing.items()]
+            return ([], *memory(index, lambda: _said_of(source[index], source.kind)))
+        sample, missing = source.parts(index)
     except Unreadable as error:
-        return ([(name, error.reason)], *[None] * 7)
-    kind, main = source.kind, main_of(sample)
+        return ([(name, error.reason)], *[None] * 8)
+    wrong = [(f"{name}, {part}", reason) for part, reason in missing.items()]
+    return (wrong, *_said_of(sample, source.kind))
+
+
+def _said_of(sample: Sample, kind: str) -> Row:
+    main = main_of(sample)
     plain = _plain(sample, main, kind)
     seen = None if kind != "image" or plain or not isinstance(main, np.ndarray) else look(main)
     said = None if kind not in SIGNALS | TEXTS or kind == "image" or plain else signature(main)
-    return (wrong, content(sample), said, seen, plain, size_of(sample), channels_of(sample, kind), rate_of(sample))
+    ends = _ends(main) if kind in MEASURED and isinstance(main, np.ndarray) and not plain else None
+    return (content(sample), said, seen, plain, size_of(sample), channels_of(sample, kind), rate_of(sample), ends)
+
+
+def _ends(values: np.ndarray) -> np.ndarray | None:
+    if values.dtype.kind not in "iuf":
+        return None
+    ends = np.zeros((len(flat := channels(values)), 4))
+    for row, end in zip(flat, ends, strict=True):
+        known = row[np.isfinite(row)]
+        if len(known):
+            low, high = known.min(), known.max()
+            end[:] = low, (known == low).sum(), high, (known == high).sum()
+    return ends
 
 
 def _plain(sample: Sample, main: Sample, kind: str) -> str | None:

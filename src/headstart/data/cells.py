@@ -14,7 +14,7 @@ from ..forms import Cell
 from .days import EPOCH, ORDERS, as_dates, in_order, seconds_of, when_of, whens_of
 from .habits import MISSING, NO_NUMBER, ODD, Habits, Reading
 from .numbers import (
-    DIGITS,
+    EXACT,
     GROUPED,
     NUMBER,
     PADDED,
@@ -23,6 +23,7 @@ from .numbers import (
     as_numbers,
     as_plain,
     bodies_of,
+    is_long,
     number_of,
     shown_marks,
 )
@@ -137,6 +138,8 @@ def infer_values(values: Sequence[object]) -> Reading:
         return Reading("truth", missing=frozenset())
     numbers = sum(isinstance(v, int | float) and not isinstance(v, bool) for v in said)
     if said and len(said) - numbers <= ODD * len(said):
+        if any(isinstance(v, int) and abs(v) >= EXACT for v in said):
+            return Reading("text", missing=frozenset())  # names: a float would round them
         whole = all(isinstance(v, int) for v in said if not isinstance(v, str))
         return Reading("whole" if whole else "number", missing=frozenset())
     texts = [v for v in said if isinstance(v, str)]
@@ -281,7 +284,7 @@ class Growing:
                 return False
         except ValueError:
             return False
-        if whole and self.habits is not None and max(map(abs, numbers), default=0) >= 10**DIGITS:
+        if whole and self.habits is not None and max(map(abs, numbers), default=0) >= EXACT:
             return False
         self.values.extend(numbers)
         return True
@@ -346,6 +349,6 @@ def value_of(cell: object, reading: Reading) -> float | None:
         return TRUTH.get(cell.lower())
     if reading.form in ("date", "clock"):
         return seconds_of(cell, reading.order, reading.compact)
-    if PADDED.match(cell) or (len(cell) > DIGITS and cell.isdigit()):
+    if PADDED.match(cell) or is_long(cell):
         return None  # a name
     return number_of(cell, reading)

@@ -38,6 +38,10 @@ class Labelled(Protocol):
 def said_of_labels(source: Labelled) -> str:
     """What `describe` adds about labels."""
     what = f", {len(source.classes)} classes" if source.classes else ", with a quantity for each"
+    if source.labels is not None:
+        values = np.asarray(source.labels)
+        unknown = int((np.isnan(values) if values.dtype.kind == "f" else values < 0).sum())
+        what += f", {unknown:,} of {len(values):,} samples without" if unknown else ""
     return ("" if source.labels is None else what) + (f" ({source.why})" if source.why else "")
 
 

@@ -10,7 +10,10 @@ EPOCH = datetime.datetime(1970, 1, 1)
 YEAR = """jan/january feb/february mar/march apr/april may jun/june jul/july aug/august sep/sept/september oct/october
 nov/november dec/december januar/jänner/jän februar mär/märz/mrz april mai juni juli august september okt/oktober november
 dez/dezember janv/janvier fév/févr/février mars avr/avril mai juin juil/juillet août septembre octobre novembre déc/décembre
-ene/enero febrero marzo abr/abril mayo junio julio ago/agosto septiembre octubre noviembre dic/diciembre"""
+ene/enero febrero marzo abr/abril mayo junio julio ago/agosto septiembre octubre noviembre dic/diciembre
+gen/gennaio febbraio marzo aprile mag/maggio giu/giugno lug/luglio agosto set/settembre ott/ottobre novembre dicembre
+januari februari mrt/maart april mei juni juli augustus september oktober november december
+janeiro fev/fevereiro março abril maio junho julho agosto setembro out/outubro novembro dez/dezembro"""
 MONTHS = {name: 1 + i % 12 for i, names in enumerate(YEAR.split()) for name in names.split("/")}
 ZONES = {
     "UTC": 0,
@@ -25,12 +28,25 @@ ZONES = {
     "PST": -8,
     "PDT": -7,
 }
-ZONES |= {"BST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "JST": 9}
+ZONES |= {
+    "BST": 1,
+    "CET": 1,
+    "CEST": 2,
+    "EET": 2,
+    "EEST": 3,
+    "MSK": 3,
+    "SGT": 8,
+    "HKT": 8,
+    "AWST": 8,
+    "JST": 9,
+    "KST": 9,
+}
+ZONES |= {"AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13}
 HOUR = (
     r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<part>\d+))?)?(?:\s?(?P<half>[AaPp])\.?[Mm]\.?)?"
     r"|\s?(?P<half2>[AaPp])\.?[Mm]\.?)"
 )
-ZONE = rf"(?:\s?(?P<zone>{'|'.join(ZONES)}|(?:UTC|GMT)?[+-]\d{{1,2}}(?::?\d{{2}})?))?"
+ZONE = rf"(?:\s?(?P<zone>{'|'.join(ZONES)}|(?:UTC|GMT)?[+-]\d{{1,2}}(?::?\d{{2}})?)(?:\[[\w/+-]+\])?)?"
 CLOCK = rf"(?:(?:T|,?\s+|\sat\s){HOUR}{ZONE})?"
 MONTH = r"(?P<name>[^\W\d_]{3,10})\.?"
 WEEKDAY = r"(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
@@ -42,18 +58,22 @@ DATES = tuple(
         rf"(?P<a>\d{{1,2}})(?P<mark>[-/.])(?P<b>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}){CLOCK}",
         rf"(?P<a>\d{{1,2}})(?P<mark>[-/])(?P<b>\d{{1,2}})(?P=mark)(?P<c>\d{{2}}){CLOCK}",
         rf"(?P<a>\d{{2}})(?P<mark>\.)(?P<b>\d{{2}})\.(?P<c>\d{{2}}){CLOCK}",
-        rf"{WEEKDAY}{NTH}[-/ ]?\s?{MONTH}[-/, ]\s?(?P<year>\d{{4}}|\d{{2}}){CLOCK}",
+        rf"{WEEKDAY}{NTH}(?:[-/ ]?\s?|\sde\s){MONTH}(?:[-/, ]\s?|\sdel?\s)(?P<year>\d{{4}}|\d{{2}}){CLOCK}",
         rf"{WEEKDAY}{MONTH}[- ]\s?{NTH}(?:,?\s+|[-/])(?P<year>\d{{4}}){CLOCK}",
         rf"(?P<year>\d{{4}})[-/ ]{MONTH}[-/ ](?P<day>\d{{1,2}}){CLOCK}",
         rf"{WEEKDAY}{MONTH}\s+(?P<day>\d{{1,2}})\s+{HOUR}{ZONE}\s+(?P<year>\d{{4}})",  # as Unix and Twitter write it
         rf"(?P<year>\d{{4}})(?P<month>\d\d)(?P<day>\d\d)[T ](?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?{ZONE}",
-        r"(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])",  # a month is its first day
+        r"(?P<year>\d{4})[-M](?P<month>0[1-9]|1[0-2])",  # a month is its first day
+        r"(?P<month>0?[1-9]|1[0-2])/(?P<year>[12]\d{3})",
         rf"{MONTH}[-/, ]\s?(?P<year>\d{{4}})",
+        rf"{MONTH}-(?P<year>\d{{2}})",
+        r"(?P<year>[12]\d{3})[- ]?Q(?P<quarter>[1-4])",
+        rf"{HOUR}{ZONE}",  # of no day
     )
 )
 COMPACT = re.compile(
-    r"(?P<year>19\d\d|20\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])"
-    rf"(?:[T ]?(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?P<second>[0-5]\d){ZONE})?",
+    r"(?P<year>1[89]\d\d|20\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])"
+    rf"(?:[T ]?(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?P<second>[0-5]\d)?{ZONE}|\.0)?",
     re.ASCII,
 )
 ORDERS = {
@@ -73,6 +93,9 @@ def as_dates(said: Mapping[str, float], most: float, habits: Habits) -> Reading 
     order = max(ORDERS, key=lambda o: (fit[o], o == usual, o != "ymd"))
     if sum(said[cell] for cell, _ in open_ones) - fit[order] > most:
         return None
+    times = [cell for cell, w in found if "year" not in w and "a" not in w]
+    if sum(said[cell] for cell in times if seconds_of(cell, order) is None) > most:
+        return None  # 26:15:00 is how long something takes
     if all(
         "day" not in w and "a" not in w and "month" in w and int(w["month"]) == (int(w["year"]) + 1) % 100
         for _, w in found
@@ -96,7 +119,7 @@ def whens_of(said: Mapping[str, float], most: float) -> list[tuple[str, dict[str
 
 def when_of(cell: str) -> dict[str, str] | None:
     """The parts of a date by name; None for what is none."""
-    if not 6 <= len(cell) <= 48:
+    if not 4 <= len(cell) <= 64:
         return None
     for pattern in DATES:
         if found := pattern.fullmatch(cell):
@@ -129,11 +152,15 @@ def seconds_of(cell: str, order: str, compact: bool = False) -> float | None:
         parts = (found.groupdict() if found else None) if compact else when_of(cell)
         if parts is None or (order == "ymd" and "a" in parts and "c" not in parts):
             return None
-        if "a" in parts:
+        if "year" not in parts and "a" not in parts:
+            midnight = 0.0
+        elif "a" in parts:
             of_day, of_month, of_year = ORDERS[order]
             midnight = _midnight(parts.get("year") or parts[of_year], parts[of_month], parts[of_day])
         else:
-            month = parts.get("month") or str(MONTHS[parts["name"].lower()])
+            month = parts.get("month") or str(
+                3 * int(parts["quarter"]) - 2 if "quarter" in parts else MONTHS[parts["name"].lower()]
+            )
             midnight = _midnight(parts["year"], month, parts.get("day", "1"))
     if midnight is None or parts is None:
         return None

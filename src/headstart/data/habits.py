@@ -2,8 +2,12 @@
 
 from typing import NamedTuple
 
-MISSING = frozenset({"", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "?"})
-NO_NUMBER = MISSING | {"-", "--", ".", "None", "none", "n/a", "na"}  # in columns of numbers and dates
+PROGRAMS = {"<NA>", "NaT", "\\N", "(null)"}  # of pandas and of databases
+PROGRAMS |= {"#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"}  # of Excel
+PROGRAMS |= {"1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND", "1.#INF", "-1.#INF"}  # of C on Windows
+MISSING = frozenset({"", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "?"} | PROGRAMS)
+NO_DAYS = {"0000-00-00", "0000-00-00 00:00:00", "00/00/0000", "00.00.0000"}
+NO_NUMBER = MISSING | NO_DAYS | {"-", "--", ".", "None", "none", "n/a", "na"}  # in columns of numbers and dates
 ODD = 0.02  # share of a column's cells that may be unlike the rest ("<5" among numbers); they are kept as text
 
 

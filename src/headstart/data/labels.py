@@ -43,14 +43,23 @@ LAST = _set(
 ) | {"cell type"}
 ROWS = 20  # of a table, from which on a column may be told to be the same in all, or other in each
 IDENTIFIERS = _set("id ids uuid guid key index idx nr no number rowid rownum")
+ONLY = "the only one"
 FEW = 20  # different values of a column that may be a label
 GRAPH_CLASSES = 100
-SPLITS = _set("train training val valid validation dev test testing eval unlabeled unlabelled unsup")
+SPLITS = _set(
+    "train training tr val valid validation dev test testing ts eval pred unlabeled unlabelled unsup fold folds split"
+)
+SAME_SPLIT = {
+    "train": _set("train training tr"),
+    "val": _set("val valid validation dev"),
+    "test": _set("test testing ts eval"),
+}
 NO_LABEL = _set("unlabeled unlabelled unsup")  # folders whose files have none
 # folders that say what part of a sample is in them, not which class it is
 PARTS = _set(
     """image images img imgs picture pictures photo photos jpeg jpegs jpegimages png mask masks label labels annotation
-    annotations segmentation segmentations caption captions text texts audio wav data dataset files"""
+    annotations segmentation segmentations caption captions text texts audio wav data dataset files input inputs gt
+    groundtruth ground truth"""
 )
 BESIDE = _set("label labels metadata annotation annotations classes target targets groundtruth solution solutions")
 
@@ -129,7 +138,7 @@ def _by_name(names: Sequence[str], column: Callable[[str], Column], beside: bool
         if phrases[n] in LAST and (n == names[-1] or beside)
     }
     if beside and len(names) == 1 and not reasons:
-        reasons[names[0]] = "the only one"
+        reasons[names[0]] = ONLY
     return reasons, [
         n for n in few if n not in reasons and len(names) > 1 and (phrases[n] not in LAST or n == names[-1])
     ]
@@ -243,6 +252,13 @@ def is_beside(stem: str) -> bool:
     return begins or said == ("index",) or (bool(said) and said[-1] in BESIDE)
 
 
+def split_of(name: str) -> str | None:
+    """The split that a file or folder is called after: "train", "val", "test"; None for other names."""
+    said = {w.rstrip("0123456789") for w in words(name)}
+    of = [split for split, same in SAME_SPLIT.items() if said & same]
+    return of[0] if len(of) == 1 else None
+
+
 def is_form(stem: str) -> bool:
     """Whether a table of this name is to be filled in by whoever takes part: its labels are no labels."""
     return "submission" in words(stem)
@@ -262,16 +278,41 @@ def folder_labels(files: Sequence[str]) -> Labels:
     for level in range(deepest):
         held = sorted({p[level] for p, none in zip(paths, without, strict=True) if len(p) > level and not none})
         classes = [name for name in held if not (passed and words(name)[:1] and words(name)[0] in PARTS)]
-        if len(classes) < 2 or all(map(_is_no_class, held)):
+        if len(classes) < 2 or all(map(_is_no_class, _without_shared(held))):
             passed += held
             continue
+        alone = _alone(paths, level, classes)
+        classes = [name for name in classes if name not in alone]
         code = {name: i for i, name in enumerate(classes)}
         codes = [
             -1 if none or len(p) <= level else code.get(p[level], -1) for p, none in zip(paths, without, strict=True)
         ]
         below = f" below {', '.join(passed[:4])}" if passed else ""
-        return Labels(np.array(codes, np.int64)[at], tuple(classes), f"labels: the names of the folders{below}")
+        but = f"; {', '.join(sorted(alone))} is the only folder of its split, and no class" if alone else ""
+        return Labels(np.array(codes, np.int64)[at], tuple(classes), f"labels: the names of the folders{below}{but}")
     return Labels()
+
+
+def _alone(paths: Sequence[Sequence[str]], level: int, classes: Sequence[str]) -> set[str]:
+    """Classes that lie in one split alone, and alone in it, beside splits with several: test/unknown."""
+    if not level:
+        return set()
+    inside: dict[tuple[str, ...], set[str]] = {}
+    for path in paths:
+        if len(path) > level and path[level] in classes:
+            inside.setdefault(tuple(path[:level]), set()).add(path[level])
+    many = [held for held in inside.values() if len(held) > 1]
+    known = set().union(*many)
+    lonely = {name for held in inside.values() if len(held) == 1 for name in held}
+    return lonely - known if len(known) > 1 else set()
+
+
+def _without_shared(names: Sequence[str]) -> list[str]:
+    """The names without the words that all of them have: train, test of seg_train, seg_test; as they are, if one has no other."""
+    shared = set(words(names[0])).intersection(*map(words, names))
+    rest = [" ".join(w for w in words(name) if w not in shared) for name in names]
+    own = all(r and any(c.isalpha() for c in r) for r in rest)
+    return rest if own and not all(map(_is_no_class, names)) else list(names)
 
 
 def _is_no_class(name: str) -> bool:

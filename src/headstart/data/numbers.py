@@ -11,7 +11,8 @@ WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d*)", re.ASCII)
 PADDED = re.compile(r"[+-]?0\d")
 PADDED_LINE = re.compile(r"^[+-]?0\d", re.MULTILINE)
 PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity|nan)", re.ASCII | re.IGNORECASE)
-DIGITS = 16  # a float keeps no more: longer ones are names
+DIGITS, EXACT = 15, 2**53  # a float keeps as many, and counts to there: longer ones are names
+DAYS = re.compile(r"\d{8}(?:\.0|\d{4}|\d{6})?", re.ASCII)
 SPACES = " \u00a0\u2009\u202f"  # a space, and those that do not break
 GROUPED = re.compile(rf"[1-9]\d{{0,2}}([.,'’{SPACES}])\d{{3}}(?:\1\d{{3}})*|[1-9]\d?(?:,\d\d)+,\d{{3}}", re.ASCII)
 CURRENCY = """[A-Z]{0,3}[$€£¥₹₽₩₺₪₫฿₴₦₱¢]|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|RUB|TRY
@@ -41,13 +42,14 @@ def as_numbers(said: Mapping[str, float], most: float, habits: Habits) -> Readin
     fit = [cell for cell, _ in bodies if number_of(cell, reading) is not None]
     if sum(said.values()) - sum(said[cell] for cell in fit) > most or not fit:
         return None
-    if any(PADDED.match(cell) for cell in fit) or any(len(c) > DIGITS and c.isdigit() for c in said):
+    if any(PADDED.match(cell) for cell in fit) or any(map(is_long, said)):
         return None
     compact = [
         cell for cell in fit if len(cell) >= 8 and COMPACT.fullmatch(cell) and seconds_of(cell, "mdy", True) is not None
     ]
     if compact and sum(said.values()) - sum(said[cell] for cell in compact) <= most:
-        return Reading("clock" if any(len(c) > 8 for c in compact) else "date", missing=NO_NUMBER, compact=True)
+        clock = any(len(c.removesuffix(".0")) > 8 for c in compact)
+        return Reading("clock" if clock else "date", missing=NO_NUMBER, compact=True)
     whole = all(map(WHOLE.fullmatch, fit))
     whole = whole or (reading.marked and not sign and all((number_of(c, reading) or 0.0).is_integer() for c in fit))
     return reading._replace(form="whole" if whole else "number")
@@ -61,11 +63,18 @@ def as_plain(said: Mapping[str, float], habits: Habits) -> Reading | None:
     except ValueError:
         return None
     joined, lengths = "\n".join(said), set(map(len, said))
-    if "_" in joined or (habits.mark == "," and "." in joined) or lengths & {8, 14}:
+    if "_" in joined or (habits.mark == "," and "." in joined):
         return None
-    if PADDED_LINE.search(joined) or (max(lengths) > DIGITS and any(len(c) > DIGITS and c.isdigit() for c in said)):
+    if lengths & {8, 10, 12, 14} and any(map(DAYS.fullmatch, said)):
+        return None  # days, perhaps: 20200131, or 20200131.0, as pandas writes them beside missing ones
+    if PADDED_LINE.search(joined) or (max(lengths) > DIGITS and any(map(is_long, said))):
         return Reading("text")
     return Reading("whole" if all(map(WHOLE.fullmatch, said)) else "number", missing=NO_NUMBER)
+
+
+def is_long(cell: str) -> bool:
+    """Whether a whole number is one that a float does not hold, and so a name."""
+    return len(cell) > DIGITS and cell.lstrip("+-").isdigit() and abs(int(cell)) >= EXACT
 
 
 def bodies_of(said: Mapping[str, float], most: float) -> list[tuple[str, str, str]] | None:

@@ -2,6 +2,8 @@
 
 import difflib
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -13,13 +15,13 @@ from ..home import expanded
 from ..kinds import KINDS as SINGLE
 from . import sets
 from .classes import as_column
-from .finding import paired
+from .finding import elsewhere, paired
 from .finding.folder import open_survey, stretches
 from .finding.survey import one_kind, survey
 from .labels import IDENTIFIER, no_inputs, said_of_no_inputs
 from .labels import decide as decide_labels
 from .names import suffix_of
-from .readers import Claim, claims, of_folder, reading
+from .readers import Claim, claims, instead, makers, of_folder, reading
 from .source import DataError, Source
 from .sources.array import source_of
 from .sources.either import Either
@@ -60,9 +62,11 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
 
     Files are recognised by content (data/readers). A path that exists wins over a set of the same name. kind: what the data is,
     where that is not plain; "image+volume": what a folder has of both, samples of one kind each. label: the column of a table
-    that names the classes ("folders": the folders do). A file that is
+    that names the classes ("folders": the folders do; "labels.csv:species": a column of another file). A file that is
     one sample becomes a source of one. DataError says what to give instead.
     """
+    if label is not None and (file := elsewhere.named(label, where)) is not None:
+        return elsewhere.attach(open_source(where, kind), *file)
     if kind is not None and "+" in kind and isinstance(where, str | Path):
         return Either({each: open_source(where, each, label) for each in kind.split("+")}, str(where))
     if kind is not None and kind not in KINDS:
@@ -79,7 +83,7 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
     if isinstance(where, _Pandas):
         return _open_frame(where.to_dict("records"), label)
     if isinstance(where, _Arrayed):
-        return _unlabelled(source_of(np.asarray(where), kind), label)
+        return _unlabelled(source_of(_as_array(where), kind), label)
     if isinstance(where, list | tuple) and kind is not None:
         return _unlabelled(_open_list(where, kind), label)
     if not isinstance(where, str | Path):
@@ -92,9 +96,17 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
         if whole is not None:
             return whole(path, kind=kind, label=label)
         found = survey(path)
-        if kind not in (None, "pair", *found.kinds):
+        if kind not in (None, "pair", *found.kinds) or (kind == "table" and found.recorded):
             found = survey(path, kind)  # what is taken for something else may be that, too
-        return open_survey(found, one_kind(found, kind), label)
+        chosen = one_kind(found, kind)
+        try:
+            return open_survey(found, chosen, label)
+        except DataError:
+            if kind is not None or label is None or not found.recorded:
+                raise
+            with suppress(DataError):  # the label is a column of the rows
+                return open_survey(survey(path, "table"), "table", label)
+            raise
     if not path.exists():
         if isinstance(where, str) and where.partition(":")[0] in sets.names():
             return _unlabelled(_as_kind(sets.load(where), kind), label)
@@ -104,6 +116,8 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
 
 def open_file(path: Path, kind: str | None = None, label: str | None = None) -> Source:
     """One file: of many samples, of one, or a table or tar of pairs."""
+    if path.is_fifo():
+        raise DataError(f"{path} is a pipe, which can be read only once: write what comes out of it into a file")
     try:
         with path.open("rb") as file:
             start = file.read(512)
@@ -111,6 +125,8 @@ def open_file(path: Path, kind: str | None = None, label: str | None = None) -> 
         raise DataError(f"{path} cannot be opened ({error.strerror}): check its permissions") from error
     if not start:
         raise DataError(f"{path} is empty: give a file that holds samples")
+    if reason := instead(start, path.name):
+        raise DataError(f"{path} cannot be read: {reason}")
     several = paired.open_file(path, start, label, required=kind == "pair")
     if several is not None and (one := _as_part(several, kind)) is not None:
         return one
@@ -153,6 +169,7 @@ def _open_frame(every: list[dict[Hashable, Sample]], label: str | None) -> Sourc
     """The rows of a data frame, without its label column."""
     if not every:
         return ListSource(every, "table", title="frame")
+    every = [{name: _cell(value) for name, value in row.items()} for row in every]
     of = {str(name): name for name in every[0]}
     columns = {n: as_column(n, [row[of[n]] for row in every]) for n in of}
     found = decide_labels(list(of), columns.__getitem__, "the frame", label)
@@ -165,6 +182,30 @@ def _open_frame(every: list[dict[Hashable, Sample]], label: str | None) -> Sourc
     source = ListSource(rows, "table", title="frame", names=names, why=why.removeprefix(", "))
     source.labels, source.classes = found.values, found.classes
     return source
+
+
+def _as_array(where: _Arrayed) -> np.ndarray:
+    """As numpy has it; what is masked stays masked."""
+    if isinstance(where, np.ma.MaskedArray):
+        return where
+    try:
+        return np.asarray(where)
+    except Exception:  # a tensor with gradients, or of a type that numpy lacks; a set of several arrays
+        from ..tokenizers.plain import as_array  # here, because it waits for torch
+
+        try:
+            return as_array(where, "what is given")
+        except Unreadable as error:
+            raise DataError(f"{error.reason}: give one array of numpy or torch") from error
+
+
+def _cell(value: Sample) -> Sample:
+    """A cell of a data frame as rows have it: None where it is missing, seconds of a duration."""
+    if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
+        return None
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _open_list(samples: Sequence[Sample], kind: str) -> Source:
@@ -191,13 +232,14 @@ def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None)
     if label is not None and not reader.labelled:
         raise DataError(f"label={label} names a column, and {path} has none: leave it out")
     own = {suffix_of(path.name): reader}
-    one = FileSource(path.parent, [path.name], reading(own, claim.kind), claim.kind, stretches=stretches(own))
+    parts, maker = stretches(own), makers(own)
+    one = FileSource(path.parent, [path.name], reading(own, claim.kind), claim.kind, stretches=parts, made_by=maker)
     if reader.open is None:
         return one
     try:
         return reader.open(path, kind=kind, label=label)
     except DataError:
-        if reader.read is None:
+        if reader.read is None or label is not None:
             raise
         try:
             one[0]

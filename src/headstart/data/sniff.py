@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import Mistake, Unreadable, shown
 from ..forms import Sample
 from ..home import expanded
+from ..outliers import CLIPPED, DOUBT, MISSING, Column, by_channel, by_name, noted
 from .classes import Labelled, labels_of
 from .finding import sidecar
 from .finding.folder import open_survey
@@ -24,9 +25,11 @@ from .sources.either import Either
 from .sources.files import FileSource, begun
 from .sources.joined import Joined
 from .sources.pair import PairSource
+from .sources.recorded import recorded
 from .sources.table import TableSource, TablesSource
 
-LOOK = 16  # samples that are read
+LOOK, AT_HAND = 16, 256  # samples that are read; of arrays
+MEASURED = frozenset({"multispectral", "volume", "series", "field"})  # kinds whose channels have a usual range
 # what a sample's size is judged by, where it has several arrays; the last axis is the length, the first the channels
 MAIN = ("wave", "values", "frames", "bands", "nodes", "state", "onset", "words", "code", "bytes", "page")
 
@@ -105,6 +108,10 @@ def sniff(where: object) -> Found:
                 f"{shape[0]}x{shape[1]} may be points (data.kind=points), or time first: then swap the last two axes"
             )
     sure = 0.7 if guessed else 1 / max(1, len(kinds))
+    if isinstance(source, TableSource) and path.is_file():
+        with suppress(DataError):
+            one, sure = recorded(source.table), 0.7
+            why.append(f"{one.said[0]}, {one.every()}, rises: data.kind=series reads the rows as one recording")
     if told and told[0].reader.open is None:
         why.append("the file is one sample: a recording, which is cut into windows if it is long")
     return _of(source, str(path), sure, _in_source(source), {}, why)
@@ -128,6 +135,14 @@ def main_of(sample: Sample) -> Sample:
         if isinstance(sample.get(name), np.ndarray | list):
             return sample[name]
     return max((v for v in sample.values() if isinstance(v, np.ndarray)), key=lambda a: a.size, default=sample)
+
+
+def outlying(samples: Sequence[Sample], kind: str) -> tuple[list[Column], str]:
+    """What is usual in every channel or column of these samples, and what is made of a sentinel in them."""
+    if kind == "table":
+        return by_name([row for row in samples if isinstance(row, dict)]), DOUBT
+    done = CLIPPED if kind == "field" else MISSING
+    return by_channel([x for x in map(main_of, samples) if isinstance(x, np.ndarray)] if kind in MEASURED else []), done
 
 
 def rate_of(sample: Sample) -> float | None:
@@ -166,8 +181,9 @@ def _folder(path: Path) -> Found:
         why.append("their names agree but for suffix or folder, so that each name is one sample of several parts")
     if isinstance(source, Labelled) and source.why:
         why.append(source.why)
+    why += source.of_parts() if isinstance(source, Joined) else []
     why += [f"{error.where} cannot be opened: {error.reason}" for error in source.bad[:3]]
-    labels = _in_source(source) if kind == "pair" else _candidates(found, kind, source)
+    labels = _in_source(source) if kind == "pair" or found.shards else _candidates(found, kind, source)
     return _of(source, str(path), sure, labels, rest, why)
 
 
@@ -234,6 +250,7 @@ def _of(
     channels: Counter[int] = Counter()
     rates: Counter[float] = Counter()
     bad: list[str] = []
+    seen: list[Sample] = []
     kinds = source.kinds if isinstance(source, PairSource | Either) else {}
     every = np.unique(np.linspace(0, len(source) - 1, LOOK).astype(int)).tolist() if len(source) else []
     for i in every:
@@ -243,6 +260,7 @@ def _of(
         except Unreadable as error:
             bad.append(str(error))
             continue
+        seen.append(sample)
         for part, value in sample.items() if source.kind == "pair" else [("", sample)]:
             if value is not None:
                 kind = kinds.get(part, part) if part else source.kind
@@ -256,6 +274,9 @@ def _of(
         why = [*why, f"{len(bad)} of the {len(every)} samples looked at cannot be read, such as {bad[0]}"]
         sure *= 1 - len(bad) / len(every) / 2
 
+    if isinstance(source, ArraySource) and source.kind in MEASURED:
+        seen = [source[i] for i in np.unique(np.linspace(0, len(source) - 1, AT_HAND).astype(int)).tolist()]
+    why = [*why, *noted(*outlying(seen, source.kind))]
     return Found(
         title,
         source.kind,

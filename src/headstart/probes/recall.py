@@ -1,4 +1,8 @@
-"""Parts find each other: how often a sample's other part is among the 1 or 5 nearest of all, the mean of both directions."""
+"""Parts find each other: how often a sample's other part is among the 1 or 5 nearest of all, the mean of both directions.
+
+What lies equally near is in an order of chance: vectors that are all alike find each other as often as chance does, and a vector
+that is not finite finds nothing.
+"""
 
 from collections.abc import Iterator
 
@@ -7,6 +11,7 @@ import numpy as np
 from . import Figure, Split, probe, share_error
 
 AT = (1, 5)
+TIED = 1e-6  # differences of cosines that are rounding
 
 
 @probe(of="pairs", quick=True)
@@ -21,5 +26,11 @@ def shares(a: np.ndarray, b: np.ndarray) -> list[float]:
     """Recall at 1 and 5 of unit vectors [n, D] and [n, D] of which those at one place belong together."""
     similarity = a @ b.T
     right = np.diagonal(similarity)
-    ranks = [(similarity > right[:, None]).sum(1), (similarity > right[None]).sum(0)]
-    return [float(np.mean([(rank < k).mean() for rank in ranks])) for k in AT]
+    found = [_found(similarity, right[:, None], 1), _found(similarity, right[None], 0)]
+    return [float(np.mean([np.clip((k - nearer) / tied, 0, 1) for nearer, tied in found])) for k in AT]
+
+
+def _found(similarity: np.ndarray, right: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """(how many lie nearer than the right one, how many as near as it, with itself) [n]; a NaN lies nearer than all others."""
+    nearer = (~(similarity <= right + TIED)).sum(axis)
+    return nearer, np.maximum(1, (similarity >= right - TIED).sum(axis) - (similarity > right + TIED).sum(axis))

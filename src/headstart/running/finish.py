@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from .. import __version__, checkpoint
+from ..data.feeding.prepare import few
 from ..forms import Json
 from ..log import Log
 from ..nn.encoder import Encoder
@@ -17,9 +18,11 @@ from ..scoring.features import encode
 from ..scoring.labelled import Labelled
 from ..scoring.results import MINE, Judged, Results, bar, kept_results, lines, summary, written
 from ..scoring.score import choose_read, score_encoder, score_raw
+from ..seen import facts
 from .folder import ARRAY
 from .material import Material
 
+LOOK = 64  # samples whose facts stand on the card
 READ = "mean_std"  # where there are no labels to choose by: docs/log.md
 SNIPPET = """import headstart as hs
 encoder = hs.load({folder!r}{trust})
@@ -59,9 +62,10 @@ def finish(
     encoder, tokenizer, probe = recipe.objective.encoder, recipe.data.only, material.probe
     read, marks = (READ, {}) if probe is None else choose_read(encoder, tokenizer, probe)
     width = encode(encoder, tokenizer, material.training, [0], (read,))[read].shape[1]
-    facts = {"read": read, "read_marks": marks, "width": width, "input": plan.input, "recipe": plan.recipe}
+    seen = facts(few(material.everything.source, LOOK), material.everything.kind)
+    card = {"read": read, "read_marks": marks, "width": width, "input": plan.input, "seen": seen, "recipe": plan.recipe}
     checkpoint.save_encoder(
-        folder, encoder.folded(), {**facts, "steps": plan.steps, "data": plan.found, "headstart": __version__}
+        folder, encoder.folded(), {**card, "steps": plan.steps, "data": plan.found, "headstart": __version__}
     )
     judged = Judged(results, read)
     if probe is not None:

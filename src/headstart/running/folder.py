@@ -19,8 +19,9 @@ from ..planning.plan import Plan
 from ..recipe import Method, Run
 from ..shelf.copies import keep, kept
 from ..train import device_of
-from ..words import WordError
+from ..words import WordError, fit
 
+LENGTH = ("steps", "run.minutes")  # words that say how long a run is, and nothing else of it
 ARRAY = "array"  # what stands for data that came without a path; the snippet then needs a name of the user's
 
 
@@ -50,7 +51,8 @@ def method_of(folder: Path, plan: Plan, log: Log) -> Method:
 def begun(folder: Path, where: str, asked: Mapping[str, Any]) -> Json | None:
     """The run.json of the run that this command goes on with, if it was begun; an error if the folder holds another one.
 
-    asked: the words of the command, its recipe spelled out.
+    asked: the words of the command, its recipe spelled out. Where they ask for the same run, longer, it is that of the longer
+    one, with the lengths (steps) of those before as "lengths"; `extend` writes it down.
     """
     if not (folder / "run.json").exists():
         return None
@@ -58,6 +60,8 @@ def begun(folder: Path, where: str, asked: Mapping[str, Any]) -> Json | None:
     now, before = plain(asked), dict(there["words"])
     if str(before.get("recipe")).startswith(f"{now.get('recipe')}:"):  # the function was left out, and its file is gone
         before["recipe"] = now["recipe"]
+    if there["plan"]["where"] == where and before != now and _but_length(before) == _but_length(now):
+        return _longer(there, now, folder)
     if there["plan"]["where"] != where or before != now:
         command = " ".join([there["plan"]["where"], *(f"{k}={v}" for k, v in there["words"].items())])
         raise WordError(
@@ -65,6 +69,44 @@ def begun(folder: Path, where: str, asked: Mapping[str, Any]) -> Json | None:
             "give this one its own folder with run.out=, or delete that one"
         )
     return there
+
+
+def _but_length(words: Mapping[str, Any]) -> Json:
+    return {name: value for name, value in words.items() if name not in LENGTH}
+
+
+def _longer(there: Json, now: Json, folder: Path) -> Json:
+    """The same run with more steps: those asked for, or as many as its pace makes of the minutes. WordError: not more."""
+    plan = dict(there["plan"])
+    before, minutes = plan["steps"], plan["seconds"] / 60
+    if "steps" in now:
+        steps, said = int(fit("steps", now["steps"], int)), f"steps={now['steps']}"
+    else:
+        wanted = float(now.get("run.minutes", 0) or 0)
+        steps, said = round(before * wanted / max(minutes, 1e-9)), f"run.minutes={wanted:g}"
+    if steps <= before:
+        raise WordError(
+            f"{folder} holds this run with {before:,} steps, about {minutes:.2g} minutes, and {said} is no more than that: "
+            "ask for more to go on with it, or give another run its own folder with run.out="
+        )
+    plan |= {"steps": steps, "seconds": plan["seconds"] * steps / before, "run": plan["run"] | _minutes(now)}
+    return there | {"plan": plan, "words": now, "lengths": [*there.get("lengths", []), before], "longer": True}
+
+
+def _minutes(words: Json) -> Json:
+    return {"minutes": words["run.minutes"]} if "run.minutes" in words else {}
+
+
+def extend(folder: Path, longer: Json) -> str:
+    """Write down that a run goes on for longer, and say what that means; what it was worth stays as probe-<steps>.json."""
+    if (folder / "probe.json").exists():
+        (folder / "probe.json").replace(folder / f"probe-{longer['lengths'][-1]}.json")
+    checkpoint.write_json(folder / "run.json", {name: value for name, value in longer.items() if name != "longer"})
+    before, steps = longer["lengths"][-1], longer["plan"]["steps"]
+    return (
+        f"this run was to take {before:,} steps, and goes on to {steps:,}: its schedules (learning rate, decays) are from "
+        f"now on those of a run of {steps:,}"
+    )
 
 
 def plain(words: Mapping[str, Any]) -> Json:

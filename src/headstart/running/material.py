@@ -40,11 +40,14 @@ def gather(
     where: object, source: Source, tokenizer: Tokenizer | PairTokenizer, given: Input, run: Run, log: Log
 ) -> Material:
     """Read the samples and divide them; the same call divides them in the same way."""
-    everything = read_in(source, tokenizer, given.window, log.progress("reading"))
+    everything = read_in(
+        source, tokenizer, given.window, log.progress("reading"), lambda said: log.say(f"cache     {said}")
+    )
     if everything.bad:
         first = everything.bad[0]
         log.say(
-            f"skipped   {len(everything.bad):,} that cannot be read, listed in bad_files.jsonl; the first is {first}"
+            f"skipped   {len(everything.bad):,} that cannot be read or do not go with the {len(everything):,} others, "
+            f"listed in bad_files.jsonl; the first is {first}"
         )
     splits = _splits(where, tokenizer, given, everything)
     if splits is not None:

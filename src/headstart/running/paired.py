@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import __version__, checkpoint
 from ..data.feeding.loader import whole
+from ..data.feeding.prepare import few
 from ..data.sources.listed import ListSource
 from ..forms import Json
 from ..health import Health, measure
@@ -23,7 +24,8 @@ from ..report import write_report
 from ..scoring.features import encode
 from ..scoring.pairs import found, meet, meetings
 from ..scoring.results import MINE, Judged, Results, bar, kept_results, lines, summary, written
-from .finish import trusting
+from ..seen import facts
+from .finish import LOOK, trusting
 from .material import Material
 
 SNIPPET = """import headstart as hs
@@ -73,11 +75,14 @@ def finish(
     parts = list(recipe.data.tokenizers)
     met = meetings(objective)
     read = met[0].meeting.read.__name__ if met else "mean"
+    looked = few(material.everything.source, LOOK)
     for part in parts:
         encoder = _encoder_of(objective, part)
-        facts: Json = {"read": read, "width": encoder.width, "input": {}, "recipe": plan.recipe, "part": part}
-        facts |= {"steps": plan.steps, "data": plan.found, "headstart": __version__}
-        checkpoint.save_encoder(folder / part, encoder, facts)
+        some = [sample[part] for sample in looked if sample[part] is not None]
+        card: Json = {"read": read, "width": encoder.width, "input": {}, "recipe": plan.recipe, "part": part}
+        card |= {"seen": facts(some, recipe.data.tokenizers[part].kind)}
+        card |= {"steps": plan.steps, "data": plan.found, "headstart": __version__}
+        checkpoint.save_encoder(folder / part, encoder, card)
     if results:
         results[MINE] = found(objective, recipe.data, held)
         log.say("\n" + "\n".join(lines(results)) + f"\n\nworth     {summary(results)}")

@@ -193,6 +193,8 @@ def _checked(sample: Sample) -> tuple[np.ndarray, int | None]:
             raise Unreadable("", f"the rate is not one of sound, {RATES[0]} to {RATES[1]} Hz")
         rate = round(rate)
     wave = as_array(sample, "a sound")
+    if np.ma.is_masked(wave):
+        raise Unreadable("", "some of its samples are masked, and a sound has no gaps: fill them")
     if wave.ndim == 1:
         wave = wave[None]
     if wave.ndim != 2 or wave.size == 0 or wave.shape[0] > CHANNELS:

@@ -1,7 +1,7 @@
 """Radiance fields on a grid as rows of small cubes of colour and density (as Nerf-MAE reads them, Irshad et al. 2024)."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import Unreadable
 from ..forms import Json, Sample
+from ..outliers import MOST, cleaned, usual
 from ..tokens import Tokenizer, Tokens
 from .grid import checked, column, content, finite, join, moments, near, patched, resize, sizes, usable
 from .payload import Numbers
@@ -26,13 +27,15 @@ class FieldTokenizer(Tokenizer):
     Density, which spans decades, goes through log(1 + density), and back exactly. The longest side becomes `side`, the
     others keep the proportion; where cells are merged, their colours weigh as much as their density, as they do in an
     image of them. Density is 0 or more, and what is beyond 1e6 counts as 1e6; integer colours are shares of their range.
-    At most 2^27 values.
+    What lies far outside the rest is clipped to `low` and `high` of its channel (outliers.py). At most 2^27 values.
     """
 
     patch: int = 8
     side: int = 32
     mean: tuple[float, ...] = (0.5, 0.5, 0.5, 0.0)
     std: tuple[float, ...] = (0.25, 0.25, 0.25, 1.0)
+    low: tuple[float, ...] = (-MOST,) * 4
+    high: tuple[float, ...] = (MOST,) * 4
 
     kind = "field"
     axes = ("z [patches]", "y [patches]", "x [patches]")
@@ -43,14 +46,15 @@ class FieldTokenizer(Tokenizer):
     @classmethod
     def fit(cls, samples: list[Sample], want: Want = Want()) -> "FieldTokenizer":
         """Sizes for about want.rows rows."""
-        shapes = usable(samples, lambda x: _field(x).shape[1:], "field")
+        fields = usable(samples, _field, "field")
+        shapes = [x.shape[1:] for x in fields]
         native = float(np.median([max(sides) for sides in shapes]))
         share = float(np.median([math.prod(sides) / max(sides) ** 3 for sides in shapes]))
         side, patch = sizes(native, 3, share, want, (2, 4, 8))
-        plain = cls(patch, side)
-        return cls(
-            patch, side, *moments([_logs(torch.from_numpy(x)[None])[0] for x in usable(samples, plain.fitted, "field")])
-        )
+        found = [usual([x[i].ravel() for x in fields]) for i in range(4)]
+        plain = cls(patch, side, low=tuple(u.low for u in found), high=tuple(u.high for u in found))
+        mean, std = moments([_logs(torch.from_numpy(plain.fitted(x))[None])[0] for x in fields])
+        return replace(plain, mean=mean, std=std)
 
     @property
     def dim(self) -> int:
@@ -58,7 +62,7 @@ class FieldTokenizer(Tokenizer):
 
     def fitted(self, sample: Sample) -> np.ndarray:
         """[4, d, h, w] float32 in this size."""
-        field = _field(sample)
+        field = cleaned(_field(sample), self.low, self.high, ((),) * 4)
         sides = near(field.shape[1:], self.side, self.patch)
         return field if sides == field.shape[1:] else _resized(torch.from_numpy(field), sides).numpy()
 
@@ -111,6 +115,8 @@ def _resized(field: Tensor, sides: tuple[int, ...]) -> Tensor:
 
 def _field(sample: Sample) -> np.ndarray:
     values = checked(sample, "C D H W")
+    if np.ma.is_masked(sample):
+        raise Unreadable("", "some of its values are masked, and a field has no gaps: fill them")
     if len(values) != 4:
         raise Unreadable("", f"it has {len(values)} channels, not the four of a field: red, green, blue, density")
     share = 255.0 if values.dtype == np.uint8 else 65_535.0 if values.dtype == np.uint16 else 1.0

@@ -5,7 +5,8 @@ channel groups, Cong et al. 2022, with the wavelength instead of a learnt group 
 """
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import Unreadable
 from ..forms import Json, Sample
+from ..outliers import MOST, sentinels, usual
 from ..tokens import Tokenizer, Tokens, layout
 from .grid import checked, content, cut, finite, join, moments, near, places, resize, sizes, usable
 from .payload import Numbers
@@ -30,8 +32,9 @@ class MultispectralTokenizer(Tokenizer):
     """{"bands": [C, H, W], "wavelength": [C] nm} -> a row of patch * patch values for every patch of every band there is.
 
     Values are standardised with the mean and spread at their wavelength; between those that `fit` saw both are
-    interpolated linearly, beyond them the nearest counts. A band of NaN is missing and makes no rows; single missing
-    pixels take the mean of their band. A band whose wavelength is NaN (all bands of a plain array [C, H, W]) is known by
+    interpolated linearly, beyond them the nearest counts; so are `low` and `high`, to which outliers are clipped. A band of
+    NaN is missing and makes no rows; single missing pixels take the mean of their band, and so do sentinels (`missing`: -9999
+    far outside the rest, outliers.py). A band whose wavelength is NaN (all bands of a plain array [C, H, W]) is known by
     its number: it stands at 100,000 nm + 100 nm times its index. Bands are sorted by wavelength; of more than 16, neighbours
     are averaged into 16. The longer side becomes `side`, the other keeps the proportion. At most 2^27 values, 4,096 bands.
     """
@@ -41,6 +44,9 @@ class MultispectralTokenizer(Tokenizer):
     wavelength: tuple[float, ...] = (550.0,)  # where mean and std are known, ascending
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    low: tuple[float, ...] = (-MOST,)
+    high: tuple[float, ...] = (MOST,)
+    missing: tuple[float, ...] = ()
 
     kind = "multispectral"
     axes = ("wavelength [100 nm]", "y [patches]", "x [patches]")
@@ -50,24 +56,27 @@ class MultispectralTokenizer(Tokenizer):
     @classmethod
     def fit(cls, samples: list[Sample], want: Want = Want()) -> "MultispectralTokenizer":
         """Sizes for about want.rows rows with the usual number of bands, and mean and spread at every wavelength."""
-        shapes = usable(samples, lambda x: _bands(x)[0].shape, "multispectral")
+        gone = usual([x[~hole] for x, hole, _ in usable(samples, _given, "multispectral")]).missing
+        shapes = usable(samples, lambda x: _bands(x, gone)[0].shape, "multispectral")
         native = float(np.median([max(shape[1:]) for shape in shapes]))
         share = float(np.median([math.prod(s) / max(s[1:]) ** 2 for s in shapes]))  # bands, times how narrow they are
         side, patch = sizes(native, 2, share, want, (2, 4, 8, 16))
-        plain = cls(patch, side)
+        plain = cls(patch, side, missing=gone)
         seen = usable(samples, plain._placed, "multispectral")
         each = [(nm, band[~hole]) for x in seen for band, hole, nm in zip(*x, strict=True) if not hole.all()]
         at = np.array([nm for nm, _ in each], np.float64)
-        flat = [torch.from_numpy(band).reshape(1, -1) for _, band in each]
         width = 1.0
         while len(np.unique(np.round(at / width))) > KNOTS:
             width *= 1.5
         knots = []
         for group in np.unique(np.round(at / width)):
             members = np.flatnonzero(np.round(at / width) == group)
-            (mean,), (std,) = moments([torch.cat([flat[i] for i in members], 1)])
-            knots.append((float(at[members].mean()), mean, std))
-        return cls(patch, side, *zip(*sorted(knots), strict=True))
+            values = np.concatenate([each[i][1] for i in members])
+            _, _, low, high, *_ = usual([values])
+            (mean,), (std,) = moments([torch.from_numpy(values[(values > low) & (values < high)])[None]])
+            knots.append((float(at[members].mean()), mean, std, low, high))
+        fitted = cls(patch, side, *zip(*sorted(knots), strict=True))
+        return replace(fitted, missing=gone)
 
     @property
     def dim(self) -> int:
@@ -80,7 +89,7 @@ class MultispectralTokenizer(Tokenizer):
 
     def _placed(self, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The fitted bands, bool [C, h, w]: what of them was missing, and their wavelengths."""
-        bands, hole, wavelength = _bands(sample)
+        bands, hole, wavelength = _bands(sample, self.missing, self._clipped)
         level = _level(bands, hole)
         sides = near(bands.shape[1:], self.side, self.patch)
         if sides != bands.shape[1:]:
@@ -93,7 +102,15 @@ class MultispectralTokenizer(Tokenizer):
             else:
                 bands = resize(torch.from_numpy(bands), sides).numpy()
                 hole = np.zeros(bands.shape, bool)
-        return np.where(hole, level, bands) if hole.any() else bands, hole, wavelength
+        bands = np.where(hole, level, bands) if hole.any() else bands
+        return self._clipped(bands, wavelength), hole, wavelength
+
+    def _clipped(self, bands: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
+        """Bands [C, H, W] between the limits at their wavelengths."""
+        if self.low[0] == -MOST and max(self.high) == MOST:
+            return bands
+        low, high = (np.interp(wavelength, self.wavelength, x).astype(np.float32) for x in (self.low, self.high))
+        return bands.clip(low[:, None, None], high[:, None, None])
 
     def __call__(self, sample: dict[str, np.ndarray]) -> Tokens:
         bands = torch.as_tensor(sample["bands"])
@@ -150,8 +167,8 @@ def _level(bands: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return (there / np.maximum((~hole).sum((1, 2)), 1)).astype(np.float32)[:, None, None]
 
 
-def _bands(sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The bands that are there, float32, what is missing of each (0 there), and their wavelengths, ascending [nm]."""
+def _given(sample: Sample) -> tuple[np.ndarray, np.ndarray, object]:
+    """The bands as they came, float32, what is missing of them, and their wavelengths."""
     if isinstance(sample, dict):
         if "bands" not in sample:
             raise Unreadable("", f"it has {', '.join(map(str, sample)) or 'nothing'}, but no bands")
@@ -162,16 +179,27 @@ def _bands(sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     bands = checked(given, "C H W")
     if len(bands) > MOST_BANDS:
         raise Unreadable("", f"it has {len(bands):,} bands, more than {MOST_BANDS:,}: put the bands first")
-    wavelength = _wavelengths(wavelength, len(bands))
     with np.errstate(over="ignore", invalid="ignore"):
         bands = bands.astype(np.float32)  # a copy
-    hole = np.isnan(bands) | masked
+    return bands, np.isnan(bands) | masked, wavelength
+
+
+def _bands(
+    sample: Sample,
+    missing: tuple[float, ...] = (),
+    clipped: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The bands that are there, float32, what is missing of each (0 there), and their wavelengths, ascending [nm]."""
+    bands, hole, given = _given(sample)
+    wavelength = _wavelengths(given, len(bands))
+    hole |= sentinels(bands, missing)
     there = ~hole.all((1, 2))
     if not there.any():
         raise Unreadable("", "all of its bands are missing")
     order = np.flatnonzero(there)[np.argsort(wavelength[there], kind="stable")]
     bands, hole, wavelength = bands[order], hole[order], wavelength[order]
     bands = finite(np.where(hole, 0, bands))
+    bands = bands if clipped is None else clipped(bands, wavelength)
     if len(bands) > BANDS:
         groups = np.array_split(np.arange(len(bands)), BANDS)
         if hole.any():  # a band that misses pixels must not pull the others there

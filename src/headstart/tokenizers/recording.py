@@ -30,6 +30,8 @@ class Recording:
 def recording(sample: Sample) -> Recording:
     """An array [C, L] or [L], or {"values", "channels", "rate", "time"} of which all but the values may be left out.
 
+    What is masked (numpy.ma) is missing. Times are seconds, or moments as numpy has them (datetime64).
+
     Raises Unreadable for anything else. Times in disorder are sorted; where they are even (each nearest to its own place on
     an even grid) they become a rate.
     """
@@ -104,8 +106,13 @@ def _numbers(given: object, what: str) -> np.ndarray:
         raise Unreadable("", f"its {what} are a {type(given).__name__}, not an array")
     try:
         x = np.asarray(given)
+        if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+            x = np.ma.filled(given.astype(np.float64), np.nan)
     except Exception as error:  # whatever a foreign object or a ragged list does
         raise Unreadable("", f"its {what} make no array ({error})") from error
+    if x.dtype.kind in "mM" and what == "times":  # moments and durations, in seconds from the first
+        exact = x.astype(f"{x.dtype.kind}8[us]")
+        x = (exact - exact.reshape(-1)[:1]) / np.timedelta64(1, "s")
     if x.dtype.kind not in "biuf":
         raise Unreadable("", f"its {what} are {x.dtype}, not real numbers")
     return x

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..errors import Mistake, Unreadable
 from ..forms import Json, Sample
+from ..outliers import cleaned, usual
 from ..tokens import Tokenizer, Tokens, layout
 from .curves import curves
 from .payload import Numbers
@@ -47,6 +48,9 @@ class SeriesTokenizer(Tokenizer):
     where values that meet in one cell become their mean and the time within a cell is lost. Array samples are taken to be
     at this rate. Samples are cut after `longest` points (also: 10,000 windows, 2^26 numbers). length: points of a typical sample.
 
+    low, high, missing: of each channel, what lies far outside the rest (outliers.py). Sentinels (`missing`: -9999) are missing
+    before anything is computed; values beyond `low` and `high` are clipped, and enter no mean and no spread.
+
     Standardising by the data set, not by the sample, keeps the level of a signal and tells a causal model nothing of the
     future.
     """
@@ -61,6 +65,9 @@ class SeriesTokenizer(Tokenizer):
     rate: float | None = None
     longest: int = LONGEST
     length: int = 256
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    missing: tuple[tuple[float, ...], ...] = ()
 
     kind = "series"
     signal = True
@@ -86,6 +93,8 @@ class SeriesTokenizer(Tokenizer):
         draft = cls(
             2**20, channels, form="mixed" if mixed else "apart", masked=True, names=names, rate=rate, longest=longest
         )
+        draft = draft._robust(read)
+        low, high = (np.array(x, np.float32)[:, None] for x in (draft.low, draft.high))
         lengths, present, masked, moments = [], [], False, _Moments(channels)
         for one in read:
             try:
@@ -97,7 +106,7 @@ class SeriesTokenizer(Tokenizer):
             masked |= not bool((seen if mixed else seen[there]).all())
             lengths.append(x.shape[1])
             present.append(int(there.sum()))
-            moments.add(x)
+            moments.add(np.where((x > low) & (x < high), x, np.nan))
         if not lengths:
             raise Mistake("every value of these samples is missing: give series with numbers in them")
         length = int(np.median(lengths))
@@ -132,8 +141,8 @@ class SeriesTokenizer(Tokenizer):
 
     def _placed(self, one: Recording) -> np.ndarray:
         limit = min(self.longest, WINDOWS * self.patch, max(1, CELLS // self.channels))
-        values = one.values
         places = self._places(one)
+        values = self._clean(one.values, places)
         if one.time is not None:
             if self.rate is None or not self.masked:
                 raise Unreadable("", "its times are uneven, and the tokenizer was fitted to samples with even ones")
@@ -146,8 +155,27 @@ class SeriesTokenizer(Tokenizer):
             raise Unreadable("", "every value is missing")
         values = values[:, : int(np.flatnonzero(some)[-1]) + 1]
         x = np.full((self.channels, values.shape[1]), np.nan, np.float32)
-        x[places] = values
+        x[places] = self._clean(values, places)  # again: a filter overshoots
         return x
+
+    def _robust(self, read: list[Recording]) -> "SeriesTokenizer":
+        """With the limits and sentinels of every channel."""
+        parts: list[list[np.ndarray]] = [[] for _ in range(self.channels)]
+        for one in read:
+            try:
+                for place, row in zip(self._places(one), one.values, strict=True):
+                    parts[place].append(row)
+            except Unreadable:
+                continue
+        _, _, low, high, missing, _ = zip(*map(usual, parts), strict=True)
+        return replace(self, low=low, high=high, missing=missing)
+
+    def _clean(self, values: np.ndarray, places: list[int]) -> np.ndarray:
+        """Values [C, L] of the channels at these places: sentinels missing, outliers clipped."""
+        if not self.low:
+            return values
+        low, high = ([x[place] for place in places] for x in (self.low, self.high))
+        return cleaned(values, low, high, [self.missing[place] for place in places])
 
     def _places(self, one: Recording) -> list[int]:
         """Where each channel of a sample goes among those of this tokenizer."""
@@ -310,16 +338,22 @@ def _rate(read: list[Recording], want: Want, longest: int) -> float | None:
 
 
 def _channels(read: list[Recording]) -> tuple[bool, int, tuple[str, ...]]:
-    """Whether channels share rows, how many places there are for them, and the names of the first."""
+    """Whether channels share rows, how many places there are for them, and the names of the first.
+
+    Where samples without names do not have a channel for each name there is, the majority of samples decides, and the others
+    are odd.
+    """
     named = sorted((one for one in read if one.names), key=lambda one: -len(one.names))
-    if named:
-        names = tuple(dict.fromkeys(name for one in named for name in one.names))[:CHANNELS]
-        same = all(len(one.values) == len(names) for one in read)
-        if same and len(names) <= MIXED:
-            return True, len(names), names
-        return False, len(names) + SPARE, names
+    bare = [one for one in read if not one.names]
+    names = tuple(dict.fromkeys(name for one in named for name in one.names))[:CHANNELS]
+    if named and any(len(one.values) != len(names) for one in bare):
+        read, names = (bare, ()) if len(bare) > len(named) else (named, names)
     counts = {len(one.values) for one in read}
-    return len(counts) == 1 and max(counts) <= MIXED, max(counts), ()
+    if not names:
+        return len(counts) == 1 and max(counts) <= MIXED, max(counts), ()
+    if counts == {len(names)} and len(names) <= MIXED:
+        return True, len(names), names
+    return False, len(names) + SPARE, names
 
 
 def _patch(length: int, rows: int, present: int, together: int) -> int:

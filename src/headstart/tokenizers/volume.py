@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from ..errors import Unreadable
 from ..forms import Json, Sample
+from ..outliers import sentinels
+from ..outliers import usual as ordinary
 from ..tokens import Tokenizer, Tokens
 from .grid import HUGE, checked, column, content, finite, join, moments, patched, resample, resize, usable
 from .payload import Numbers
@@ -30,7 +32,8 @@ class VolumeTokenizer(Tokenizer):
 
     A scan is resampled to `spacing` mm (z, y, x) about its middle, and padded with its lowest value or cut to `size`
     voxels. An unknown spacing is taken as 1 mm; an array without one that is of this size already stays as it is. Voxels
-    that are missing (NaN) take the mean of the others of their channel, and enter no statistics.
+    that are missing (NaN, or one of `missing`: -9999 far outside the rest, outliers.py) take the mean of the others of their
+    channel, and enter no statistics.
     Intensities are clipped to the set's 0.5 and 99.5 percentiles (`low`, `high`: CT, whose units are fixed), or, with
     `by_scan`, brought to 0..1 between the scan's own (MR, whose units differ from scan to scan). At most 2^27 values and
     16 channels.
@@ -45,6 +48,7 @@ class VolumeTokenizer(Tokenizer):
     high: tuple[float, ...] = (HUGE,)
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    missing: tuple[float, ...] = ()
 
     kind = "volume"
     signal = True
@@ -61,14 +65,15 @@ class VolumeTokenizer(Tokenizer):
 
         Intensities are taken scan by scan where their ranges differ by more than a factor of 2.
         """
-        scans = usable(samples, _form, "volume")
+        gone = ordinary([x.ravel() for x in usable(samples, lambda x: _values(x)[0], "volume")]).missing
+        scans = usable(samples, lambda x: _form(x, gone), "volume")
         usual = np.median([mm for _, mm in scans], 0)
         extent = np.median([np.multiply(shape[1:], mm) for shape, mm in scans], 0)
         patch, size, spacing = _grid(usual, extent, want)
         counts = [shape[0] for shape, _ in scans]
         channels = max(set(counts), key=counts.count)
         open_ = ((-HUGE,) * channels, (HUGE,) * channels)
-        plain = cls(patch, size, spacing, channels, False, *open_)
+        plain = cls(patch, size, spacing, channels, False, *open_, missing=gone)
         placed = usable(samples, plain._placed, "volume")
         parts, seen = ([each[i].reshape(channels, -1) for each in placed] for i in (0, 1))
         width = [
@@ -87,7 +92,7 @@ class VolumeTokenizer(Tokenizer):
             ends, by_scan = (tuple(map(float, low)), tuple(map(float, high))), False
         each = [moments([torch.from_numpy(_there(parts, seen, c)[None])]) for c in range(channels)]
         mean, std = (tuple(one[i][0] for one in each) for i in (0, 1))
-        return cls(patch, size, spacing, channels, by_scan, *ends, mean, std)
+        return cls(patch, size, spacing, channels, by_scan, *ends, mean, std, gone)
 
     @property
     def dim(self) -> int:
@@ -103,7 +108,7 @@ class VolumeTokenizer(Tokenizer):
 
     def _placed(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         """[C, D, H, W] on the common grid, and bool of that shape: what was not missing."""
-        values, seen, mm = _scan(sample)
+        values, seen, mm = _scan(sample, self.missing)
         if len(values) != self.channels:
             raise Unreadable("", f"it has {len(values)} channels, not {self.channels}")
         if isinstance(sample, dict) or values.shape[1:] != self.size:
@@ -153,8 +158,8 @@ class VolumeTokenizer(Tokenizer):
         return (scans.to(torch.float32) - column(self.mean, 3, device)) / column(self.std, 3, device)
 
 
-def _scan(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
-    """Values [C, D, H, W] float32, the channel's mean where one is missing; which were there; spacing in mm, 1 if unknown."""
+def _values(sample: Sample) -> tuple[np.ndarray, object]:
+    """[C, D, H, W] as it came, and the spacing that goes with it."""
     spacing: object = None
     if isinstance(sample, dict):
         if "values" not in sample:
@@ -165,6 +170,12 @@ def _scan(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
         raise Unreadable(
             "", f"it has {len(values)} channels, more than {CHANNELS}: give a sample for each point in time"
         )
+    return values, spacing
+
+
+def _scan(sample: Sample, missing: tuple[float, ...] = ()) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
+    """Values [C, D, H, W] float32, the channel's mean where one is missing; which were there; spacing in mm, 1 if unknown."""
+    values, spacing = _values(sample)
     try:
         mm = np.ones(3) if spacing is None else np.array(spacing, np.float64)
     except (TypeError, ValueError) as error:
@@ -174,8 +185,10 @@ def _scan(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
     mm = np.where(np.isnan(mm), 1.0, mm)
     if mm.min() < 1e-6 or mm.max() > 1e4:
         raise Unreadable("", f"its spacing of {mm.tolist()} mm cannot be")
-    masked = np.ma.getmaskarray(sample) if isinstance(sample, np.ma.MaskedArray) else False
-    seen = ~((np.isnan(values) if values.dtype.kind == "f" else False) | np.broadcast_to(masked, values.shape))
+    given = sample["values"] if isinstance(sample, dict) else sample
+    masked = np.ma.getmaskarray(given) if isinstance(given, np.ma.MaskedArray) else False
+    gone = sentinels(values, missing) | (np.isnan(values) if values.dtype.kind == "f" else False)
+    seen = ~(gone | np.broadcast_to(masked, values.shape))
     if seen.all():
         return finite(values), seen, tuple(mm.tolist())
     if not seen.any():
@@ -195,8 +208,8 @@ def _there(parts: list[np.ndarray], seen: list[np.ndarray], channel: int, step: 
     return there if len(there) else np.zeros(1, np.float32)
 
 
-def _form(sample: Sample) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    values, _, mm = _scan(sample)
+def _form(sample: Sample, missing: tuple[float, ...]) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    values, _, mm = _scan(sample, missing)
     return values.shape, mm
 
 

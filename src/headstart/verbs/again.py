@@ -1,5 +1,6 @@
 """`headstart again`: the first steps of a run once more, compared to the last bit."""
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -24,9 +25,14 @@ def again(folder: str | Path, where: object = None, log: Log | None = None) -> l
     where: the data, if it has moved or was an array.
     """
     folder, log = Path(folder), log or Log()
-    plan = Plan(**facts(folder)["plan"])
+    said = facts(folder)
+    plan = Plan(**said["plan"])
+    first = [*said.get("lengths", []), plan.steps][
+        0
+    ]  # of a run that went on for longer: schedules were those of its beginning
+    plan = dataclasses.replace(plan, steps=first)
     run = Run(**plan.run)
-    then = {row["step"]: row["loss"] for row in rows(folder / "log.jsonl", "step") if row["step"] < EXACT}
+    then = {row["step"]: row["loss"] for row in rows(folder / "log.jsonl", "step") if row["step"] < min(EXACT, first)}
     if not then:
         raise DataError(f"{folder} has not taken a step yet: there is nothing to repeat")
     if where is None and plan.where == ARRAY:

@@ -5,12 +5,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..checking.faults import balance, disagree, label_of, leaks, odd
-from ..checking.traits import Named, nearly, same, traits
+from ..checking.faults import balance, disagree, far, label_of, leaks, odd
+from ..checking.traits import Named, Traits, nearly, same, traits
+from ..data.feeding.prepare import few
 from ..data.open import open_source
-from ..errors import shown
+from ..data.sniff import MEASURED, outlying
+from ..data.source import Source
+from ..errors import Mistake, shown
 from ..home import expanded
 from ..log import Log
+from ..outliers import noted
+from ..reading import SOME, SOME_ROWS, look, read_in
+from ..recipe import Input, Run
+from ..train import device_of
 from ..writing import whole
 
 SHOWN = 3
@@ -18,7 +25,9 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Checked:
-    """What `check` found. Lists hold names; broken, plain, odd hold (name, reason).
+    """What `check` found. Lists hold names; broken, unfit, plain, odd, far hold (name, reason).
+
+    left_out: all that `pretrain` would leave out; unfit: what of it is neither broken nor empty; refused: why it would not begin.
 
     duplicates, near: groups of the same and of nearly the same samples. conflicts: the same sample under different labels.
     leaks: (name here, name in the labelled set, "the same" or "nearly the same"). balance: samples of each class.
@@ -28,11 +37,15 @@ class Checked:
     kind: str
     count: int
     broken: Named = field(default_factory=list)
+    unfit: Named = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    left_out: Named = field(default_factory=list)
     duplicates: list[list[str]] = field(default_factory=list)
     near: list[list[str]] = field(default_factory=list)
     conflicts: list[list[str]] = field(default_factory=list)
     plain: Named = field(default_factory=list)
     odd: Named = field(default_factory=list)
+    far: Named = field(default_factory=list)
     balance: dict[str, int] = field(default_factory=dict)
     uneven: list[str] = field(default_factory=list)
     leaks: list[tuple[str, str, str]] = field(default_factory=list)
@@ -55,6 +68,8 @@ class Checked:
                 out.append(f"{title:9s} {len(found):,} {what}")
                 out += [f"          {_said(item)}" for item in found[:SHOWN]]
                 out += [f"          and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
+        if self.left_out:
+            out.append(f"pretrain  would leave out {len(self.left_out):,} of {self.count:,} samples")
         if self.balance:
             most = sorted(self.balance.items(), key=lambda kv: -kv[1])
             out.append(f"classes   {len(most)}: from {most[0][0]} ({most[0][1]:,}) to {most[-1][0]} ({most[-1][1]:,})")
@@ -63,11 +78,14 @@ class Checked:
 
 PROBLEMS = {
     "broken": ("broken", "that cannot be read"),
+    "unfit": ("left out", "that can be read and do not go with the others: pretrain leaves them out"),
+    "refused": ("refused", "reason why pretrain would not begin"),
     "duplicates": ("same", "groups of identical samples"),
     "near": ("alike", "groups of nearly identical samples"),
     "conflicts": ("labels", "groups of identical samples with different labels"),
     "plain": ("empty", "constant or empty samples"),
     "odd": ("odd", "samples of unusual size, rate or channels"),
+    "far": ("far off", "channels of samples with values far outside the rest"),
     "uneven": ("classes", "classes with far fewer samples than the largest"),
     "leaks": ("leaks", "samples that are in the labelled set, too"),
 }
@@ -90,12 +108,17 @@ def check(
     log = log or Log()
     source = open_source(where, kind, label)
     log.say(f"found     {source.describe()}")
-    here = traits(source, log.progress("checking"))
+    here = traits(source, log.progress("checking"), noted := (lambda said: log.say(f"cache     {said}")))
     there = (
         None
         if labelled is None
-        else traits(open_source(labelled, source.kind), log.progress("checking the labelled set"))
+        else traits(open_source(labelled, source.kind), log.progress("checking the labelled set"), noted)
     )
+    left_out, refused = _left_out(source, here, log)
+    plain = [(source.name(i), reason) for i, reason in enumerate(here.plain) if reason is not None]
+    named = {name for some in (here.bad, plain) for name, _ in some} | {
+        name.rpartition(", ")[0] for name, _ in here.bad
+    }
     duplicates = same(here.content)
     name = source.name
     found = Checked(
@@ -103,11 +126,15 @@ def check(
         kind=source.kind,
         count=len(source),
         broken=here.bad + ([] if there is None else [(f"labelled: {n}", reason) for n, reason in there.bad]),
+        unfit=[(sample, reason) for sample, reason in left_out if sample not in named],
+        refused=refused,
+        left_out=left_out,
         duplicates=[[name(i) for i in group] for group in duplicates],
         near=[[name(i) for i in group] for group in nearly(here)],
         conflicts=[[f"{name(i)} ({label_of(source, i)})" for i in g] for g in duplicates if disagree(source, g)],
-        plain=[(name(i), reason) for i, reason in enumerate(here.plain) if reason is not None],
+        plain=plain,
         odd=odd(here),
+        far=_far(source, here),
         **balance(source, here),
         leaks=[] if there is None else leaks(here, there),
     )
@@ -116,6 +143,28 @@ def check(
     _write(target, found)
     log.say(f"wrote     {target}")
     return found
+
+
+def _left_out(source: Source, here: Traits, log: Log) -> tuple[Named, list[str]]:
+    """What `pretrain` would leave out, and why it would not begin: the same code is asked."""
+    if all(each is None for each in here.content):
+        return here.bad, []  # all is broken, and that is said
+    try:
+        cut, tokenizer, given, _ = look(source, Input(), device_of(Run()))
+        bad = read_in(cut, tokenizer, given.window, log.progress("as pretrain reads them")).bad
+    except Mistake as error:
+        return [], [str(error)]
+    return [(error.where, error.reason) for error in bad], []
+
+
+def _far(source: Source, here: Traits) -> Named:
+    """Values far outside what is usual in their channel or column, and what is made of them."""
+    if all(each is None for each in here.content) or source.kind not in {"table", *MEASURED}:
+        return []
+    usual, done = outlying(few(source, SOME_ROWS if source.kind == "table" else SOME), source.kind)
+    if source.kind == "table":
+        return [(name, reason) for name, _, reason in (line.partition(": ") for line in noted(usual, done))]
+    return far(here, usual, done)
 
 
 def _said(item: Any) -> str:

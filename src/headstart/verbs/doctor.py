@@ -8,6 +8,7 @@ import time
 import torch
 
 from .. import __version__
+from ..data.cache import BOUND, SHARE, decoded
 from ..data.sets import names
 from ..nn.linear import fastest_dtype
 from ..recipe import Run
@@ -29,8 +30,14 @@ EXTRAS = {  # extra -> (module, what it is for)
 }
 
 
-def doctor() -> str:
-    """Versions, device, the speed of its arithmetic, optional packages."""
+def doctor(empty_cache: bool = False) -> str:
+    """Versions, device, the speed of its arithmetic, the cache of what was decoded, optional packages.
+
+    empty_cache: delete what that cache holds, and say only this.
+    """
+    if empty_cache:
+        gone = decoded().empty()
+        return f"emptied      {decoded().folder}: {gone.entries:,} entries, {_megabytes(gone.size)}"
     device = device_of(Run())
     lines = [
         f"headstart    {__version__}, Python {platform.python_version()}, torch {torch.__version__}",
@@ -47,6 +54,7 @@ def doctor() -> str:
     )
     if speed[torch.bfloat16] > 1.5 * speed[torch.float32] and chosen == torch.float32:
         lines.append("             bfloat16 looks faster than assumed here: try run.dtype=bf16")
+    lines += cache_lines()
     for extra, (module, what) in EXTRAS.items():
         have = importlib.util.find_spec(module) is not None
         lines.append(
@@ -66,6 +74,20 @@ def matmul(device: torch.device, dtype: torch.dtype, n: int = 1024) -> float:
         (a @ b).sum().item()
         best = min(best, time.perf_counter() - tick)
     return 2 * n**3 / best
+
+
+def cache_lines() -> list[str]:
+    """Where what was decoded is kept, how much of it there is, how much may be, and how to change that."""
+    cache = decoded()
+    have = cache.usage()
+    bound = f"at most {cache.bound / 1e9:g} GB and {SHARE:.0%} of the free disk ({BOUND}=, 0 for none)"
+    used = f"{have.entries:,} entries, {_megabytes(have.size)}, of {bound}; headstart doctor --empty-cache deletes them"
+    why_not = cache.why_not()
+    return [f"cache        {cache.folder}: {used}", *([f"             is not used: {why_not}"] if why_not else [])]
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 def _memory() -> str:

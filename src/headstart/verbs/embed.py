@@ -19,18 +19,24 @@ Labels = list[str] | list[float] | None
 
 
 def embed(
-    run: str | Path, where: object, out: str | Path | None = None, log: Log | None = None, trust: bool = False
+    run: str | Path,
+    where: object,
+    out: str | Path | None = None,
+    log: Log | None = None,
+    trust: bool = False,
+    label: str | None = None,
+    kind: str | None = None,
 ) -> Encoded:
     """Embed `where` with the encoder of a run's folder; write names, labels and vectors to `out` (.npz, .csv, .parquet).
 
-    trust: as for `load`, an encoder may be made of parts from outside headstart.
+    trust: as for `load`, an encoder may be made of parts from outside headstart. label, kind: as for `Pretrained.prepare`.
     """
     log = log or Log()
     target = None if out is None else Path(str(out))
     if target is not None and target.suffix not in FORMS:
         raise DataError(f"out={target} should end in one of {', '.join(FORMS)}: the ending chooses the format")
     encoder, began = load(run, device_of(Run()), trust), time.monotonic()
-    found = encoder.embed_named(where, log.progress("embedding"), log.progress("reading"))
+    found = encoder.embed_named(where, log.progress("embedding"), log.progress("reading"), label, kind)
     for remark in found.remarks:
         log.say(f"note      {remark}")
     for name, reason in found.bad[:3]:

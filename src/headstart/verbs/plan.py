@@ -17,13 +17,13 @@ from ..recipe import Input, Method, Recipe, Run
 from ..running.material import gather
 from ..shelf.find import default_recipe, find
 from ..train import device_of, dtype_of
-from ..words import arguments, changed, parse, settings
+from ..words import annotations, arguments, changed, parse, settings
 
 
 def plan(where: object, *words: str, log: Log | None = None, **named: Any) -> Plan:
     """The plan that `pretrain` with the same words would follow. Costs are measured by a few dry steps; nothing is kept."""
     log = log or Log()
-    asked = parse(words, named)
+    asked = parse(words, named, annotations(data=Input, run=Run))
     run = changed(Run(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
     source = open_source(where, given.kind, given.label)
@@ -47,6 +47,8 @@ def plan(where: object, *words: str, log: Log | None = None, **named: Any) -> Pl
         *(f"  {line}" for line in _every_word(settled, method, recipe, run)),
     ]
     lines += ["", f"To do it: headstart pretrain {shlex.join([title, *words])}"]
+    of_data = [word for word in words if word.startswith("data.")]
+    lines += [f"To look at the data first: headstart show {shlex.join([title, *of_data])}"]
     log.say("\n".join(lines))
     return settled
 

@@ -19,14 +19,14 @@ from ..reading import look, reader_of
 from ..recipe import Input, Method, Run
 from ..running import paired
 from ..running.finish import READ, baselines, finish, snippet
-from ..running.folder import begin, begun, method_of, title
+from ..running.folder import begin, begun, extend, method_of, title
 from ..running.hold import held
 from ..running.material import Material, fingerprint, gather
 from ..scoring.results import Results, figures, kept_results, lines
 from ..scoring.score import watcher
 from ..shelf.find import default_recipe, find, spelled
 from ..train import Outcome, device_of, dtype_of, train
-from ..words import WordError, changed, parse
+from ..words import WordError, annotations, changed, parse
 
 
 @dataclass
@@ -46,11 +46,12 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
     """Pre-train an encoder on `where`: a folder of files, an array file, a numpy array, or the name of a set.
 
     words: "name=value", as on the command line; or the same as keywords: `pretrain("photos/", recipe="gmml", ratio=0.6,
-    run={"minutes": 4})`. The same call goes on where an interrupted one stopped. Raises DataError or WordError for a
+    run={"minutes": 4})`. The same call goes on where an interrupted one stopped; with more steps or
+    run.minutes it goes on beyond its end. Raises DataError or WordError for a
     user's mistake, TrainingStopped when training cannot go on.
     """
     log = log or Log()
-    asked = parse(words, named)
+    asked = parse(words, named, annotations(data=Input, run=Run))
     run = changed(Run(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
     source = open_source(where, given.kind, given.label)
@@ -65,13 +66,15 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
             if kept:
                 plan, run = Plan(**kept["plan"]), Run(**kept["plan"]["run"])
                 method = method_of(folder, plan, log)
-                if (folder / "probe.json").exists():
+                if (folder / "probe.json").exists() and not kept.get("longer"):
                     return _already(folder, plan, log)
                 material = gather(where, source, reader_of(plan.tokenizer), Input(**plan.input), run, log)
                 if fingerprint(material) != kept["fingerprint"]:
                     raise WordError(
                         f"{folder} was begun on other data than {here} holds now: give this run its own run.out="
                     )
+                if kept.get("longer") and dist.rank() == 0:
+                    log.say(f"longer    {extend(folder, kept)}")
             else:
                 method, found = find(name), source.describe()
                 groups = sort_words(asked, method)

@@ -22,20 +22,27 @@ from ..train import device_of
 TEST = 0.3  # share of the labelled samples that judges
 
 
-def probe(run: str | Path, where: object, log: Log | None = None) -> Results:
+def probe(
+    run: str | Path, where: object, log: Log | None = None, label: str | None = None, kind: str | None = None
+) -> Results:
     """Scores by row on the labelled data `where`; 30 % of its samples judge, the others are learnt from.
+
+    label: the column that holds the labels ("folders": the names of folders do; "labels.csv:species": a column of a table that
+    lies anywhere). kind: says what the data is, where its form does not.
 
     Samples that the encoder saw in pre-training, without their labels, may be among both.
     """
     log, folder = log or Log(), Path(run)
     device = device_of(Run())
     encoder = load(folder, device, trust=(folder / "run.json").exists())  # its method is called below, anyhow
-    source = encoder.prepare(where)
+    source, remarks = encoder.prepared(where, label=label, kind=kind, judged=True)
     log.say(f"found     {source.describe()}")
+    for remark in remarks:
+        log.say(f"note      {remark}")
     if source.labels is None:
         raise DataError(
             f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "
-            "or an idx file with its labels beside it"
+            "an idx file with its labels beside it, or say where they are: data.label=labels.csv:species"
         )
     held, rest, known = divide(source.labels, source.groups, TEST, 0, most=len(source))
     data = labelled(source, source, np.intersect1d(rest, known), held)

@@ -2,24 +2,28 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import Unreadable
-from ..classes import Labels
-from ..labels import folder_labels, is_form
+from ..classes import Labelled, Labels
+from ..labels import ONLY, folder_labels, is_form
 from ..names import Index, suffix_of
-from ..readers import Reader, by_name, claims, dicom, images, reading, tiff
+from ..readers import Reader, by_name, claims, dicom, edf, images, makers, reading, recordings, tiff
 from ..source import DataError, Source
 from ..sources.files import FileSource, Stretches
 from ..sources.joined import Joined
 from ..sources.listed import ListSource
+from ..sources.pair import PairSource
 from ..sources.table import Table, TableSource, TablesSource
 from . import sidecar, slices
+from .masks import KINDS
 from .matching import open_folder
 from .survey import LOOK, Survey, partners, spread, tables_beside
+from .tars import open_tar
 
 COLLECTION = re.compile(
     r"^((x|y|images|data|labels?|targets?)([_-]?(train|test|val)\w*)?|(train|test|val)([_-]?(x|y|images|data|labels?|targets?))?)$",
@@ -31,8 +35,16 @@ SPLIT = re.compile(r"^(.+)_(TRAIN|TEST)$")
 def open_survey(found: Survey, kind: str, label: str | None = None) -> Source:
     """The files of one kind as samples; several kinds with equal names as pairs."""
     folder = found.folder
+    if found.shards and kind in found.kinds:
+        tars = open_tar(*(folder / name for name in found.shards), title=str(folder))
+        return _open_shards(tars, found, label)
     if kind == "pair" and kind not in found.kinds:
-        pairs = open_folder(folder, {k: list(found.names(k)) for k in partners(found) or found.kinds}, found.readers)
+        of = partners(found) or found.kinds
+        pairs = (
+            _open_masked(found)
+            if found.masks
+            else open_folder(folder, {k: list(found.names(k)) for k in of}, found.readers)
+        )
         beside = _beside(found, pairs.names, kind)
         pairs.labels, pairs.classes, pairs.why = _chosen_labels(pairs.names, beside, label)[:3]
         return pairs
@@ -48,18 +60,47 @@ def open_survey(found: Survey, kind: str, label: str | None = None) -> Source:
         return _open_pictures(found, files, told, label)
     labels, classes, why = told[:3]
     if kind == "image" and set(readers.values()) <= {by_name("images")}:
-        return FileSource(folder, files, images.read, kind, labels, classes, images.smaller, why)
-    parts = stretches(readers)
-    return FileSource(folder, files, reading(readers, kind), kind, labels, classes, why=why, stretches=parts)
+        maker = makers(readers, by_name("images"))
+        source = FileSource(folder, files, images.read, kind, labels, classes, images.smaller, why, made_by=maker)
+    else:
+        parts, maker = stretches(readers), makers(readers)
+        source = FileSource(
+            folder, files, reading(readers, kind), kind, labels, classes, None, why, stretches=parts, made_by=maker
+        )
+    source.groups = beside.groups
+    return source
+
+
+def _open_shards(tars: Source, found: Survey, label: str | None) -> Source:
+    """Tars with what is said of other files; DataError where a column is asked for."""
+    if label not in (None, "folders"):
+        raise DataError(f"label={label} names a column, and tars have none: leave it out")
+    if isinstance(tars, Labelled):
+        tars.why = "; ".join(filter(None, (tars.why, f"{len(found.shards):,} tars are one set", *found.left_out())))
+    return tars
+
+
+def _open_masked(found: Survey) -> PairSource:
+    """Samples and the masks of them: called after their folders (images/a.png, masks/a.png), else "image" and "mask"."""
+    kind, rows = next((k, r) for k, r in found.kinds.items() if k in KINDS)
+    with suppress(DataError):
+        every = [*found.names(kind), *(found.files[row] for row in found.masks)]
+        return open_folder(found.folder, {kind: every}, found.readers)
+    of = {sample: found.files[mask] for mask, sample in reversed(found.masks.items())}
+    names, read = list(found.files.take(rows)), reading(found.readers[kind], kind)
+    refs: dict[str, list[str | None]] = {kind: [*names], "mask": [of.get(row) for row in rows.tolist()]}
+    parts = {part: lambda name: read(found.folder / name) for part in refs}
+    return PairSource(names, {kind: kind, "mask": kind}, refs, parts, str(found.folder))
 
 
 def _numbers(folder: Path, files: Sequence[str], readers: Mapping[str, Reader]) -> list[str]:
-    """What the first file says about its numbers, and what is made of it, in a few words."""
+    """What the first file (of recordings: a few) says about its numbers, and what is made of it, in a few words."""
     suffix = suffix_of(files[0])
     name = readers[suffix].name if suffix in readers else ""
-    says = (
-        dicom.said if name == "dicom" else tiff.said if name in ("tiff", "images") and suffix in tiff.SUFFIXES else None
-    )
+    if name == "recordings":
+        some = np.unique(np.linspace(0, len(files) - 1, recordings.LOOK).astype(int)).tolist()
+        return list(filter(None, [recordings.said([folder / files[i] for i in some], len(files))]))
+    says = {"dicom": dicom.said, "edf": edf.said, "tiff": tiff.said, "images": images.said}.get(name)
     return [] if says is None else [says(folder / files[0])]
 
 
@@ -67,8 +108,9 @@ def _open_pictures(found: Survey, files: Index, told: Labels, label: str | None)
     """Pictures some of which are DICOM: those of a patient are kept together."""
     groups = slices.patients(found.folder, files)
     labels, classes, why = (told if label else slices.no_patients(told, groups))[:3]
+    able = found.readers["image"]
     source = FileSource(
-        found.folder, files, reading(found.readers["image"], "image"), "image", labels, classes, why=why
+        found.folder, files, reading(able, "image"), "image", labels, classes, None, why, made_by=makers(able)
     )
     source.labels, source.classes, source.groups = (
         labels,
@@ -103,7 +145,7 @@ def stretches(readers: Mapping[str, Reader]) -> dict[str, Stretches]:
 def _beside(found: Survey, files: Sequence[str], kind: str) -> sidecar.Beside:
     """The tables beside the files, with all that is to be said about what is not read."""
     beside = sidecar.find(found.folder, files, tables_beside(found, kind))
-    return replace(beside, remarks=(*beside.remarks, *found.left_out))
+    return replace(beside, remarks=(*beside.remarks, *found.left_out(beside.read)))
 
 
 def _chosen_labels(files: Sequence[str], beside: sidecar.Beside, label: str | None) -> Labels:
@@ -122,10 +164,28 @@ def _chosen_labels(files: Sequence[str], beside: sidecar.Beside, label: str | No
     told = beside.labels()
     if told.values is None:
         return _noted(folders, (told.why, *beside.remarks))
+    if (both := _together(told, folders)) is not None:
+        return _noted(both, beside.remarks)
     also = (
         f"the names of the folders ({len(folders.classes)}) may be meant: data.label=folders" if folders.classes else ""
     )
     return _noted(told, (also, *beside.remarks))
+
+
+def _together(told: Labels, folders: Labels) -> Labels | None:
+    """Labels of which folders and a table have some each (train/n01440764/... and val.txt); those of the folders, where these
+    know more and the table's are only the one other column that it has; None where the table's are all there is to say."""
+    if told.values is None or folders.values is None or not told.classes:
+        return None
+    code = {name: i for i, name in enumerate(folders.classes)}
+    if set(told.classes) <= code.keys():
+        of = np.array([*(code[name] for name in told.classes), -1])[told.values]
+        if ((folders.values >= 0) & (of < 0)).any():
+            why = f"{folders.why}, and of other files {told.why.removeprefix('labels: ')}"
+            return folders._replace(values=np.where(of >= 0, of, folders.values), why=why)
+    if told.why.endswith(ONLY) and (folders.values >= 0).sum() > (told.values >= 0).sum():
+        return _noted(folders, [f"column {told.name} of a table may be meant: data.label={told.name}"])
+    return None
 
 
 def _noted(labels: Labels, remarks: Sequence[str]) -> Labels:
@@ -156,7 +216,7 @@ def _no_collections(folder: Path, files: Index, readers: dict[str, Reader]) -> N
 
 def _holds_many(reader: Reader, suffix: str, folder: Path, files: Index) -> bool:
     """Whether files of this suffix hold many samples each."""
-    if reader.open is None:
+    if reader.open is None or reader.asked is not None:
         return False
     if reader.read is None:
         return True
@@ -199,7 +259,7 @@ def _open_many(found: Survey, kind: str, files: Index, beside: sidecar.Beside, l
             bad.append(Unreadable(name, str(error)))
     if not sources:
         raise DataError(bad[0].reason)
-    if len(sources) == 1 and not bad:
+    if len(sources) == 1 and not bad and not beside.remarks:
         return sources[0]
     titles = [files[i] for i in taken]
     _apart(sources, titles)

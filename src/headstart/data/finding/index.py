@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ...home import cache
 from ..names import Index, suffix_of
 from .walk import listing
 
-FORMAT = "headstart index 2"
+FORMAT = "headstart index 3"
 WORTH = 2_000  # files: fewer are listed faster than a list is kept
 RACY = 2_000_000_000  # [ns] some file systems keep times in steps of two seconds
 
@@ -20,7 +21,7 @@ RACY = 2_000_000_000  # [ns] some file systems keep times in steps of two second
 def index(folder: str | Path, refresh: bool = False) -> Index:
     """Every real file under a folder once, hidden files and the folders of runs left out (`walk.listing`).
 
-    The list is kept in the cache ($HEADSTART_CACHE, or .cache/headstart in the home folder) and taken from there while no
+    The list is kept in the cache (`home.cache`) and taken from there while no
     folder has changed. A file that is rewritten in place keeps its folder's time, so sizes may be older than the
     files; `refresh` lists everything anew. Raises DataError where a folder cannot be listed.
     """
@@ -65,8 +66,7 @@ def _list(root: str, times: dict[str, int]) -> Index:
 
 
 def _manifest(root: str) -> Path:
-    cache = Path(os.environ.get("HEADSTART_CACHE") or Path.home() / ".cache" / "headstart")
-    return cache / "index" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}.npz"
+    return cache() / "index" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}.npz"
 
 
 def _read(manifest: Path, root: str) -> Index | None:

@@ -56,21 +56,21 @@ def look(picture: np.ndarray) -> tuple[int, np.ndarray] | None:
     The bits say whether each of 8x8 low frequencies (DCT-II of the grey picture) lies above their median; they hardly change
     with size, compression or brightness.
     """
-    values = picture.astype(np.float32)
-    if values.ndim != 3 or not np.isfinite(values).all():
+    if picture.ndim != 3 or (picture.dtype.kind not in "bui" and not np.isfinite(picture).all()):
         return None
-    low, high = float(values.min()), float(values.max())
+    low, high = float(picture.min()), float(picture.max())
     if high <= low:
         return None
-    values = (values - low) * (255 / (high - low))
-    colour = values[:3] if len(values) >= 3 else np.repeat(values[:1], 3, axis=0)
+    colour = (picture[:3] if len(picture) >= 3 else picture[:1]).astype(np.float32, copy=False)
+    colour = colour if len(colour) == 3 else np.repeat(colour, 3, axis=0)
     grey = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), colour, axes=1)
+    rate = 255 / (high - low)  # of means, which are few
     waves = _cosines()
-    frequencies = (waves @ _sized(grey, SIDE) @ waves.T).reshape(-1)
+    frequencies = (waves @ ((_sized(grey, SIDE) - low) * rate) @ waves.T).reshape(-1)
     frequencies[0] = 0.0  # the mean is brightness
     bits = frequencies > np.median(frequencies)
     small = [_sized(grey, THUMB), *(_sized(plane, 4) for plane in colour)]
-    thumb = np.concatenate([s.reshape(-1) for s in small])
+    thumb = (np.concatenate([s.reshape(-1) for s in small]) - low) * rate
     return int.from_bytes(np.packbits(bits).tobytes(), "big"), np.clip(np.rint(thumb), 0, 255).astype(np.uint8)
 
 
@@ -163,11 +163,11 @@ def _ones() -> np.ndarray:
 def _pieces(value: Sample) -> Iterator[Sample]:
     if isinstance(value, np.ndarray):
         yield f"array {value.shape} {value.dtype.newbyteorder('=').str}".encode()
-        if value.dtype.kind == "O":
+        if value.dtype.hasobject:
             yield from _pieces(value.tolist())
         else:
             native = value.astype(value.dtype.newbyteorder("="), copy=False)
-            yield memoryview(np.ascontiguousarray(native)).cast("B") if native.size else b""  # type: ignore[arg-type]
+            yield np.ascontiguousarray(native).reshape(-1).view(np.uint8).data if native.size else b""
     elif isinstance(value, str):
         yield b"str " + value.encode("utf-8", "surrogatepass")
     elif isinstance(value, bytes):

@@ -9,13 +9,12 @@ from ...errors import Unreadable
 from ...forms import Sample
 from ..classes import Labels, as_column
 from ..labels import decide
-from ..readers import claims, reading
+from ..readers import claims, columnar, reading
 from ..source import DataError, Source
 from ..sources.pair import PairSource
-from .sidecar import SUFFIXES, read_columns
+from .sidecar import SUFFIXES, TEXTS, read_columns
 from .tars import open_tar
 
-TEXTS = ("caption", "captions", "text", "description", "title", "prompt", "sentence", "report", "transcript")
 LOOK = 64
 
 
@@ -83,7 +82,7 @@ def _text_or_none(value: object) -> str | None:
 def _mentions_files(path: Path, start: bytes) -> bool:
     """Whether the first rows name files; a table of numbers is not read for that."""
     if path.suffix.lower() == ".parquet":
-        return True
+        start = columnar.words(path, LOOK).encode()
     return re.search(rb"[^\s,;\"]\.[A-Za-z][A-Za-z0-9]{1,7}\b", start) is not None
 
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..labels import is_beside
-from ..names import Index
-from ..readers import LAST, Claim, Reader, by_name, claims, images, suffixes
+from ..labels import SPLITS, is_beside, words
+from ..names import Index, suffix_of
+from ..readers import LAST, Claim, Reader, by_name, claims, images, instead_of, recordings, suffixes
 from ..source import DataError
-from . import sidecar
+from . import lists, masks, sidecar
 from .index import index
 from .matching import matched
 from .slices import Stacks, stacks
+from .tars import is_tar, open_tar
+from .walk import BIDS
 
 LOOK = 3  # files of each suffix whose content is looked at; the next step is LOOK_ON, where none could be told
 LOOK_ON = 64
@@ -27,8 +29,14 @@ NOTES = re.compile(
     r"checksums?|md5sums?|sha\d+sums?|manifest)\b",
     re.IGNORECASE,
 )
+TABLES = 16  # that are looked into for labels
 NUMBERS = re.compile(rb"[-+0-9.,;:eE\s]*")
-HINTS = dict.fromkeys((".heic", ".heif"), ': pip install "headstart[heic]"')
+HINTS = (
+    dict.fromkeys((".heic", ".heif"), ': pip install "headstart[heic]"')
+    | dict.fromkeys((".zip", ".tar.gz", ".tgz", ".rar", ".7z", ".tar.bz2", ".tar.xz"), ": unpack them")
+    | dict.fromkeys((".xlsx", ".xls", ".ods"), ": save them as .csv")
+    | {".mat": ": save them as .npz"}
+)
 ASIDE = (".json", ".xml", ".yaml", ".yml", ".ini", ".log", ".toml", ".md", ".rst", ".html", ".sh")
 
 
@@ -49,7 +57,11 @@ class Survey:
     strange: Counter[str] = field(default_factory=Counter)  # files that nobody knows, by suffix
     numbers: int = 0  # text files beside other data that hold numbers alone: boxes, points, outlines
     why: list[str] = field(default_factory=list)
+    others: tuple[str, ...] = ()  # kinds that are here, too, and are not opened
+    masks: dict[int, int] = field(default_factory=dict)  # which files are masks, and of which others
+    shards: list[str] = field(default_factory=list)  # tars, if they are the data
     stacks: Stacks | None = None  # volumes that slices make, one a file
+    recorded: bool = False  # whether tables are recordings, one a file
 
     def names(self, kind: str) -> Index:
         return self.files.take(self.kinds[kind])
@@ -59,14 +71,24 @@ class Survey:
         """How many files nobody knows."""
         return self.strange.total()
 
-    @property
-    def left_out(self) -> list[str]:
-        """What is under the folder and is not read, in sentences."""
-        most = self.strange.most_common(4)
+    def left_out(self, read: Sequence[str] = ()) -> list[str]:
+        """What is under the folder and is not read, in sentences. read: files that were, for labels."""
+        strange = self.strange - Counter(map(suffix_of, read))
+        most = strange.most_common(4)
         lines = [f"{n:,} {s or 'nameless'} files are not read{HINTS.get(s, '')}" for s, n in most]
-        if len(self.strange) > len(most):
+        if len(strange) > len(most):
             lines.append(
-                f"{self.unknown - sum(n for _, n in most):,} files of {len(self.strange) - len(most)} other sorts are not read"
+                f"{strange.total() - sum(n for _, n in most):,} files of {len(strange) - len(most)} other sorts are not read"
+            )
+        rest = {k: sum(name not in read for name in self.names(k)) for k in self.others}
+        if listed := ", ".join(f"{n:,} {k}" for k, n in rest.items() if n):
+            lines.append(
+                f"the other files ({listed}) are taken for notes and not read; data.kind= chooses them instead"
+            )
+        if self.masks:
+            first = self.files[next(iter(self.masks))]
+            lines.append(
+                f"{len(self.masks):,} files are masks of others (first: {first}), and not learnt from; data.kind=pair reads both"
             )
         if self.numbers:
             lines.append(
@@ -82,7 +104,7 @@ def survey(folder: Path, kind: str | None = None) -> Survey:
     """Look at the suffixes of all files, and at the content of a few of each. kind: what files are taken for, if they may."""
     found = Survey(folder, index(folder))
     rows: dict[str, list[np.ndarray]] = {}
-    noted = _notes(found.files)
+    noted = _notes(found.files, kind)
     found.notes = list(found.files.take(noted))
     votes: dict[str, list[int]] = {}
     nameless = []
@@ -112,11 +134,37 @@ def survey(folder: Path, kind: str | None = None) -> Survey:
     if kind is None and len(rows) > 1 and "text" in rows and _only_numbers(found, np.concatenate(rows["text"])):
         found.numbers = sum(map(len, rows.pop("text")))
     _stack(found, rows, kind)
+    _shard(found, rows, kind)
+    if kind is None and not found.shards:
+        _record(found, rows, votes)
+    for one in masks.KINDS if kind is None else ():
+        every = np.sort(np.concatenate(rows[one])) if one in rows else np.zeros(0, np.int64)
+        if of := masks.masks(folder, found.files, every):
+            found.masks |= of
+            rows[one] = [left for r in rows[one] if len(left := np.setdiff1d(r, list(of)))]
     found.kinds = {k: np.sort(np.concatenate(r)) for k, r in sorted(rows.items(), key=lambda kr: -sum(map(len, kr[1])))}
     found.sure = {k: sum(v) / len(v) for k, v in votes.items()}
+    for one in found.kinds if found.shards else ():
+        found.sure[one] = 1.0
     if found.stacks is not None:
         found.sure.setdefault("volume", 1.0)
     return found
+
+
+def _shard(found: Survey, rows: dict[str, list[np.ndarray]], kind: str | None) -> None:
+    """Tars beside nothing else but tables, as WebDataset and img2dataset lay them, are the data."""
+    at = found.files.by_suffix(".tar")
+    if not len(at) or rows.keys() - set(LAST) or not is_tar(found.folder / found.files[int(at[0])]):
+        return
+    with suppress(DataError):
+        of = open_tar(found.folder / found.files[int(at[0])]).kind
+        if kind in (None, of):
+            found.shards = list(found.files.take(at))
+            found.strange = found.strange - Counter({".tar": len(at)})
+            found.notes += [name for r in rows.values() for name in found.files.take(np.concatenate(r))]
+            rows.clear()
+            rows[of] = [at]
+            found.readers[of] = {}
 
 
 def _stack(found: Survey, rows: dict[str, list[np.ndarray]], kind: str | None) -> None:
@@ -146,6 +194,30 @@ def _stack(found: Survey, rows: dict[str, list[np.ndarray]], kind: str | None) -
     found.readers.setdefault("volume", {}).update({s: by_name("dicom") for s in found.files.take(slices).counts() if s})
 
 
+def _record(found: Survey, rows: dict[str, list[np.ndarray]], votes: dict[str, list[int]]) -> None:
+    """Tables as text that are a recording each, told together, become series, if nothing but tables and texts is there."""
+    if not rows.keys() <= set(LAST):
+        return
+    labelled = any(suffix_of(name) in sidecar.SUFFIXES for name in found.notes)
+    for kind in ("table", "text"):
+        every = np.sort(np.concatenate(rows.get(kind, [np.zeros(0, np.int64)])))
+        every = every if len(every) <= NOTED else every[:0]
+        plain = [s in recordings.SUFFIXES or s not in suffixes() for s in map(suffix_of, found.files.take(every))]
+        able = every[np.array(plain, bool)]
+        told = recordings.together(found.folder, found.files.take(able), labelled) if len(able) else None
+        if told is None or 2 * (len(every) - told.sum()) > told.sum():
+            continue
+        taken, rows[kind] = able[told], [np.setdiff1d(every, able[told])]
+        if not len(rows[kind][0]):
+            del rows[kind]
+        rows["series"], votes["series"], found.recorded = [taken], told.tolist(), True
+        found.readers["series"] = dict.fromkeys(filter(None, found.files.take(taken).counts()), by_name("recordings"))
+        found.why.append(
+            "their rows are moments of one recording a file: data.kind=table reads them as samples of their own"
+        )
+        return
+
+
 def one_kind(found: Survey, kind: str | None) -> str:
     """The kind that the folder is opened as; DataError that lists what there is where the user has to choose."""
     folder, n, kinds = found.folder, len(found.files), found.kinds
@@ -159,40 +231,58 @@ def one_kind(found: Survey, kind: str | None) -> str:
             raise DataError(f"there are no {what} among the {n:,} files under {folder}{holds}: give another folder")
         return kind
     if not kinds:
+        for name in found.files.take(spread(np.arange(n), LOOK)) if n else ():
+            if reason := instead_of(folder / name):
+                raise DataError(f"none of the {n:,} files under {folder} can be read. Of {name}: {reason}")
         raise DataError(
             f"there are no images or .txt files, nor any other data that is known here, among the {n:,} files under "
             f"{folder}: give another folder (or data.kind=text, if they are texts){_also(found)}"
         )
     counts = {k: len(rows) for k, rows in kinds.items()}
+    if counts.keys() == {"table"} and not found.shards:
+        _no_table_of_strangers(found)
     if len(counts) == 1:
         return next(iter(counts))
     if matched({k: list(found.names(k)) for k in partners(found)}) is not None:
         return "pair"
     strong = {k: c for k, c in counts.items() if k not in LAST and not _only_aside(found, k)}
+    if counts.get("text", 0) > max(strong.values(), default=0) and _many_each(found, "text"):
+        strong["text"] = counts["text"]  # sequences are no notes
     first, most = max((strong or counts).items(), key=lambda kc: kc[1])
     others = sum(counts.values()) - most
     texts = counts.get("text", 0) * (first != "text")
     alone = len(strong) == 1 and texts <= 10 * most and 2 * (others - texts) <= most
     nearly = others <= (0.02 if strong.keys() - {first} else 0.1) * most
     if alone or nearly:
-        rest = ", ".join(f"{c:,} {k}" for k, c in counts.items() if k != first)
-        found.why.append(f"the other files ({rest}) are taken for notes; data.kind= chooses them instead")
+        found.others = tuple(k for k in counts if k != first)
         return first
     words = " or ".join(f"data.kind={k}" for k in counts)
     raise DataError(f"{folder} holds several kinds of data: {found.listed()}. Choose one: {words}")
 
 
+def _no_table_of_strangers(found: Survey) -> None:
+    """DataError where small tables list files that nobody reads: it is these that are the data."""
+    known = np.concatenate([*found.kinds.values()])
+    rest = np.setdiff1d(np.arange(len(found.files)), known)
+    if not TABLES * 100 > found.unknown > 2 * len(known):
+        return
+    listed = sidecar.find(found.folder, list(found.files.take(rest)), list(found.files.take(known))[:TABLES]).tables
+    if listed:
+        raise DataError(
+            f"{listed[0].name} lists {int((listed[0].at >= 0).sum()):,} files beside it that are not read{_also(found)}; "
+            "data.kind=table takes the table alone"
+        )
+
+
 def _also(found: Survey) -> str:
-    return f"; {'; '.join(found.left_out)}" if found.left_out else ""
+    left = found.left_out()
+    return f"; {'; '.join(left)}" if left else ""
 
 
 def _told(found: Survey, at: np.ndarray, kind: str | None) -> list[Claim | None]:
     """Who knows each of these files best."""
-    return [_first(claims(found.folder / name, kind)) for name in found.files.take(at)]
-
-
-def _first(found: list[Claim]) -> Claim | None:
-    return found[0] if found else None
+    each = (claims(found.folder / name, kind) for name in found.files.take(at))
+    return [next((c for c in claimed if kind is not None or c.reader.name != "recordings"), None) for claimed in each]
 
 
 def spread(at: np.ndarray, count: int) -> np.ndarray:
@@ -219,22 +309,32 @@ def _count(
         found.readers.setdefault(claim.kind, {})
 
 
-def _notes(files: Index) -> np.ndarray:
+def _notes(files: Index, kind: str | None) -> np.ndarray:
     """bool [n]: files about the data. Where nothing else is there, they are the data."""
     notes = np.zeros(len(files), bool)
+    bids = kind is None and BIDS in files.take(files.by_suffix(".json"))
     text = ("", ".txt", ".md", ".rst", ".html", ".pdf", *sidecar.SUFFIXES)
     for suffix, at in files.by_suffixes().items():
         if suffix in text and len(at) <= NOTED:
             for i in at.tolist():
                 stem = files[i].rpartition("/")[2].partition(".")[0]
-                table = suffix in sidecar.SUFFIXES and is_beside(stem)
+                table = suffix in sidecar.SUFFIXES and (is_beside(stem) or (bids and suffix == ".tsv"))
                 notes[i] = table or NOTES.match(stem) is not None
     return notes if not notes.all() else np.zeros(len(files), bool)
 
 
 def partners(found: Survey) -> list[str]:
     """The kinds that may be parts of pairs."""
-    return [k for k in found.kinds if not _only_aside(found, k)]
+    return [k for k in found.kinds if not _only_aside(found, k) and not _many_each(found, k)]
+
+
+def _many_each(found: Survey, kind: str) -> bool:
+    """Whether files of this kind hold many samples each and are never one: sequences, molecules."""
+    name = found.names(kind)[0]
+    reader = found.readers[kind].get(suffix_of(name)) or next(
+        (c.reader for c in claims(found.folder / name, kind)), None
+    )
+    return reader is not None and reader.read is None and reader.open is not None
 
 
 def _only_numbers(found: Survey, at: np.ndarray) -> bool:
@@ -253,7 +353,29 @@ def _only_aside(found: Survey, kind: str) -> bool:
 
 
 def tables_beside(found: Survey, kind: str) -> list[str]:
-    """Tables that may list the files: those with a telling name first, then others in the folder itself."""
+    """Tables that may list the files: those with a telling name first, then others in the folder itself, others below it, and
+    lists (train.txt, labels.json)."""
     others = found.names("table") if kind != "table" and "table" in found.kinds else []
-    names = [*found.notes, *(n for n in others if "/" not in n)]
-    return [n for n in names if Path(n).suffix.lower() in sidecar.SUFFIXES][:16]
+    near = sorted(others, key=lambda name: name.count("/"))
+    names = [n for n in [*found.notes, *near] if Path(n).suffix.lower() in sidecar.SUFFIXES]
+    return [*names[:TABLES], *_lists(found, kind)]
+
+
+def _lists(found: Survey, kind: str) -> list[str]:
+    """Files that may list others: all of a suffix if they are few, else those with a telling name."""
+    taken = list(found.kinds) if kind == "pair" else [kind]
+    own = np.concatenate([np.zeros(0, np.int64), *(found.kinds[k] for k in taken if k in found.kinds)])
+    out: list[str] = []
+    for suffix in lists.SUFFIXES:
+        at = found.files.by_suffix(suffix)
+        at = np.setdiff1d(at, own) if len(at) else at  # which sorts all of the folder's files
+        names = found.files.take(at)
+        for name in names if len(at) <= NOTED else ():
+            stem = name.rpartition("/")[2].partition(".")[0]
+            if (
+                len(at) <= TABLES
+                or is_beside(stem)
+                or (words(stem) and set(words(stem)) <= SPLITS | {"list", "labels"})
+            ):
+                out.append(name)
+    return out[:TABLES]

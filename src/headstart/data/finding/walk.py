@@ -9,7 +9,7 @@ from ..source import DataError
 
 
 def walk(folder: str | Path) -> Iterator[str]:
-    """Relative names of every file under a folder, hidden ones left out.
+    """Relative names of every file under a folder, hidden ones and what systems leave behind (Thumbs.db) left out.
 
     Every real file and folder counts once: links are followed, after everything that is no link, unless what
     they lead to was seen. So a cycle ends, and a picture filed under two names is one sample.
@@ -20,6 +20,13 @@ def walk(folder: str | Path) -> Iterator[str]:
 
 RUNS = "folders of earlier runs are left out"
 NOWHERE = "links lead nowhere"
+MADE = "folders that systems and tools make for themselves are left out"
+DERIVED = "folders of derivatives beside a BIDS set are left out: give one of them to read it"
+SYSTEM = frozenset(
+    ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__pycache__")
+)
+CLUTTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"))
+BIDS, BESIDE_BIDS = "dataset_description.json", frozenset(("derivatives", "sourcedata", "code"))
 RUN = 2**24  # bytes: a larger run.json is none of ours
 
 
@@ -56,8 +63,12 @@ def listing(
             if here != root and any(entry.name == "run.json" and _is_run(entry.path) for entry in inside):
                 left.setdefault(RUNS, []).append(prefix.rstrip("/"))
                 continue
+            bids = here == root and any(entry.name == BIDS for entry in inside)
             for entry in inside:
-                if entry.name.startswith("."):
+                if entry.name.startswith(".") or entry.name.lower() in CLUTTER:
+                    continue
+                if entry.name in SYSTEM or (bids and entry.name in BESIDE_BIDS):
+                    left.setdefault(MADE if entry.name in SYSTEM else DERIVED, []).append(prefix + entry.name)
                     continue
                 if entry.is_file(follow_symlinks=False):
                     yield prefix, entry

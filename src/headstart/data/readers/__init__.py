@@ -8,6 +8,7 @@ needs it.
 import importlib
 import inspect
 import pkgutil
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 from ...errors import Mistake, Unreadable
 from ...forms import Sample
 from ..names import suffix_of
-from ..source import Source
+from ..source import DataError, Source
 from ..sources.table import Table
 from . import _plain
+from ._limits import instead, instead_of
 
 T = TypeVar("T")
 START = 4096  # bytes that a reader is shown
@@ -58,6 +60,7 @@ class Reader:
     kind: what is in a file that begins with these bytes; None where it does not know it. general: its files may be of any kind,
     so that the user's word decides. labelled: `open` takes a label. load: a table of which many make one source. is_set: whether
     a folder is one thing, which `open` takes. extent, stretch: how long a file is, and a part of it, neither from the whole.
+    alone: what `read` gives hangs on the content of the file alone, and may take long: it may be kept.
     """
 
     name: str
@@ -71,6 +74,8 @@ class Reader:
     labelled: bool
     extent: Callable[[Path], float] | None = None
     stretch: Stretch | None = None
+    asked: Callable[[bytes, Path], str | None] | None = None
+    alone: bool = False
 
 
 class Claim(NamedTuple):
@@ -88,14 +93,16 @@ def by_name(name: str) -> Reader:
         name,
         tuple(has["SUFFIXES"]),
         has["kind"],
-        _taking(has["read"]) if "read" in has else None,
-        _taking(has["open"]) if "open" in has else None,
-        has.get("load"),
+        _taking(_real(has["read"], _unreadable)) if "read" in has else None,
+        _taking(_real(has["open"], _no_data)) if "open" in has else None,
+        _real(has["load"], _no_data) if "load" in has else None,
         has.get("is_set"),
         has.get("GENERAL", False),
         "open" in has and "label" in inspect.signature(has["open"]).parameters,
-        has.get("extent"),
-        has.get("stretch"),
+        _real(has["extent"], _unreadable) if "extent" in has else None,
+        _real(has["stretch"], _unreadable) if "stretch" in has else None,
+        has.get("asked"),
+        has.get("ALONE", False),
     )
 
 
@@ -122,6 +129,8 @@ def claims(path: str | Path, kind: str | None = None) -> list[Claim]:
             start = file.read(START)
     except OSError:
         return []
+    if instead(start, path.name):
+        return []
     name = path.name.lower()
     near = [each for each in readers() if name.endswith(each.suffixes)]
     far = [each for each in readers() if each not in near]
@@ -130,7 +139,8 @@ def claims(path: str | Path, kind: str | None = None) -> list[Claim]:
         found = _asked(some, start, path)
         if kind is not None:
             found = [Claim(c.reader, kind) if c.kind != kind and c.reader.general else c for c in found]
-            found = [c for c in found if c.kind == kind]
+            able = [each for each in some if each.asked is not None and each not in [c.reader for c in found]]
+            found = [c for c in (*found, *_asked(able, start, path, True)) if c.kind == kind]
         if found:
             return found
     return [Claim(plain, kind)] if kind in ("text", "code") and _plain.is_text(start) else []
@@ -150,20 +160,52 @@ def reading(by_suffix: Mapping[str, Reader], kind: str) -> Callable[[Path], Samp
     return read
 
 
+def makers(by_suffix: Mapping[str, Reader], others: Reader | None = None) -> Callable[[str], str | None]:
+    """Who decodes a file, by its name, where what comes out hangs on its content alone. others: who reads other suffixes."""
+
+    def made_by(name: str) -> str | None:
+        suffix = suffix_of(name)
+        own = by_suffix.get(suffix, others)
+        return f"{own.name} {suffix}" if own is not None and own.alone else None
+
+    return made_by
+
+
 def of_folder(folder: Path) -> Open | None:
     """What opens a folder as a whole: a Zarr store, a set of graphs in several files."""
     return next((each.open for each in readers() if each.is_set is not None and each.is_set(folder)), None)
 
 
-def _asked(some: Sequence[Reader], start: bytes, path: Path) -> list[Claim]:
+def _asked(some: Sequence[Reader], start: bytes, path: Path, said: bool = False) -> list[Claim]:
+    """What these readers take a file for; said: where the user says what it is."""
     found = []
     for each in some:
-        kind = None
-        with suppress(Mistake, Unreadable, OSError, ValueError):
-            kind = each.kind(start, path)
+        kind, tell = None, each.asked if said and each.asked is not None else each.kind
+        with suppress(Mistake, Unreadable, OSError, ValueError, EOFError, zlib.error):
+            kind = tell(start, path)
         if kind is not None:
             found.append(Claim(each, kind))
     return sorted(found, key=lambda c: (c.reader.general, TURN.get(c.kind, 0)))
+
+
+def _unreadable(path: Path, reason: str) -> Exception:
+    return Unreadable("", reason)
+
+
+def _no_data(path: Path, reason: str) -> Exception:
+    return DataError(f"{path} cannot be read: {reason}")
+
+
+def _real(function: Callable[..., T], error: Callable[[Path, str], Exception]) -> Callable[..., T]:
+    """The same function of files that are there: where something else stands in their place, it is said, and not read."""
+
+    @wraps(function)
+    def call(path: Path, *rest: float, **given: str | int | None) -> T:
+        if reason := instead_of(path):
+            raise error(path, reason)
+        return function(path, *rest, **given)
+
+    return call
 
 
 def _taking(function: Callable[..., T]) -> Callable[..., T]:

@@ -5,13 +5,14 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..cells import NO_NUMBER, Reading, infer, value_of
 
 SEPARATORS = (",", "\t", ";", "|")
 NO_SEPARATOR = "\x1f"  # of a file with one column
+SPACES, CUT = " ", "\x1e"  # any number of them between columns, and what stands there once they are cut
 NUMBERS = ("number", "whole")
 HINT = re.compile(r"\"?sep=(.)\"?[,;\t|]*\s*", re.IGNORECASE)  # Excel's
 COMMENT = re.compile(r"\s*(#|%|//)")
@@ -35,7 +36,8 @@ TYPES = _set(
 
 
 class Form(NamedTuple):
-    """How a file writes a table. said: the line of names as it is, None without one. skip: lines before the first row."""
+    """How a file writes a table. said: the line of names as it is, None without one. skip: lines before the first row. units: the
+    first line of units below the names, () without."""
 
     separator: str
     quote: str
@@ -43,6 +45,7 @@ class Form(NamedTuple):
     said: list[str] | None
     skip: int
     remarks: tuple[str, ...]
+    units: tuple[str, ...] = ()
 
 
 def form_of(lines: Sequence[str]) -> Form:
@@ -91,7 +94,10 @@ def form_of(lines: Sequence[str]) -> Form:
         cells = ", ".join(filter(None, map(str.strip, below[0][:4])))
         remarks.append(f"{f'{units} lines' if units > 1 else 'the line'} below the names taken for units ({cells})")
     names = ["", *first] if len(first) < width else first
-    return Form(separator, quote, [name.strip()[:200] for name in names], said, skip + after, tuple(remarks))
+    below_names = tuple(cell.strip() for cell in below[0][:width]) if units else ()
+    return Form(
+        separator, quote, [name.strip()[:200] for name in names], said, skip + after, tuple(remarks), below_names
+    )
 
 
 def _top(first: Sequence[str], below: Sequence[list[str]], width: int) -> tuple[int, int]:
@@ -115,10 +121,16 @@ def _in_comment(line: str, separator: str, quote: str, width: int) -> list[str] 
     return cells if len(cells) in (width, width - 1 if width > 2 else width) else None
 
 
+def for_csv(lines: Iterable[str], separator: str) -> tuple[Iterable[str], str]:
+    """The lines and the separator that csv's reader takes: any number of spaces between columns are one mark."""
+    return ((CUT.join(line.split()) for line in lines), CUT) if separator == SPACES else (lines, separator)
+
+
 def cut(lines: Sequence[str], separator: str, quote: str) -> list[tuple[list[str], int]]:
     """The rows that a separator makes of these lines, each with the number of lines up to its end."""
     rows: list[tuple[list[str], int]] = []
-    reader = csv.reader(lines, delimiter=separator, quotechar=quote, skipinitialspace=True)
+    plain, mark = for_csv(lines, separator)
+    reader = csv.reader(plain, delimiter=mark, quotechar=quote, skipinitialspace=True)
     while True:
         try:
             row = next(reader)
@@ -139,8 +151,9 @@ def _separated(lines: Sequence[str], given: str) -> tuple[str, str, list[tuple[l
     if not any('"' in line for line in lines):
         marks = [c.strip() for line in lines for c in re.split(r"[,;\t|]", line)]
         quote = "'" if 3 * sum(len(c) > 1 and c[0] == c[-1] == "'" for c in marks) >= len(marks) else quote
-    best: tuple[float, int, int] = (-1.0, 0, 0)
+    best: tuple[float, int, float, int] = (-1.0, 0, 0, 0)
     separator, rows = NO_SEPARATOR, cut(lines, NO_SEPARATOR, quote)
+    several = sum(each in head for each in SEPARATORS) > 1
     for each in (given,) if given and given in head else SEPARATORS:
         found = cut(lines, each, quote)
         full = [row for row, _ in found if row]
@@ -150,14 +163,32 @@ def _separated(lines: Sequence[str], given: str) -> tuple[str, str, list[tuple[l
         above = sum(bool(row) for row, _ in found[:start])
         if width < 2 or (above and not _is_title(found, start, width)):
             continue
-        if (score := (round(share, 1), -above, width)) > best:
+        typed = _typed(found[start:], width) if several else 0.0  # 1,5;2,5: a comma cuts these into equally many cells
+        if (score := (round(share, 1), -above, typed, width)) > best:
             best, separator, rows = score, each, found
+    if separator == NO_SEPARATOR and '"' not in "".join(lines) and len(head.split()) > 1:
+        found = cut(lines, SPACES, quote)
+        width = len(head.split())
+        if all(len(row) == width for row, _ in found if row) and len(found) > 2 and 2 * _typed(found, width) > 1:
+            separator, rows = SPACES, found
     return separator, quote, rows
 
 
+def _typed(rows: Sequence[tuple[list[str], int]], width: int) -> float:
+    """The share of columns that hold numbers, days or truths below their first line."""
+    below = [row for row, _ in rows[1:] if len(row) == width]
+    return sum(infer(cells).form != "text" for cells in zip(*below, strict=True)) / width
+
+
 def _start_of(rows: Sequence[tuple[list[str], int]], width: int) -> int:
-    """The first row that belongs to the table: it is as wide as most, or lacks the name of the first column."""
+    """The first row that belongs to the table: it is as wide as most, or lacks the name of the first column.
+
+    A row of three or more cells of which one is filled, at most, is a title that a program has made as wide as the table.
+    """
+    fuller = width > 2 and any(sum(map(bool, map(str.strip, row))) > 1 for row, _ in rows)
     for i, (row, _) in enumerate(rows[:-1]):
+        if fuller and len(row) == width and sum(map(bool, map(str.strip, row))) < 2:
+            continue
         if len(row) == width or (len(row) > width > 1 and not any(row[width:])):
             return i
         if len(row) == width - 1 and width > 2 and len(rows[i + 1][0]) == width:

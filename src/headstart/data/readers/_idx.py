@@ -11,6 +11,7 @@ import numpy as np
 
 from ..labels import idx_name
 from ..source import DataError
+from ._limits import unpacked
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP = b"\x1f\x8b"
@@ -45,6 +46,8 @@ def read_idx(path: str | Path) -> np.ndarray:
             room = on_disk * DEFLATE_LIMIT if isinstance(file, gzip.GzipFile) else on_disk - 4 - 4 * axes
             if claimed > room:
                 raise DataError(f"{path} is cut short: its header promises {claimed:,} bytes; copy it again")
+            if reason := unpacked(claimed, on_disk, str(path)):
+                raise DataError(reason)
             body = bytearray(claimed)  # writable, so that torch may share it
             view, got = memoryview(body), 0
             while got < claimed and (more := file.readinto(view[got:])):  # type: ignore[union-attr]

@@ -1,5 +1,6 @@
 """numpy's own files, never unpickled: an array in a .npy, samples and labels by their keys in a .npz."""
 
+import math
 from collections.abc import Callable, Mapping
 from io import BufferedIOBase
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from ..labels import beside_array
 from ..source import DataError, Source
 from ..sources.array import PICKLED, source_of
+from ._limits import claimed, unpacked
 
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype]]
 
@@ -82,9 +84,18 @@ def read_header(file: BufferedIOBase) -> tuple[tuple[int, ...], np.dtype]:
 def _load_key(archive: Any, key: str, path: Path, header: bool = False) -> Any:
     try:
         if not header:
+            info = archive.zip.getinfo(f"{key}.npy")
+            if reason := unpacked(info.file_size, info.compress_size, f"{path} [{key}]"):
+                raise DataError(reason)
             return archive[key]
         with archive.zip.open(key + ".npy") as file:
-            return read_header(file)
+            shape, dtype = read_header(file)
+        there = archive.zip.getinfo(key + ".npy").file_size
+        if reason := claimed(math.prod(shape), dtype.itemsize, there, "values"):
+            raise DataError(f"{path} [{key}] is damaged: {reason}")
+        return shape, dtype
+    except DataError:
+        raise
     except Exception as error:
         if "object" in str(error).lower():
             raise DataError(PICKLED.format(title=f"{path} [{key}]")) from error

@@ -1,14 +1,15 @@
 """Parquet and Arrow files whose cells are samples: pictures and sounds as Hugging Face's `datasets` packs them, and recordings
 as lists of numbers. Their other columns hold names and labels."""
 
+import json
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -46,10 +47,41 @@ class Cells(NamedTuple):
         return found | ({"series": "series"} if self.points else {})
 
 
+@runtime_checkable
+class _Schema(Protocol):
+    """A pyarrow.Schema, as far as it is used here."""
+
+    metadata: dict[bytes, bytes] | None
+
+    def __iter__(self) -> "Iterator[_Field]": ...
+
+
+@runtime_checkable
+class _Field(Protocol):
+    """A pyarrow.Field, as far as it is used here."""
+
+    name: str
+    type: object
+
+
+@runtime_checkable
+class _Batch(Protocol):
+    """A pyarrow.RecordBatch, as far as it is used here."""
+
+    num_rows: int
+
+
+@runtime_checkable
 class _Arrow(Protocol):
     """A pyarrow.Table, as far as it is used here."""
 
+    schema: _Schema
+    num_rows: int
+    num_columns: int
+
     def column(self, name: str) -> "_Chunks": ...
+    def select(self, names: list[str]) -> "_Arrow": ...
+    def to_batches(self) -> "list[_Batch]": ...
 
 
 class _Chunks(Protocol):
@@ -79,11 +111,11 @@ class Parts:
             self.read = lambda i, names: file.read_row_group(i, columns=names)
             self.schema = file.schema_arrow
         else:
-            pa = need("pyarrow", "tables", "reading .arrow")
-            mapped = pa.ipc.open_file(pa.memory_map(str(path)))
-            sizes = [mapped.get_batch(i).num_rows for i in range(mapped.num_record_batches)]
-            self.read = lambda i, names: pa.Table.from_batches([mapped.get_batch(i)]).select(names)
-            self.schema = mapped.schema
+            table, pa = arrow(path), need("pyarrow", "tables", "reading .arrow")
+            batches = table.to_batches()
+            sizes = [batch.num_rows for batch in batches]
+            self.read = lambda i, names: pa.Table.from_batches([batches[i]]).select(names)
+            self.schema = table.schema
         self.starts = np.cumsum([0, *sizes])
 
     def __len__(self) -> int:
@@ -101,6 +133,28 @@ class Parts:
             self.kept.move_to_end(key)
             column = self.kept[key]
         return column[row - int(self.starts[part])].as_py()
+
+
+def arrow(path: Path) -> _Arrow:
+    """The pyarrow.Table in an Arrow or Feather file, or a stream of batches as `datasets` saves it; its values stay on disk."""
+    pa = need("pyarrow", "tables", "reading .arrow")
+    with path.open("rb") as file:
+        stream = file.read(4) == b"\xff\xff\xff\xff"
+    if stream:
+        return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def class_names(schema: _Schema) -> dict[str, list[str]]:
+    """The names of the classes of columns that hold their numbers, as `datasets` writes them into the metadata."""
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        told = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            name: list(map(str, of["names"]))
+            for name, of in told.items()
+            if isinstance(of, dict) and of.get("_type") == "ClassLabel" and isinstance(of.get("names"), list)
+        }
+    return {}
 
 
 def cells_of(path: Path) -> Cells | None:

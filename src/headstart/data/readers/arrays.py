@@ -6,6 +6,7 @@ Numbers of HDF5 (netCDF 4) and Zarr are taken as their attributes say: scaled, a
 
 import io
 import math
+import os
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from ..source import DataError, Source
 from ..sources.array import ArraySource, Values, guess_kind, source_of
 from . import _idx as idx
 from ._cf import OnDisk, meant
+from ._limits import TIMES, unpacked
 from ._npz import Shapes, beside, headers, load_array, main_array, open_npz, read_header
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
@@ -91,7 +93,7 @@ def open(path: Path, kind: str | None = None) -> Source:
 def _labels_beside(path: Path) -> tuple[np.ndarray | None, str, str]:
     """The labels in a .npy beside this one (y_train.npy beside x_train.npy), its title, and a line about them."""
     near = {other.stem: other for other in sorted(path.parent.glob("*.npy"))[:NEAR]} | {path.stem: path}
-    shapes = {name: shape for name, other in near.items() if (shape := _shape(other))}
+    shapes = {name: shape for name, other in near.items() if (shape := _shape(other)) is not None}
     labels, why = beside_array(path.stem, shapes, lambda name: load_array(near[name], near[name]))
     return labels, path.stem, why
 
@@ -168,6 +170,8 @@ def _as_sample(values: np.ndarray, kind: str | None) -> Sample:
     if values.nbytes > LIMIT:
         raise DataError(f"is a sample of {values.nbytes / 2**30:.1f} GiB, and {LIMIT >> 30} are read at most: cut it")
     if values.dtype.kind in "US":
+        if values.size != 1:
+            raise DataError(f"holds strings of shape {list(values.shape)}: save texts along one axis, [n]")
         return str(values.reshape(-1)[0])
     if kind == "image":
         return ArraySource(values[None], "image")[0]
@@ -179,12 +183,19 @@ def _as_sample(values: np.ndarray, kind: str | None) -> Sample:
     return np.array(values)
 
 
+class _Id(Protocol):
+    """What HDF5 itself says about an array."""
+
+    def get_storage_size(self) -> int: ...
+
+
 @runtime_checkable
 class _HDF5Array(Protocol):
     """What only h5py's arrays have."""
 
     external: object  # files elsewhere that hold its values
     is_virtual: bool
+    id: "_Id"
 
     def asstr(self) -> OnDisk: ...
 
@@ -264,11 +275,34 @@ def _stored(store: Store, path: Path, kind: str | None) -> Source:
     shapes = _inside(store)
     chosen = main_array(shapes, str(path))
     shape, dtype = shapes[chosen]
-    labels, why = beside(chosen, shapes, lambda key: _whole(arrays[key], shapes[key][1]))
+
+    def real(key: str) -> OnDisk:
+        size = math.prod(shapes[key][0]) * shapes[key][1].itemsize
+        if reason := unpacked(size, _kept(arrays[key], path / key, size // TIMES), key or "it"):
+            raise DataError(f"{path} cannot be read: {reason}")
+        return arrays[key]
+
+    real(chosen)
+    labels, why = beside(chosen, shapes, lambda key: _whole(real(key), shapes[key][1]))
     why = "; ".join(filter(None, (meant(arrays[chosen]).said, why)))
     title = path.stem + (f"/{chosen}" if chosen and len(arrays) > 1 else "")
     values: Values = _whole(arrays[chosen], dtype) if dtype.kind in "US" else _Stored(arrays[chosen], title, shape)
     return source_of(values, kind, labels, title, why)
+
+
+def _kept(array: OnDisk, folder: Path, enough: int) -> int:
+    """Bytes that an array takes on disk; of a Zarr array no more are counted than are enough."""
+    if isinstance(array, _HDF5Array):
+        return array.id.get_storage_size()
+    found, folders = 0, [folder]
+    while folders and found < enough:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                elif (found := found + entry.stat().st_size) >= enough:
+                    break
+    return found
 
 
 def _inside(store: Store) -> Shapes:
@@ -329,10 +363,13 @@ def _dict(path: Path) -> dict[str, Sample]:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(info.file_size for info in archive.infolist())
+            packed = sum(info.compress_size for info in archive.infolist())
     except zipfile.BadZipFile as error:
         raise DataError(f"is damaged ({error})") from error
     if size > LIMIT:
         raise DataError(f"unpacks to {size / 2**30:.1f} GiB, and {LIMIT >> 30} are read at most")
+    if reason := unpacked(size, packed, str(path)):
+        raise DataError(reason)
     with path.open("rb") as file, load_array(file, path) as archive:
         shapes = headers(archive, path)
         if _kind_by_keys(shapes) is None:

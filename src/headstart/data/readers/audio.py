@@ -6,7 +6,7 @@ Long recordings are read stretch by stretch; of one that is asked for whole at m
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from ... import extras
 from ...errors import Unreadable
 from ...forms import Sample
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf")
+SUFFIXES = (".wav", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf")
 EXTRA = "audio"
+ALONE = True
 VALUES = 1 << 26
 CHANNELS = 64
 
@@ -35,9 +36,11 @@ def kind(start: bytes, path: Path) -> str | None:
     """ "audio" for what begins like a sound file; an Ogg file with pictures in it is none."""
     if start[:4] in (b"RIFF", b"RIFX", b"RF64") and start[8:12] == b"WAVE":
         return "audio"
+    if start[:4] == b"riff" and start[24:28] == b"wave":  # Wave64: names of 16 bytes
+        return "audio"
     if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
         return "audio"
-    if start[:4] in (b"fLaC", b".snd", b"caff"):
+    if start[:4] in (b"fLaC", b".snd", b"dns.", b"caff"):
         return "audio"
     if start[:4] == b"OggS":
         codec = start[28:37]  # behind the head of the first page, which carries one packet
@@ -77,7 +80,11 @@ def _opened(path: Path) -> Iterator[_Sound]:
     """A sound file; whatever is wrong with it in words."""
     soundfile = extras.need("soundfile", EXTRA, f"reading {path.suffix or path.name}")
     try:
-        _whole(path)
+        with path.open("rb") as file:
+            start = file.read(4096)
+        if path.suffix.lower() == ".au" and kind(start, path) is None:  # libsndfile takes any bytes under it for sound
+            raise Unreadable("", "the file is empty" if not start else "its content is no sound")
+        _whole(start, path.stat().st_size)
         with soundfile.SoundFile(str(path)) as file:
             rate, channels = int(file.samplerate), int(file.channels)
             if not 1 <= channels <= CHANNELS or rate < 1:
@@ -87,13 +94,15 @@ def _opened(path: Path) -> Iterator[_Sound]:
         raise Unreadable("", f"the sound is broken ({error})") from error
 
 
-def _whole(path: Path) -> None:
-    """Unreadable for a WAV of which more than half is missing: its head says how long it was."""
-    with path.open("rb") as file:
-        start = file.read(12)
-    if start[:4] != b"RIFF" or start[8:12] != b"WAVE":
+def _whole(start: bytes, there: int) -> None:
+    """Unreadable for a WAV, AIFF or AU of which more than half is missing: its head says how long it was."""
+    order: Literal["little", "big"] = "little" if start[:4] in (b"RIFF", b"dns.") else "big"
+    if start[:4] in (b"RIFF", b"RIFX", b"FORM"):
+        told = int.from_bytes(start[4:8], order) + 8
+    elif start[:4] in (b".snd", b"dns."):
+        told = int.from_bytes(start[4:8], order) + int.from_bytes(start[8:12], order)
+    else:
         return
-    told, there = int.from_bytes(start[4:8], "little") + 8, path.stat().st_size
     if 44 < told < 2**32 - 2**16 and 2 * there < told:  # a program that cannot go back writes 0 or the greatest number
         raise Unreadable("", f"the file is cut short: it should have {told:,} bytes, and {there:,} are there")
 

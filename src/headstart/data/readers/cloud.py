@@ -1,9 +1,10 @@
 """Clouds of points from scanners: PCD, LAS and LAZ, text with a point in a line, and KITTI's .bin.
 
 Points with NaN (no return) are left out. PCD: normals, intensity and colour follow x y z where there are such fields. LAS:
-shifted so that the least x, y, z are 0; intensity and colour as shares of their range; of more than 2 million points every
+shifted so that the least x, y, z are 0; points that are marked as withheld are left out; intensity and colour as shares of
+their range, which of colours is 255 where none is above; of more than 2 million points every
 second, third, ... is read. Text: 3 to 12 numbers in a line. KITTI: x y z and reflectance. Files of up to 2 GiB (text: 256
-MiB) are read. Axes are left as the file has them.
+MiB) are read. Axes are left as the file has them; only what is very far from 0 is shifted (`mesh.finite`).
 """
 
 import re
@@ -14,11 +15,14 @@ from jaxtyping import Float
 
 from ...errors import Mistake, Unreadable
 from ...extras import need
+from ._limits import claimed, unpacked
 from .mesh import content, finite
 
 SUFFIXES = (".pcd", ".las", ".laz", ".xyz", ".pts", ".bin")
 EXTRA = "points"
+ALONE = True
 BYTES, TEXT, INFLATED, POINTS, KEPT = 2 << 30, 256 << 20, 64 << 20, 20_000_000, 2_000_000
+LAS = 375  # bytes of the longest header
 PCD = re.compile(rb"(\s*#[^\n]*\n)*\s*(VERSION|FIELDS)\s")
 
 
@@ -91,10 +95,11 @@ def _numbers(data: bytes, cut: bool) -> np.ndarray | None:
     """[n, 3..12] numbers of text with equally long lines; the first may count them; or None. cut: the last line is not whole."""
     if b"\0" in data[:4096]:
         return None
-    lines = [line for line in data.replace(b",", b" ").replace(b";", b" ").splitlines() if line[:1] not in (b"#", b"/")]
+    data = data.replace(b",", b"." if b";" in data else b" ").replace(b";", b" ")
+    lines = [line for line in data.splitlines() if line[:1] not in (b"#", b"/")]
     lines = [line for line in (lines[:-1] if cut else lines) if line.strip()]
-    if lines and len(lines[0].split()) == 1:
-        lines = lines[1:]
+    if lines and (len(lines[0].split()) == 1 or lines[0].split()[0].lower() in (b"x", b'"x"')):
+        lines = lines[1:]  # how many there are, or the names of the columns
     if not lines or len(lines) > POINTS:
         return None
     width = len(lines[0].split())
@@ -111,15 +116,27 @@ def _las(path: Path) -> np.ndarray:
     laspy = need("laspy", "points", f"reading {path.suffix}")
     if path.suffix.lower() == ".laz":
         need("lazrs", "points", "reading .laz")
-    parts = []
+    parts, size = [], path.stat().st_size
+    with path.open("rb") as head:
+        _check_records(head.read(LAS), size)
     with laspy.open(path) as file:
         count = file.header.point_count
         if not 0 < count <= 10 * POINTS:
             raise Unreadable("", f"the file says it has {count:,} points")
         step = -(-count // KEPT)
-        size = path.stat().st_size  # what is read at once stays below what the file could hold
+        each = file.header.point_format.size
+        if file.header.are_points_compressed:
+            reason = unpacked(count * each, size)
+        else:
+            there = max(0, size - file.header.offset_to_point_data)
+            reason = claimed(count, each, there, "points") if count * each > 2 * there else ""  # half may be cut off
+        if reason:
+            raise Unreadable("", reason)
+        # what is read at once stays below what the file could hold
         for chunk in file.chunk_iterator(max(1_000, min(1_000_000, size))):
             names = set(chunk.point_format.dimension_names)
+            if (withheld := np.asarray(chunk["withheld"])).any():
+                chunk = chunk[withheld == 0]
             columns = [np.asarray(c)[::step] for c in (chunk.x, chunk.y, chunk.z)]
             columns += [
                 np.asarray(chunk[n])[::step] / 65_535 for n in ("intensity", "red", "green", "blue") if n in names
@@ -128,8 +145,22 @@ def _las(path: Path) -> np.ndarray:
             if sum(map(len, parts)) > 2 * KEPT:
                 break
     points = np.concatenate(parts)
+    if not len(points):
+        raise Unreadable("", "all its points are withheld")
     points[:, :3] -= points[:, :3].min(0)
+    if points.shape[1] > 4 and points[:, 4:].max() <= 255 / 65_535:
+        points[:, 4:] *= 65_535 / 255  # colours of 8 bits, as many programs write them
     return points
+
+
+def _check_records(head: bytes, size: int) -> None:
+    """Unreadable where the header of a LAS says there are more records beside the points than fit: each is looked for."""
+    own, points, records = (int.from_bytes(head[a:b], "little") for a, b in ((94, 96), (96, 100), (100, 104)))
+    begin, later = int.from_bytes(head[235:243], "little"), int.from_bytes(head[243:247], "little")
+    later = later if head[24:26] == b"\1\4" else 0  # version 1.4 has records behind the points, too
+    reason = claimed(records, 54, min(size, points) - own, "records") or claimed(later, 60, size - begin, "records")
+    if reason:
+        raise Unreadable("", reason)
 
 
 def _pcd(data: bytes) -> np.ndarray:
@@ -198,10 +229,8 @@ def inflate(data: bytes, size: int) -> bytes:
         if start < 0:
             raise ValueError("it refers to what is before its beginning")
         length += 2
-        while length > 0:  # a copy may overlap itself
-            piece = out[start : start + length]
-            out += piece
-            start, length = start + len(piece), length - len(piece)
+        piece = out[start : start + length]
+        out += (piece * -(-length // len(piece)))[:length]  # a copy may overlap itself: then it repeats
     if len(out) != size:
         raise ValueError(f"it unpacks to {len(out):,} bytes, not {size:,}")
     return bytes(out)

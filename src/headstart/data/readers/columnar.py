@@ -2,8 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,27 @@ import numpy as np
 from ...extras import need
 from ...forms import Cell
 from ..cells import WORDS, Column
+from ..numbers import EXACT
 from ..source import DataError, Source
 from ..sources.events import event_columns, opened
 from ..sources.table import CELLS, COLUMNS, Columns, Table, unique
-from ._packed import cells_of, open_cells
+from ._limits import unpacked
+from ._packed import arrow, cells_of, class_names, open_cells
 
 SUFFIXES = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
 EXTRA = "tables"
 AT_ONCE = 50_000_000  # cells; larger Parquet files are read by row groups
 GROUPS = 4  # row groups that are kept
 MOST = 2**31  # rows
-PARQUET, ARROW = b"PAR1", b"ARROW1"
+CELL = 8  # bytes of a cell in memory, at least
+PARQUET, ARROW, STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"  # a stream is what `datasets` saves
 
 
 def kind(start: bytes, path: Path) -> str | None:
     """ "events" if the columns are those of a list of events, what its cells hold if these are samples (pictures, sounds, lists
     of numbers), "pair" if they hold several; else "table". None for other files."""
-    if not start.startswith((PARQUET, ARROW)):
+    stream = start.startswith(STREAM) and path.name.lower().endswith(SUFFIXES)
+    if not stream and not start.startswith((PARQUET, ARROW)):
         return None
     if (cells := cells_of(path)) is not None:
         return next(iter(cells.kinds.values())) if len(cells.kinds) == 1 else "pair"
@@ -57,9 +61,7 @@ def _one(path: Path, name: str) -> Column:
         if file.read(4) == PARQUET:
             table = need("pyarrow.parquet", EXTRA, "reading .parquet").read_table(path, columns=[name])
         else:
-            from pyarrow import feather
-
-            table = feather.read_table(path, columns=[name], memory_map=True)
+            table = arrow(path).select([name])
         return _columns(path.stem, table).column(name)
 
 
@@ -81,14 +83,21 @@ def load(path: Path) -> Table:
                 return RowGroups(path, opened_file)
             table = opened_file.read()
         else:
-            need("pyarrow", EXTRA, "reading .arrow")
-            from pyarrow import feather
-
-            table = feather.read_table(path, memory_map=True)
+            table = arrow(path)
             _check(path, table.num_rows, table.num_columns)
             if table.num_rows * table.num_columns > CELLS:
                 raise DataError(f"{path} holds more than {CELLS:,} cells: save it as Parquet")
         return _columns(path.stem, table)
+
+
+def words(path: Path, rows: int) -> str:
+    """What the texts in the first rows of a Parquet file say, a line each; nothing of one that cannot be read."""
+    with suppress(Exception):  # broken, or without pyarrow: `load` says it in words
+        parquet = need("pyarrow.parquet", EXTRA, "reading .parquet")
+        with parquet.ParquetFile(path) as file:
+            table = next(file.iter_batches(rows), None)
+            return "\n".join(w for c in (table or ()) for w in c.to_pylist() if isinstance(w, str))
+    return ""
 
 
 class RowGroups:
@@ -135,6 +144,7 @@ class RowGroups:
 def _columns(title: str, table: Any) -> Columns:
     import pyarrow as pa
 
+    classes = class_names(table.schema)
     table.validate(full=True)  # or broken offsets would be followed out of the file
     for _ in range(4):
         if any(pa.types.is_struct(f.type) for f in table.schema):
@@ -142,6 +152,8 @@ def _columns(title: str, table: Any) -> Columns:
     columns, left_out = [], []
     for i, name in enumerate(table.column_names):
         column = _column(name or f"column {i + 1}", table.column(i))
+        if column is not None and name in classes and column.form == "whole":
+            column = _named(column, classes[name])
         if column is None:
             left_out.append(name)
         else:
@@ -151,6 +163,13 @@ def _columns(title: str, table: Any) -> Columns:
     if left_out and not columns:
         raise DataError(f"{title} holds only lists or bytes: a table has columns of numbers, texts or dates")
     return Columns(title, columns, left_out=tuple(left_out))
+
+
+def _named(column: Column, names: Sequence[str]) -> Column:
+    """Numbers of classes as their names; others, such as -1, are missing."""
+    values = column.values
+    known = (values >= 0) & (values < len(names))  # NaN is neither
+    return Column(column.name, "text", np.where(known, values, -1).astype(np.int32), list(names))
 
 
 def _column(name: str, values: Any) -> Column | None:
@@ -164,7 +183,11 @@ def _column(name: str, values: Any) -> Column | None:
     if t.is_boolean(kind_):
         return Column(name, "truth", _floats(values.cast(pa.uint8())))
     if t.is_integer(kind_):
-        return Column(name, "whole", _floats(values))
+        found = _floats(values)
+        if not (np.abs(found) >= EXACT).any():
+            return Column(name, "whole", found)
+        values = values.cast(pa.string())  # names: a float would round them
+        kind_ = values.type
     if t.is_floating(kind_) or t.is_decimal(kind_):
         found = _floats(values.cast(pa.float64(), safe=False))
         return Column(name, "number", np.where(np.isinf(found), np.nan, found))
@@ -176,9 +199,9 @@ def _column(name: str, values: Any) -> Column | None:
     if t.is_duration(kind_):
         per = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind_.unit]
         return Column(name, "number", _floats(values.cast(pa.int64())) / per)
-    if t.is_time(kind_):
-        values = values.cast(pa.string())
-        kind_ = values.type
+    if t.is_time(kind_):  # of no day
+        per = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind_.unit]
+        return Column(name, "clock", _floats(values.cast(pa.int32() if t.is_time32(kind_) else pa.int64())) / per)
     if t.is_null(kind_):
         return Column(name, "text", np.full(len(values), -1, np.int32))
     if not (t.is_string(kind_) or t.is_large_string(kind_)):
@@ -202,10 +225,7 @@ def _schema(path: Path) -> Any:
     with path.open("rb") as file:
         if file.read(4) == PARQUET:
             return need("pyarrow.parquet", EXTRA, "reading .parquet").read_schema(path)
-    with need("pyarrow", EXTRA, "reading .arrow").memory_map(str(path)) as mapped:
-        from pyarrow import ipc
-
-        return ipc.open_file(mapped).schema
+    return arrow(path).schema
 
 
 def _check(path: Path, rows: int, width: int) -> None:
@@ -213,6 +233,8 @@ def _check(path: Path, rows: int, width: int) -> None:
         raise DataError(
             f"{path} says it has {rows:,} rows of {width:,} columns: a table has some, and at most {COLUMNS:,} columns"
         )
+    if reason := unpacked(CELL * rows * width, path.stat().st_size, str(path)):
+        raise DataError(reason)
 
 
 @contextmanager

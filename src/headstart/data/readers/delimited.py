@@ -15,7 +15,8 @@ from ..encoding import beginning, blocks, encoding_of, said
 from ..source import DataError, Source
 from ..sources.events import event_columns, opened
 from ..sources.table import CELLS, COLUMNS, Columns, unique
-from ._header import NUMBERS, Form, cut, form_of
+from ._header import NUMBERS, SPACES, Form, cut, for_csv, form_of
+from ._limits import unpacked
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".csv.gz", ".tsv.gz")
 FILE, INFLATED = 2**33, 2**31  # bytes of a file; characters that a compressed one may hold
@@ -43,7 +44,8 @@ def kind(start: bytes, path: Path) -> str | None:
     if not called:
         rows = cut(lines[form.skip :], form.separator, form.quote)
         widths = {len(row) for row, _ in rows if row} | {len(form.names)}
-        steady = len(rows) + bool(form.said) >= 5 and len(widths) == 1 and max(widths) >= 2 and form.separator != "|"
+        steady = len(rows) + bool(form.said) >= 5 and len(widths) == 1 and max(widths) >= 2
+        steady &= form.separator not in ("|", SPACES)
         if not steady or not any(infer(c).form in NUMBERS for c in zip(*(row for row, _ in rows if row), strict=False)):
             return None
         if text.lstrip()[:1] in "{[<":
@@ -59,18 +61,24 @@ def open(path: Path, label: str | None = None, kind: str | None = None) -> Sourc
     return opened(load(path), label, kind)
 
 
-def load(path: Path) -> Columns:
+def load(path: Path, rows: int | None = None) -> Columns:
     """The table in a file of at most 8 GiB, 2 GiB unpacked, 4,096 columns, 200 million cells, and a million characters a line.
 
     Lines of another number of cells than most are left out and listed. Types are judged by all rows: a column that turns out to
     hold something else is read again, and a cell that does not fit is kept as text. Without a line of names the columns are
     "column 1", ...; a first column that has no name and only counts the rows is left out. Lines of comments, of units and Excel's
-    "sep=;" are no rows. What was guessed is said by the table's `remarks`.
+    "sep=;" are no rows. What was guessed is said by the table's `remarks`. rows: only so many from the top.
     """
     path = Path(path)
     with _in_words(path):
-        encoding = _encoding(path)
-        return _fill(path, encoding, _form(path, encoding))
+        encoding = _encoding(path) if rows is None else _encoding_at_top(path)
+        return _fill(path, encoding, _form(path, encoding), rows)
+
+
+def first_line(path: Path) -> bytes:
+    """Its first line, as it is."""
+    with _in_words(path), _bytes(path) as file:
+        return file.readline(LINE)
 
 
 def texts(path: Path) -> tuple[dict[str, list[object]], str]:
@@ -92,6 +100,9 @@ def _in_words(path: Path) -> Iterator[None]:
     try:
         if path.stat().st_size > FILE:
             raise DataError(f"{path} is larger than {FILE >> 30} GiB: divide it, or save it as Parquet")
+        with path.open("rb") as file:
+            if "\0" in _start(file.read(4096)):
+                raise DataError(f"{path} is no table: its text holds zeros")
         yield
     except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) else None
@@ -100,23 +111,27 @@ def _in_words(path: Path) -> Iterator[None]:
         raise DataError(f"{path} is no table ({error}): save it again as UTF-8 with commas") from error
 
 
-def _fill(path: Path, encoding: str, form: Form) -> Columns:
+def _fill(path: Path, encoding: str, form: Form, most: int | None) -> Columns:
     usual = {";": ",", "\t": ""}.get(form.separator, ".")
     growing = [Growing(name, Reading("text"), habits=Habits(usual=usual)) for name in form.names]
-    rows = _read(path, encoding, form, growing, list(range(len(growing))), usual)
+    rows = _read(path, encoding, form, growing, list(range(len(growing))), usual, most)
     while stale := [i for i, column in enumerate(growing) if column.stale]:
         for i in stale:
             growing[i] = growing[i].again()
-        _read(path, encoding, form, growing, stale, usual)
+        _read(path, encoding, form, growing, stale, usual, most)
     remarks = [said(encoding), *form.remarks, *_of_columns(growing)]
-    columns = _named([column.done() for column in growing])
-    return Columns(_title(path), columns, rows.bad, rows.bad_lines, remark=", ".join(filter(None, remarks)))
+    every = [column.done() for column in growing]
+    columns = _named(every)
+    units = {c.name: unit for c, unit in zip(every, form.units, strict=False) if unit}
+    return Columns(_title(path), columns, rows.bad, rows.bad_lines, (), ", ".join(filter(None, remarks)), units)
 
 
-def _read(path: Path, encoding: str, form: Form, growing: list[Growing], which: list[int], usual: str) -> "_Rows":
+def _read(
+    path: Path, encoding: str, form: Form, growing: list[Growing], which: list[int], usual: str, most: int | None
+) -> "_Rows":
     """Read the file from its top, and some of its columns; those that turn out to be something else are stale."""
     rows = _Rows(path, encoding, form)
-    chunks, every = iter(rows), len(which) == len(growing)
+    chunks, every = itertools.islice(rows, most), len(which) == len(growing)
     habits = growing[0].habits or Habits(usual=usual)
     begun = not all(growing[i].reading.form == "text" and not growing[i].exact and not growing[i].first for i in which)
     while chunk := list(itertools.islice(chunks, CHUNK)):
@@ -173,7 +188,8 @@ class _Rows:
         path, width, total, again = self.path, len(self.form.names), 0, self.form.said
         with _text(path, self.encoding) as file:
             lines = itertools.islice(_lines(file, path), self.form.skip, None)
-            reader = csv.reader(lines, delimiter=self.form.separator, quotechar=self.form.quote, skipinitialspace=True)
+            plain, mark = for_csv(lines, self.form.separator)
+            reader = csv.reader(plain, delimiter=mark, quotechar=self.form.quote, skipinitialspace=True)
             while True:
                 try:
                     row = next(reader)
@@ -192,6 +208,8 @@ class _Rows:
                         self.bad_lines += 1
                         self.bad += [(reader.line_num + self.form.skip, reason)] * (len(self.bad) < BAD)
                         continue
+                if width > 1 and not any(map(str.strip, row)):
+                    continue  # separators alone
                 total += 1
                 if total * width > CELLS:
                     raise DataError(f"{path} holds more than {CELLS:,} cells: divide it, or save it as Parquet")
@@ -234,23 +252,38 @@ def _encoding(path: Path) -> str:
         return encoding_of(_bounded(blocks(file), path))
 
 
+def _encoding_at_top(path: Path) -> str:
+    """The same, by the whole lines of the first mebibyte."""
+    with _bytes(path) as file:
+        start = next(blocks(file), b"")
+    return encoding_of([start[: start.rfind(b"\n") + 1] or start])
+
+
 def _bounded(parts: Iterable[bytes], path: Path) -> Iterator[bytes]:
     total = 0
     for block in parts:
         total += len(block)
-        if total > INFLATED and path.suffix.lower() == ".gz":
+        if total > INFLATED and _zipped(path):
             raise DataError(f"{path} unpacks to more than {INFLATED >> 30} GiB: divide it")
+        if reason := unpacked(total, path.stat().st_size, str(path)):
+            raise DataError(reason)
         yield block
 
 
+def _zipped(path: Path) -> bool:
+    """Whether a file is gzipped, whatever it is called."""
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
 def _bytes(path: Path) -> BufferedReader | gzip.GzipFile:
-    if path.suffix.lower() == ".gz":
+    if _zipped(path):
         return gzip.open(path, "rb")
     return path.open("rb")
 
 
 def _text(path: Path, encoding: str) -> TextIOWrapper:
-    if path.suffix.lower() == ".gz":
+    if _zipped(path):
         return gzip.open(path, "rt", encoding=encoding, errors="replace", newline="")
     return path.open(encoding=encoding, errors="replace", newline="")
 

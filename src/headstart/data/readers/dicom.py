@@ -19,6 +19,7 @@ from ._quiet import quiet
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
 EXTRA = "medical"
+ALONE = True
 MOST = 2**27  # pixels in a file
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MOST_BYTES = 2**30

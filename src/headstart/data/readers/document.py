@@ -24,6 +24,7 @@ WORDS = 20_000  # words of a page
 PAGES = 10_000
 LETTERS = 1_000  # characters of a word
 DEEPEST = 200  # elements in each other
+STRAY = 100_000  # signs that begin no tag
 _TAG = re.compile(
     r"""<(/?)([A-Za-z][^\s/<>]*+)((?:[^<>"']|"[^"<]*+"|'[^'<]*+')*+)>"""
 )  # "+": linear in the text's length
@@ -117,7 +118,7 @@ def _hocr(data: bytes) -> list[_Page]:
     """
     text = data.decode("utf-8", errors="replace")
     walk = _Hocr()
-    at = 0
+    at = stray = 0
     while (begin := text.find("<", at)) >= 0:
         walk.data(text[at:begin])
         tag = _TAG.match(text, begin)
@@ -136,7 +137,9 @@ def _hocr(data: bytes) -> list[_Page]:
             at = end + 3
         else:
             walk.data("<")
-            at = begin + 1
+            at, stray = begin + 1, stray + 1
+            if stray > STRAY:
+                raise Unreadable("", f"more than {STRAY:,} of its tags do not end: it is no hOCR")
     return walk.pages
 
 

@@ -14,7 +14,9 @@ from ...forms import Sample
 
 SUFFIXES = (".edf", ".bdf", ".rec")
 EXTRA = "signals"
+ALONE = True
 LARGEST = 2**28  # values of a file
+MICROVOLTS = {"V": 1e6, "mV": 1e3, "nV": 1e-3}  # all else is as it is
 TOO_LONG = f"it holds more than {LARGEST:,} values at one rate: cut it into shorter recordings"
 
 
@@ -30,7 +32,7 @@ def read(path: Path) -> dict[str, Sample]:
     """{"values": [C, L] float32, "channels": names, "rate": Hz}. Annotations and gaps between records (EDF+D) are not read.
 
     All signals are brought to the highest rate there is, so that nothing is lost (`data.rate` asks for less), and cut to the
-    shortest. At most 2^28 values.
+    shortest. Voltages are in microvolts, whatever unit a file is in; all else is in its own. At most 2^28 values.
     """
     edfio = need("edfio", EXTRA, f"reading {path.suffix or 'EDF'}")
     try:
@@ -51,7 +53,8 @@ def read(path: Path) -> dict[str, Sample]:
             rate = max(rates)
             if sum(s.digital.size * rate / r for s, r in zip(signals, rates, strict=True)) > LARGEST:
                 raise Unreadable("", TOO_LONG)
-            values = [_raised(s.data[None], r, rate)[0] for s, r in zip(signals, rates, strict=True)]
+            units = [MICROVOLTS.get(str(s.physical_dimension).strip(), 1.0) for s in signals]
+            values = [_raised(s.data[None] * u, r, rate)[0] for s, r, u in zip(signals, rates, units, strict=True)]
             names = [str(s.label) for s in signals]
     except (Unreadable, OSError):
         raise
@@ -65,9 +68,21 @@ def read(path: Path) -> dict[str, Sample]:
     return {"values": np.stack([v[:shortest] for v in values]), "channels": names, "rate": rate}
 
 
+def said(path: Path) -> str:
+    """In a few words, what is done about the numbers of a file."""
+    with path.open("rb") as file:
+        start = file.read(256)
+        count = int(start[252:256]) if kind(start, path) else 0
+        file.seek(256 + count * (16 + 80))
+        units = {file.read(8).decode("latin-1").strip() for _ in range(count)}
+    return f"{' and '.join(sorted(units & MICROVOLTS.keys()))} brought to uV" if units & MICROVOLTS.keys() else ""
+
+
 def _raised(values: np.ndarray, rate: float, wanted: float) -> np.ndarray:
     """[C, L] at a higher rate; one over a thousand times as high is come to in two steps (a marker a minute beside an EEG)."""
     from ...tokenizers.rates import to_rate  # here, because it waits for torch
 
+    if values.shape[1] == 1:  # which no filter can take
+        return np.repeat(values, round(wanted / rate), 1).astype(np.float32)
     between = max(rate, wanted / 1000)
     return to_rate(to_rate(values, rate, between, LARGEST), between, wanted, LARGEST)

@@ -24,7 +24,7 @@ def kind(start: bytes, path: Path) -> str | None:
     """Protein, or text for nucleotides, of a file that begins with a header and letters, or with an entry of a flat file."""
     if re.match(rb"ID   \S+ .*\b(AA|BP)\.\s*?\n", start):
         return "protein" if b" AA." in start.partition(b"\n")[0] else "text"
-    lines = start.replace(b"\r", b"").split(b"\n")
+    lines = start.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     lines = [line for line in lines[:-1] or lines if not line.startswith(b";")]
     first = list(takewhile(_no_header, lines[1:]))
     letters = b"".join(first)

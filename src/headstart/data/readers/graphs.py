@@ -28,6 +28,7 @@ VALUES = 512  # a label of nodes or edges that takes more is read as a number
 ENOUGH = 5  # lines that a .txt must have to be taken for edges
 PAIR = re.compile(r"\s*[0-9]+[ \t]+[0-9]+\s*")
 EDGE = re.compile(r"\s*([^\s,;]+)(?:\s*[,;]\s*|\s+)([^\s,;]+)((?:(?:\s*[,;]\s*|\s+)[-+0-9.eE]+)*)\s*")
+CONTROL = re.compile(r"[\0-\x08\x0e-\x1f]")  # no text has these
 PARTS = (
     "A",
     "graph_indicator",
@@ -44,6 +45,8 @@ def kind(start: bytes, path: Path) -> str | None:
     if _tu_part(path):
         return "graph"
     text = start.decode("utf-8", errors="replace")
+    if CONTROL.search(text):
+        return None
     lines = text.split("\n")[: None if len(start) < 4096 else -1]
     lines = [line for line in lines if line.strip() and line.lstrip()[0] not in "#%"]
     if path.suffix.lower() in OWN:
@@ -254,7 +257,7 @@ def _edge_list(path: Path) -> Pile:
         for i, line in enumerate(file, 1):
             if not line.strip() or line.lstrip()[0] in "#%":
                 continue
-            found = EDGE.fullmatch(line[:1000])
+            found = None if CONTROL.search(line[:1000]) else EDGE.fullmatch(line[:1000])
             if not found:
                 raise DataError(
                     f"{path}, line {i}, is no edge (two names, then perhaps numbers): {line.strip()[:40]!r}"

@@ -5,7 +5,7 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from ...errors import Unreadable
+from ...errors import Mistake, Unreadable
 from ..sources.array import holed
 from . import tiff
+from ._limits import instead_of
 
 IMAGES = (
     ".png .apng .jpg .jpeg .jpe .jfif .mpo .bmp .dib .gif .tif .tiff .webp .avif .avifs .ppm .pgm .pbm .pnm "
@@ -28,25 +29,28 @@ OTHERS = (
 )
 SUFFIXES, OTHER_SUFFIXES = tuple(IMAGES.split()), frozenset(OTHERS.split())
 MAGIC = (
-    *(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"qoif"),
+    *(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", *tiff.SIGNATURES, b"qoif"),
     *(b"\0\0\0\x0cjP  ", b"\xffO\xffQ"),  # the two forms of JPEG 2000
 )
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")  # brands of what phones store
 EXTRA = "heic"
+ALONE = True
 PLAIN = {"1": "L", "P": "RGB", "La": "LA", "PA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "HSV": "RGB"}
 ORIENTATION = 274
 GREY16 = ("I;16", "I;16L", "I;16B", "I;16N")
+Tile = tuple[str, tuple[int, int, int, int] | None, int, tuple[object, ...] | str | None]  # as Pillow has it
 _QUIET = ("ignore", None, Warning, re.compile(r"PIL(\.|$)"), 0)
 
 
 def read_image(path: str | Path, area: int | None = None) -> np.ndarray:
-    """The picture in a file as [C, H, W]: uint8 with 1 or 3 channels, or one channel of uint16 or float32.
+    """The picture in a file as [C, H, W]: uint8 or uint16 with 1 or 3 channels, or one channel of float32.
 
     EXIF orientation is applied, transparency laid on white, palettes and other colour spaces become RGB, and
     of an animation the first frame is taken. With `area` a large picture comes already reduced, averaging
     whole squares of pixels, but not below twice the sides that `resize` to that area needs: on openclipart
     this is three times as fast. Of a TIFF, "no data" and what lies outside its mask is missing (`holed`), scale and
-    offset are applied, and what says that 0 is white is turned.
+    offset are applied, and what says that 0 is white is turned. Colours of 16 bits stay so (of a PNG with imagecodecs, of a TIFF
+    with tifffile, else their upper 8 bits).
     """
     where = str(path)
     # asked at every call: catch_warnings elsewhere undoes it, and in here would not be safe among threads
@@ -55,23 +59,33 @@ def read_image(path: str | Path, area: int | None = None) -> np.ndarray:
     try:
         _heic_too()
         with Image.open(path) as image:
+            if image.format == "TIFF":
+                image.seek(_whole(image))
             reduction = 1 if area is None else _reduction(image.width, image.height, area)
             if reduction > 1 and image.format == "JPEG":
                 image.draft(None, (image.width // reduction, image.height // reduction))
             image.info["turn"] = (
                 image.getexif().get(ORIENTATION) if image.format == "TIFF" else None
             )  # lost as it is loaded
+            if image.format == "TIFF" and (image.info["turn"] or 0) > 4:
+                image.filename = ""  # or Pillow maps it into memory by the sides that it has once it is turned
+            tiles = list(image.tile)
             image.load()
             meant, gone = _meant(image, path)
             whole = area is None or gone is not None or meant != tiff.Meant()
-            values = _values(image, 1 if whole else _reduction(image.width, image.height, area or 1))
+            values = _deep_colours(image, tiles, path)
+            if values is None:
+                values = _values(image, 1 if whole else _reduction(image.width, image.height, area or 1))
             holes = None if gone is None and not meant.missing else _holes(image, values.shape, meant, gone, path)
             if meant.white and image.mode in GREY16:
                 values = 65_535 - values  # Pillow turns those of 8 bits alone
             values = meant.scaled(values)
     except UnidentifiedImageError as error:
+        if (bands := _other_tiff(path)) is not None:
+            return bands
         empty = os.path.exists(path) and os.path.getsize(path) == 0
-        raise Unreadable(where, "the file is empty" if empty else "its content is no image format") from error
+        reason = "the file is empty" if empty else instead_of(Path(path)) or "its content is no image format"
+        raise Unreadable(where, reason) from error
     except Image.DecompressionBombError as error:
         raise Unreadable(where, f"the image is too large to be decoded safely ({error})") from error
     except MemoryError as error:
@@ -86,6 +100,74 @@ def read_image(path: str | Path, area: int | None = None) -> np.ndarray:
     return values if holes is None else holed(values, holes)
 
 
+def _deep_colours(image: Image.Image, tiles: Sequence[Tile], path: str | Path) -> np.ndarray | None:
+    """uint16 [C, H, W] of a picture of 16 bits in colour, or with transparency, of which Pillow keeps the upper 8; else None."""
+    begin, how = tiles[0][2:4] if tiles else (0, "")
+    if image.mode not in ("RGB", "RGBA", "LA"):
+        return None
+    if image.format == "TIFF" and _is_deep(image) and image.tag_v2.get(tiff.POLARITY) == tiff.RGB:  # type: ignore[attr-defined]
+        try:
+            values, extras = tiff.stored(Path(path)), image.tag_v2.get(tiff.EXTRAS, (0,))  # type: ignore[attr-defined]
+        except (Mistake, Unreadable):
+            return None
+        premultiplied = extras[0] == 1
+    elif image.format == "PNG" and str(how).endswith(";16B") and "transparency" not in image.info:
+        if importlib.util.find_spec("imagecodecs") is None:
+            return None
+        decoded = importlib.import_module("imagecodecs").png_decode(Path(path).read_bytes())
+        values, premultiplied = np.moveaxis(np.atleast_3d(decoded), -1, 0), False
+    elif (
+        image.format == "PPM"
+        and isinstance(how, tuple)
+        and how[0] == "RGB"
+        and isinstance(how[1], int)
+        and how[1] > 255
+    ):
+        count = image.width * image.height * 3
+        plain = np.frombuffer(Path(path).read_bytes(), ">u2", count, begin).reshape(image.height, image.width, 3)
+        values, premultiplied = np.moveaxis(np.rint(plain * (65_535 / how[1])).astype(np.uint16), -1, 0), False
+    else:
+        return None
+    if values.dtype != np.uint16 or len(values) > 4 or sorted(values.shape[1:]) != sorted(image.size):
+        return None
+    if len(values) in (2, 4):  # on white
+        share = values[-1] / 65_535
+        values = (
+            np.rint(values[:-1] * (1 if premultiplied else share) + 65_535 * (1 - share))
+            .clip(0, 65_535)
+            .astype(np.uint16)
+        )
+    image.info["turn"] = image.info.get("turn") or image.getexif().get(ORIENTATION)
+    return np.ascontiguousarray(np.stack([_turned(plane, image) for plane in values]))
+
+
+def said(path: Path) -> str:
+    """In a few words, what is done about the numbers of a file, and what of it is not read."""
+    words, frames, kind_ = [tiff.said(path) if path.suffix.lower() in tiff.SUFFIXES else ""], 1, "frames"
+    with suppress(Exception), Image.open(path) as image:  # what is wrong with it is said where it is read
+        frames = image.n_frames  # type: ignore[attr-defined]  # or an AttributeError, where there is always one
+        if image.format == "TIFF":
+            frames, kind_ = sum(not _is_aside(image, page) for page in range(frames)), "pages"
+    return ", ".join(filter(None, [*words, f"the first of {frames:,} {kind_} is read" if frames > 1 else ""]))
+
+
+def _is_aside(image: Image.Image, page: int) -> bool:
+    """Whether a page of a TIFF is a preview of another, or a mask."""
+    image.seek(page)
+    return bool(image.tag_v2.get(tiff.SORT, 0) & tiff.ASIDE)  # type: ignore[attr-defined]  # of a TIFF
+
+
+def _whole(image: Image.Image) -> int:
+    """The page of a TIFF that holds the picture: the first, or the first that is neither a preview of another nor a mask."""
+    for page in range(tiff.LOOK):
+        try:
+            if not _is_aside(image, page):
+                return page
+        except Exception:  # EOFError behind the last one; SyntaxError at a page that Pillow cannot show
+            break
+    return 0
+
+
 def _values(image: Image.Image, reduction: int) -> np.ndarray:
     if image.mode in GREY16:
         return np.asarray(_upright(image)).astype(np.uint16)[None]
@@ -94,7 +176,7 @@ def _values(image: Image.Image, reduction: int) -> np.ndarray:
         fits = image.mode == "I" and values.min() >= 0 and values.max() <= 65_535
         return values.astype(np.uint16 if fits else np.float32)
     mode = PLAIN.get(image.mode, image.mode)
-    if "transparency" in image.info:
+    if image.has_transparency_data and mode not in ("LA", "RGBA"):
         mode = "LA" if image.mode in ("1", "L") else "RGBA"
     image = image.convert(mode) if reduction == 1 else _averaged(image, mode, reduction)
     if mode in ("LA", "RGBA"):
@@ -128,8 +210,7 @@ def _holes(
     stored = np.asarray(image)
     if meant.white and image.mode in ("1", "L"):
         stored = np.asarray((1 if image.mode == "1" else 255) - stored.astype(np.uint8))  # Pillow has turned it
-    deep = max(image.tag_v2.get(tiff.BITS, (8,))) > 8  # type: ignore[attr-defined]  # of a TIFF
-    if stored.ndim == 3 and deep and meant.missing:  # Pillow keeps the upper 8 bits
+    if stored.ndim == 3 and meant.missing and _is_deep(image):
         stored = np.stack([_turned(x, image) for x in tiff.stored(Path(path))], -1)
     holes = meant.holes(stored)
     if holes.ndim == 3:
@@ -137,6 +218,20 @@ def _holes(
     if gone is not None:
         holes = holes | _turned(gone, image)
     return np.broadcast_to(holes, shape)
+
+
+def _other_tiff(path: str | Path) -> np.ndarray | None:
+    """The picture in a TIFF of a form that Pillow does not know, such as a BigTIFF that begins with MM; else None."""
+    with suppress(Mistake, Unreadable, OSError, KeyError), open(path, "rb") as file:
+        if file.read(4) in tiff.SIGNATURES:
+            bands = tiff.read(Path(path))["bands"]
+            return bands if len(bands) in (1, 3) else None
+    return None
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether a TIFF has more than 8 bits, of whose colours Pillow keeps the upper 8."""
+    return bool(max(image.tag_v2.get(tiff.BITS, (8,))) > 8)  # type: ignore[attr-defined]  # of a TIFF
 
 
 def _turned(plane: np.ndarray, image: Image.Image) -> np.ndarray:

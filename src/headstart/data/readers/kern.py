@@ -13,6 +13,7 @@ from ...errors import Unreadable
 from .midi import NOTES, as_notes
 
 SUFFIXES = (".krn", ".kern")
+ALONE = True
 BYTES = 4 << 20
 SPINES = 256
 GRID = 10**9  # parts of a quarter note that a moment may need; tuplets need hundreds
@@ -54,6 +55,8 @@ def notes_of(text: str) -> list[tuple[float, float, int, int, int]]:
         if not line.strip() or line[0] in "!=":
             continue
         fields = line.split("\t")
+        if len(fields) > SPINES:
+            raise Unreadable("", f"it has more than {SPINES} columns")
         if line.startswith("**"):
             spines, ends = [(field, voice) for voice, field in enumerate(fields)], [now] * len(fields)
             continue
@@ -71,8 +74,8 @@ def notes_of(text: str) -> list[tuple[float, float, int, int, int]]:
             now = min(
                 (t for t, (what, _) in zip(ends, spines, strict=True) if what == "**kern" and t > now), default=now
             )
-        if len(notes) > NOTES or len(spines) > SPINES or now > 10**8:
-            raise Unreadable("", f"it has more than {NOTES:,} notes or {SPINES} columns, or no end")
+        if now > 10**8:
+            raise Unreadable("", "it has no end")
         if now.denominator > GRID:
             raise Unreadable("", "its durations do not add up to beats")
     return notes
@@ -96,6 +99,8 @@ def _sound(
         at = tied.pop((voice, pitch), None) if "_" in token or "]" in token else None
         if at is None:
             at = len(notes)
+            if at == NOTES:
+                raise Unreadable("", f"it has more than {NOTES:,} notes")
             notes.append((float(now), float(duration), pitch, VELOCITY, 0))
         else:
             notes[at] = (notes[at][0], float(now + duration) - notes[at][0], *notes[at][2:])

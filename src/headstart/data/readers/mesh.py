@@ -1,6 +1,7 @@
 """Surfaces as clouds of points: OBJ, OFF and STL files, 2,048 points spread over the triangles by area, always the same ones.
 
-Files of up to 256 MiB with up to 10 million vertices and triangles are read. Axes are left as the file has them.
+Files of up to 256 MiB with up to 10 million vertices and triangles are read. Axes are left as the file has them;
+only what is very far from 0 is shifted (`finite`).
 """
 
 import re
@@ -12,7 +13,9 @@ from jaxtyping import Float, Int
 from ...errors import Unreadable
 
 SUFFIXES = (".obj", ".off", ".stl")
+ALONE = True
 POINTS = 2_048  # sampled from a surface
+FAR = 1_000  # times its own size
 BYTES, ITEMS = 256 << 20, 10_000_000
 _OBJ = re.compile(rb"(#|v[tnp]? |f |o |g |s |l |p |mtllib|usemtl|vn|vt|\s*$)")
 
@@ -91,13 +94,19 @@ def surface(
 
 
 def finite(points: np.ndarray) -> Float[np.ndarray, "n D"]:
-    """float32, without rows that hold NaN, infinity or what float32 cannot hold; at least one is left, or Unreadable."""
+    """float32, without rows that hold NaN, infinity or what float32 cannot hold; at least one is left, or Unreadable.
+
+    A cloud that is far away for its size, as on the grid of a country, is shifted near 0: float32 would round it to half metres.
+    """
     with np.errstate(all="ignore"):
-        points = np.asarray(points).astype(np.float32)
-    points = points[np.isfinite(points).all(1)]
+        points = np.array(points, np.float64)
+        points = points[np.isfinite(points.astype(np.float32)).all(1)]
     if not len(points):
         raise Unreadable("", "the file holds no point")
-    return points
+    low, high = np.quantile(points[:: 1 + len(points) // 10_000, :3], [0.01, 0.99], axis=0)
+    if np.abs(low).max() > FAR * (high - low).max() > 0:
+        points[:, :3] -= np.floor(low)
+    return points.astype(np.float32)
 
 
 def triangles(corners: Int[np.ndarray, "m"], sizes: Int[np.ndarray, "f"]) -> Int[np.ndarray, "t 3"]:

@@ -12,6 +12,7 @@ from ...errors import Unreadable
 
 SUFFIXES = (".mid", ".midi", ".kar")
 EXTRA = "music"
+ALONE = True
 BYTES = 2 << 20  # the largest file that is read; a symphony has a fifth of it
 NOTES = 200_000
 DRUMS, DRUM_CHANNEL = 128, 9

@@ -16,6 +16,7 @@ from ...errors import Unreadable
 from .midi import DRUMS, NOTES, as_notes
 
 SUFFIXES = (".mxl", ".musicxml", ".xml")
+ALONE = True
 BYTES = 32 << 20
 ELEMENTS = 2_000_000
 DEPTH = 64

@@ -1,5 +1,6 @@
 """NIfTI scans (.nii, .nii.gz) as volumes: axes along the patient, spacing in millimetres, values rescaled."""
 
+import gzip
 import io
 import math
 import zlib
@@ -9,12 +10,15 @@ import numpy as np
 
 from ...errors import Unreadable
 from ...extras import need
+from ._limits import unpacked
 from ._quiet import quiet
 
 SUFFIXES = (".nii", ".nii.gz")
 EXTRA = "medical"
+ALONE = True
 MOST = 2**30  # bytes of a file, unzipped; twice that as float32 of 16-bit values
 GZIP = b"\x1f\x8b"
+HEAD, PIECE, BEHIND = 1024, 2**22, 2**20  # bytes: of the header; read at once; behind the voxels, to find the end
 
 
 def kind(start: bytes, path: Path) -> str | None:
@@ -36,12 +40,12 @@ def read(path: Path) -> dict[str, np.ndarray]:
     axis becomes channels; NaN, which in maps of the brain means outside, is missing. At most 2^30 bytes, unzipped.
     """
     nibabel = need("nibabel", EXTRA, "reading NIfTI")
-    data = _plain(path)
-    cls = nibabel.Nifti2Image if kind(data[:1024], path) and data[4:8] == b"n+2\0" else nibabel.Nifti1Image
+    start = bytes(_unzipped(path, HEAD))
+    cls = nibabel.Nifti2Image if kind(start, path) and start[4:8] == b"n+2\0" else nibabel.Nifti1Image
     quiet("nibabel")
     try:
         with np.errstate(all="ignore"):
-            header = cls.from_bytes(data).header  # lazy: no voxel is read yet
+            header = cls.header_class.from_fileobj(io.BytesIO(start))
             shape, dtype = tuple(map(int, header.get_data_shape())), header.get_data_dtype()
             while len(shape) > 4 and shape[-1] == 1:
                 shape = shape[:-1]
@@ -49,10 +53,11 @@ def read(path: Path) -> dict[str, np.ndarray]:
                 raise Unreadable("", f"its voxels are {dtype}, not real numbers")
             if not 1 <= len(shape) <= 5 or min(shape) < 1 or (len(shape) == 5 and shape[3] != 1):
                 raise Unreadable("", f"its shape {list(shape)} is no scan: x, y, z and channels")
-            if math.prod(shape) * dtype.itemsize > len(data):
-                raise Unreadable("", "the file is cut short")
-            image = nibabel.as_closest_canonical(cls.from_bytes(data))
-            values = np.asarray(image.dataobj, np.float32).reshape(image.shape[: len(shape)])
+            stored = _stored(path, int(header.get_data_offset()), shape, dtype)
+            image = cls(_scaled(stored, *header.get_slope_inter()), header.get_best_affine(), header)
+            del stored
+            image = nibabel.as_closest_canonical(image)
+            values = np.asarray(image.dataobj)
             zooms = image.header.get_zooms()[:3]
             unit = {"meter": 1e3, "micron": 1e-3}.get(image.header.get_xyzt_units()[0], 1.0)
     except Unreadable:
@@ -66,28 +71,47 @@ def read(path: Path) -> dict[str, np.ndarray]:
     return {"values": np.ascontiguousarray(values.transpose(3, 2, 1, 0)), "spacing": np.array(spacing, np.float32)}
 
 
-def _plain(path: Path) -> bytes:
-    """The file's bytes, unzipped, but never more than MOST."""
-    too_large = Unreadable("", f"it holds more than {MOST:,} bytes")
+def _stored(path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """The voxels as they are stored: no more is unzipped than the header says there is, and that may not be too much."""
+    size = offset + math.prod(shape) * dtype.itemsize
+    if size > MOST:
+        raise Unreadable("", f"it holds more than {MOST:,} bytes")
+    if reason := unpacked(size, path.stat().st_size):
+        raise Unreadable("", reason)
+    data = _unzipped(path, size, whole=True)
+    if len(data) >= size + BEHIND:
+        raise Unreadable("", f"it holds more than {BEHIND:,} bytes behind its voxels: its header is damaged")
+    if len(data) < size:
+        raise Unreadable("", "the file is cut short")
+    return np.ndarray(shape, dtype, data, offset, order="F")
+
+
+def _scaled(stored: np.ndarray, slope: float | None, offset: float | None) -> np.ndarray:
+    """float32, in the units that the header tells, one plane at a time: float64 of all would take twice the room."""
+    if slope is None or (slope, offset or 0.0) == (1, 0):
+        return stored.astype(np.float32, order="F", copy=False)
+    values = np.empty(stored.shape, np.float32, order="F")
+    for i in range(stored.shape[-1]):
+        values[..., i] = stored[..., i].astype(np.float64) * slope + (offset or 0.0)
+    return values
+
+
+def _unzipped(path: Path, most: int, whole: bool = False) -> bytearray:
+    """The first bytes of a file, unzipped. whole: to the end, where its sum is checked, unless far more is behind them."""
+    found = bytearray()
     try:
         with path.open("rb") as file:
-            data = file.read(MOST + 1)
+            zipped = file.read(2) == GZIP
+            file.seek(0)
+            source = gzip.GzipFile(fileobj=file) if zipped else file
+            end = most + (BEHIND if zipped and whole else 0)
+            while len(found) < end and (piece := source.read(min(PIECE, end - len(found)))):
+                found += piece
+    except EOFError as error:
+        raise Unreadable("", "the file is cut short") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        if len(found) < most or not str(error).startswith("Not a gzipped file"):  # that is only behind all members
+            raise Unreadable("", f"its compression is damaged ({error})") from error
     except OSError as error:
         raise Unreadable("", f"the file cannot be opened ({error.strerror or error})") from error
-    if len(data) > MOST:
-        raise too_large
-    if not data.startswith(GZIP):
-        return data
-    out, zipped = io.BytesIO(), data
-    try:
-        while zipped.startswith(GZIP):  # gzip files may be several, one after another
-            inflate = zlib.decompressobj(31)
-            out.write(inflate.decompress(zipped, MOST + 1 - out.tell()))
-            if out.tell() > MOST or inflate.unconsumed_tail:
-                raise too_large
-            if not inflate.eof:
-                raise Unreadable("", "the file is cut short")
-            zipped = inflate.unused_data
-    except zlib.error as error:
-        raise Unreadable("", f"its compression is damaged ({error})") from error
-    return out.getvalue()
+    return found

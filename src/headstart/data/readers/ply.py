@@ -15,6 +15,7 @@ from ...errors import Unreadable
 from .mesh import content, finite, surface, triangles
 
 SUFFIXES = (".ply",)
+ALONE = True
 BYTES, TEXT, ITEMS, HEADER = 2 << 30, 256 << 20, 20_000_000, 1 << 16
 CONSTANT = 0.28209479177387814  # of the spherical harmonics: colour = 0.5 + CONSTANT * f_dc
 NUMBERS = {

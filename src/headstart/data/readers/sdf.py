@@ -1,6 +1,7 @@
 """Molecules as connection tables: SD files of many, MOL files of one (CTfile formats, V2000 and V3000)."""
 
 import re
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ EXTRA = "molecules"
 LIMIT = 2**34  # bytes of a file
 RECORD = 2**20  # bytes of a molecule
 TAGS = 200  # properties that are kept
+WORDS = 10_000  # different values of them that are known again
 COUNTS = re.compile(rb"[ 0-9]{6}.*V[23]000\s*$")
 TAG = re.compile(rb"^>.*?<([^<>\n]{1,200})>", re.M)
 
@@ -122,12 +124,11 @@ class Structures:
         return f"{self.path.stem}: {len(self):,} molecules{known}{said_of_labels(self)}"
 
 
-def _scan(path: Path) -> tuple[list[int], list[int], dict[str, dict[int, str]]]:
+def _scan(path: Path) -> tuple["array[int]", "array[int]", dict[str, dict[int, str]]]:
     """Where the connection table of each record begins and ends, and what the tags say of which record."""
     if path.stat().st_size > LIMIT:
         raise DataError(f"{path} is larger than {LIMIT >> 30} GiB: divide it")
-    starts: list[int] = []
-    ends: list[int] = []
+    starts, ends, words = array("q"), array("q"), dict[str, str]()
     tags: dict[str, dict[int, str]] = {}
     at = begin = 0
     end, seen, tag, proper = -1, False, None, False
@@ -141,7 +142,10 @@ def _scan(path: Path) -> tuple[list[int], list[int], dict[str, dict[int, str]]]:
                 begin, end, seen, tag, text = at + len(line), -1, False, None, b""
             elif tag is not None:
                 if text and (tag in tags or len(tags) < TAGS):
-                    tags.setdefault(tag, {})[len(starts)] = text[:100].decode("utf-8", errors="replace")
+                    word = text[:100].decode("utf-8", errors="replace")
+                    tags.setdefault(tag, {})[len(starts)] = words.get(word, word)  # what recurs is kept once
+                    if len(words) < WORDS:
+                        words.setdefault(word, word)
                 tag = None
             elif end >= 0 and text.startswith(b">"):
                 found = TAG.match(text)
@@ -153,7 +157,7 @@ def _scan(path: Path) -> tuple[list[int], list[int], dict[str, dict[int, str]]]:
     if seen:
         starts.append(begin)
         ends.append(end if end >= 0 else at)
-    return (starts, ends, tags) if proper else ([], [], {})
+    return (starts, ends, tags) if proper else (array("q"), array("q"), {})
 
 
 def _column(values: dict[int, str], n: int) -> np.ndarray:

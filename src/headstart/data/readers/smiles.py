@@ -1,7 +1,10 @@
 """Lists of molecules: a SMILES string per line, then perhaps a name."""
 
 import re
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
+from typing import overload
 
 from ..source import DataError, Source
 from ..sources.listed import ListSource
@@ -43,25 +46,73 @@ def open(path: Path) -> Source:
 
     Whether a string is a molecule shows when its tokenizer reads it.
     """
-    strings: list[str] = []
-    names: list[str] = []
     try:
         if path.stat().st_size > LIMIT:
             raise DataError(f"{path} is larger than {LIMIT >> 30} GiB: divide it")
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            for i, line in enumerate(file):
-                word, _, rest = line[:LONGEST].strip().partition("\t" if "\t" in line[:LONGEST].strip() else " ")
-                if not word or (i == 0 and _header(word)):
-                    continue
-                strings.append(word.strip())
-                names.append(rest.strip()[:200] or f"{path.stem}[{len(names)}]")
+        lines = _Lines(path)
     except OSError as error:
         raise DataError(f"{path} cannot be opened ({error.strerror or error}): check its permissions") from error
-    if not strings:
+    if not len(lines):
         raise DataError(f"{path} holds no lines: give a file with a SMILES string on each")
-    if 2 * sum(_plausible(word) for word in strings[:1000]) < min(len(strings), 1000):
-        raise DataError(f"{path} is no list of SMILES strings: its first line is {strings[0][:40]!r}")
-    return ListSource(strings, "molecule", names=names, title=path.stem)
+    first = [lines[i] for i in range(min(len(lines), 1000))]
+    if 2 * sum(map(_plausible, first)) < len(first):
+        raise DataError(f"{path} is no list of SMILES strings: its first line is {first[0][:40]!r}")
+    return ListSource(lines, "molecule", names=_Names(lines), title=path.stem)
+
+
+class _Lines:
+    """The strings of a file, read when they are asked for: of each line only its place is kept."""
+
+    def __init__(self, path: Path):
+        self.path, self.places, at = path, array("q"), 0
+        with path.open("rb") as file:
+            while line := file.readline(LONGEST):
+                word = line.strip()
+                if word and not (at == 0 and _header(_divided(line)[0])):
+                    self.places.append(at)
+                at += len(line)
+                while line and not line.endswith(b"\n"):  # what is behind so many letters is not read
+                    line = file.readline(2**20)
+                    at += len(line)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> str:
+        return self.parts(index)[0]
+
+    def parts(self, index: int) -> tuple[str, str]:
+        """The string of a line, and what follows it."""
+        with self.path.open("rb") as file:
+            file.seek(self.places[index])
+            return _divided(file.readline(LONGEST))
+
+
+class _Names(Sequence[str]):
+    """What follows the strings; where nothing does, the file's name and a number."""
+
+    def __init__(self, lines: _Lines):
+        self.lines = lines
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        return self.lines.parts(index)[1][:200] or f"{self.lines.path.stem}[{index}]"
+
+
+def _divided(line: bytes) -> tuple[str, str]:
+    """The string and the name in a line."""
+    text = line.decode("utf-8-sig", errors="replace").strip()
+    word, _, rest = text.partition("\t" if "\t" in text else " ")
+    return word.strip(), rest.strip()
 
 
 def _header(word: str) -> bool:

@@ -15,10 +15,12 @@ import numpy as np
 from ...errors import Unreadable
 from ...extras import need
 from ..sources.array import holed, is_told, scaling, told
+from ._limits import unpacked
 from ._quiet import quiet
 
 SUFFIXES = (".tif", ".tiff", ".gtiff", ".btf")
 EXTRA = "geo"
+ALONE = True
 MOST = 2**27  # numbers in a file
 MOST_PAGES = 4096
 MOST_LZW = 2**20  # bytes of one strip or tile: LZW may expand by 2,800
@@ -28,7 +30,14 @@ FORMATS = {1: ("B", 1), 3: ("H", 2), 4: ("I", 4), 13: ("I", 4), 16: ("Q", 8), 18
 WIDTH, HEIGHT, BITS, TEXT, SAMPLES, FORMAT = 256, 257, 258, 270, 277, 339
 GDAL_METADATA, GDAL_NODATA = 42112, 42113
 SORT, POLARITY, EXTRAS = 254, 262, 338
+RGB = 2  # a polarity
+TRANSPARENT = (1, 2)  # what a channel more may be
+XRESOLUTION, YRESOLUTION = 282, 283
+CHANNELS = 2  # of TEXT: the planes are channels
+MILLIMETRES = {"nm": 1e-6, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3, "micrometer": 1e-3, "mm": 1.0,
+               "cm": 10.0, "m": 1e3, "inch": 25.4}  # fmt: skip
 MASK = 4  # a bit of SORT: the page says which pixels of another are there
+ASIDE = MASK | 1  # or that it is a preview of another
 LOOK = 8  # pages among which a mask is looked for
 SENTINEL2 = {  # nm, central wavelengths of the Sentinel-2A instrument (ESA), by the names that its bands have in files
     "B1": 443, "B2": 492, "B3": 560, "B4": 665, "B5": 704, "B6": 741, "B7": 783, "B8": 833, "B8A": 865, "B9": 945,
@@ -40,9 +49,10 @@ LENGTH = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*(nm|nano\w*|um|[µμ]m|mic
 def kind(start: bytes, path: Path) -> str | None:
     """A "multispectral" picture, a "volume", or None for what the reader of pictures takes.
 
-    Pictures are one page of 1, 3 or 4 channels (or 2: grey and transparency) of at most 8 bits, or of 1, 3 or 4 channels of
-    16 bits without sign. Two or more pages of one size in grey, 8 bits or more, are a volume, and so is a stack that ImageJ
-    wrote. All else is multispectral.
+    Pictures are one page of grey or of colours of 8 bits at most or 16 without sign, perhaps with transparency (grey of 8 bits
+    alone). Two or more pages of one size in grey, 8 bits or more, are a volume, and so is a stack that ImageJ wrote,
+    unless ImageJ or OME say that they are channels alone. All else is multispectral: several channels that are neither, as
+    satellites have, even if they are three.
     """
     if start[:4] not in SIGNATURES:
         return None
@@ -53,12 +63,16 @@ def kind(start: bytes, path: Path) -> str | None:
         return None  # the reader of pictures says that it is damaged
     if not pages:
         return None
+    pages = [page for page in pages if not page.get(SORT, 0) & 1] or pages  # without previews
     first = pages[0]
     channels, bits, form = first.get(SAMPLES, 1), first.get(BITS, 1), first.get(FORMAT, 1)
     if channels == 1 and bits >= 8 and (_stacked(pages) or first.get(TEXT)):
-        return "volume"
-    whole = form == 1 and ((bits <= 8 and channels <= 4) or (bits == 16 and channels in (1, 3, 4)))
-    return None if whole else "multispectral"
+        return "multispectral" if first.get(TEXT) == CHANNELS else "volume"
+    grey, more = first.get(POLARITY, 1) in (0, 1), first.get(EXTRAS, 1) in TRANSPARENT
+    plain = (
+        channels == 1 or (channels == 2 and bits <= 8 and more) if grey else channels <= 3 or (channels == 4 and more)
+    )
+    return None if plain and form == 1 and (bits <= 8 or bits == 16) else "multispectral"
 
 
 @runtime_checkable
@@ -166,13 +180,14 @@ def stored(path: Path) -> np.ndarray:
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """{"bands": [C, H, W], "wavelength": [C] nm} of the first image, or of a stack {"values": [1, D, H, W], "spacing": NaN}.
+    """{"bands": [C, H, W], "wavelength": [C] nm} of the first image, or of a stack {"values": [C, D, H, W], "spacing": mm}.
 
     Bands are in the units that GDAL's scale and offset (or ImageJ's calibration) make of the stored numbers. What is the "no
     data" value, lies outside a mask of the file, or is transparent, is NaN (then, as for all but 8 and 16 bits without sign,
     float32). Where 0 is white, whole numbers are turned. Wavelengths are NaN unless the GDAL metadata has an item WAVELENGTH, or
-    a band's description tells a length ("560 nm", "0.56 um"), or names of Sentinel-2 with a B8A among them. At most 2^27 numbers
-    and 4,096 pages; compression none, deflate, LZW (needs imagecodecs) or packbits.
+    a band's description tells a length ("560 nm", "0.56 um"), or names of Sentinel-2 with a B8A among them. Channels and spacing
+    of a stack (along z, y, x) are those that ImageJ or OME tell; else one, and NaN. At most 2^27 numbers and 4,096 pages;
+    compression none, deflate, LZW (needs imagecodecs) or packbits.
     """
     found = _loaded(path)
     values, tags, says = found.values, found.tags, meant(found.tags)
@@ -181,13 +196,15 @@ def read(path: Path) -> dict[str, np.ndarray]:
         values = (
             ~values if values.dtype.kind == "b" else (2 ** _first(tags.get(BITS, 8)) - 1 - values).astype(values.dtype)
         )
-    if found.stack:
-        values = says.scaled(values[None]).astype(np.float32)
-        return {"values": holed(values, holes[None]), "spacing": np.full(3, np.nan, np.float32)}
+    if found.spacing is not None:
+        return {"values": holed(says.scaled(values).astype(np.float32), holes), "spacing": found.spacing}
     values = says.scaled(values)
     if found.mask is not None and found.mask.shape == values.shape[1:]:
         holes = holes | found.mask
-    if np.asarray(tags.get(EXTRAS) or 0).reshape(-1)[-1] in (1, 2) and len(values) == _first(tags.get(SAMPLES, 1)) > 1:
+    if (
+        np.asarray(tags.get(EXTRAS) or 0).reshape(-1)[-1] in TRANSPARENT
+        and len(values) == _first(tags.get(SAMPLES, 1)) > 1
+    ):
         holes = (holes | (found.values[-1] == 0))[:-1]  # transparent, whatever colour is there
         values = values[:-1]
     if values.dtype not in (np.uint8, np.uint16) or holes.any():
@@ -201,12 +218,13 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """values: [C, H, W] as stored. mask: bool [H, W], what is not there. stack: the pages are a volume."""
+    """values: [C, H, W] as stored, of a stack [C, D, H, W]. mask: bool [H, W], what is not there. spacing: mm along z, y, x of a
+    stack; None of all else."""
 
     values: np.ndarray
     tags: Mapping[int, object]
     mask: np.ndarray | None
-    stack: bool
+    spacing: np.ndarray | None
 
 
 def _loaded(path: Path) -> _Loaded:
@@ -222,6 +240,7 @@ def _loaded(path: Path) -> _Loaded:
             values = np.asarray(series.asarray())
             values, axes = values.reshape(series.shape), series.axes
             tags, mask = _tags(tif), None
+            spacing = _spacing(tags) if stack else None
             if not stack and (page := _mask_page(tif)) is not None:
                 _check(tif, page.shape, [page])
                 mask = np.asarray(page.asarray()) == 0
@@ -234,8 +253,10 @@ def _loaded(path: Path) -> _Loaded:
     if values.dtype.kind not in "biuf" or "Y" not in axes or "X" not in axes or values.size == 0:
         raise Unreadable("", f"it holds {values.dtype} values along {axes or 'no axes'}, not bands of numbers")
     order = [i for i, a in enumerate(axes) if a not in "YX"] + [axes.index("Y"), axes.index("X")]
-    values = values.transpose(order).reshape(-1, *(values.shape[i] for i in order[-2:]))
-    return _Loaded(values, tags, mask, stack)
+    channels = [i for i in order[:-2] if axes[i] == "C"] if stack and len(order) > 3 else []
+    values = values.transpose(channels + [i for i in order if i not in channels])
+    sides, parts = values.shape[-2:], math.prod(values.shape[: len(channels)])
+    return _Loaded(values.reshape(*((parts, -1) if stack else (-1,)), *sides), tags, mask, spacing)
 
 
 def _tags(tif: _Tiff) -> dict[int, object]:
@@ -249,7 +270,7 @@ def _mask_page(tif: _Tiff) -> _Page | None:
             page = tif.pages[i]
         except IndexError:
             return None
-        if int(page.subfiletype) & MASK and page.shape == tif.pages[0].shape[:2]:
+        if isinstance(page, _Page) and int(page.subfiletype) & MASK and page.shape == tif.pages[0].shape[:2]:
             return page
     return None
 
@@ -304,6 +325,9 @@ def _check(tif: Any, shape: tuple[int, ...], pages: Any) -> None:
     """Refuse, before anything is decoded, what would take too much memory."""
     if math.prod(shape) > MOST or len(pages) > MOST_PAGES:
         raise Unreadable("", f"its shape {list(shape)} is too large: at most {MOST:,} numbers")
+    each = max((page.keyframe.dtype.itemsize for page in pages if page is not None), default=1)
+    if reason := unpacked(math.prod(shape) * each, tif.filehandle.size):
+        raise Unreadable("", reason)
     for page in pages:
         if page is None:
             continue
@@ -328,13 +352,44 @@ def _check_inflated(data: bytes, most: int) -> None:
             raise Unreadable("", "it expands to more than its header says")
 
 
+def _planes(text: bytes) -> int:
+    """1 where ImageJ wrote a stack behind one page, CHANNELS where it or OME say that the planes are channels alone, else 0."""
+    if said := re.search(rb"^ImageJ=.*\nimages=(\d{1,9})\n", text, re.DOTALL):
+        sizes = {name: re.search(rb"\n%s=(\d{1,9})\n" % name, text) for name in (b"channels", b"slices", b"frames")}
+    else:
+        sizes = {
+            name: re.search(rb'<Pixels\b[^>]*\b%s="(\d{1,9})"' % name, text) for name in (b"SizeC", b"SizeZ", b"SizeT")
+        }
+    channels, slices, frames = (1 if size is None else int(size[1]) for size in sizes.values())
+    shown = not said or re.search(rb"\nmode=(composite|color)\n", text)  # other programs write slices as channels
+    if channels > 1 and slices == frames == 1 and shown:
+        return CHANNELS
+    return int(said is not None and int(said[1]) > 1)
+
+
+def _spacing(tags: Mapping[int, object]) -> np.ndarray:
+    """mm along z, y, x, as ImageJ or OME tell; NaN where they do not."""
+    text = str(tags.get(TEXT, ""))[: 2**20]
+    found: list[tuple[list[float], str]] = [([], "")] * 3
+    if text.startswith("ImageJ="):
+        says = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+        per = [told(tags.get(tag, ())) for tag in (YRESOLUTION, XRESOLUTION)]  # pixels in a unit, as a fraction
+        sides = [[n[1] / n[0]] if len(n) == 2 and n[0] else [] for n in per]
+        found = [(numbers, says.get("unit", "")) for numbers in (told(says.get("spacing", "")), *sides)]
+    elif pixels := re.search(r"<Pixels\b[^>]*>", text):
+        says = dict(re.findall(r'(\w+)="([^"]*)"', pixels[0]))
+        found = [(told(says.get(f"PhysicalSize{a}", "")), says.get(f"PhysicalSize{a}Unit", "um")) for a in "ZYX"]
+    units = [MILLIMETRES.get(unit.strip().replace("\\u00B5", "µ"), math.nan) for _, unit in found]
+    return np.array([n[0] * u if n else math.nan for (n, _), u in zip(found, units, strict=True)], np.float32)
+
+
 def _stacked(pages: list[dict[int, int]]) -> bool:
     size = {tuple(page.get(tag, 1) for tag in (WIDTH, HEIGHT, BITS, SAMPLES)) for page in pages}
     return len(pages) > 1 and len(size) == 1
 
 
 def _pages(file: BinaryIO) -> list[dict[int, int]]:
-    """The numbers that say what the first pages are like; TEXT is 1 where ImageJ wrote a stack behind one page."""
+    """The numbers that say what the first pages are like; TEXT is as `_planes` has it."""
     start = file.read(16)
     order, big = SIGNATURES[start[:4]], start[2] == 43 or start[3] == 43
     (offset,) = struct.unpack(order + "Q", start[8:16]) if big else struct.unpack(order + "I", start[4:8])
@@ -350,7 +405,7 @@ def _pages(file: BinaryIO) -> list[dict[int, int]]:
         after = file.read(struct.calcsize(order + link))
         page = {}
         for tag, form, n, value in struct.iter_unpack(order + entry, table[: len(table) // size * size]):
-            if tag in (SORT, WIDTH, HEIGHT, BITS, SAMPLES, FORMAT) and form in FORMATS and n:
+            if tag in (SORT, WIDTH, HEIGHT, BITS, SAMPLES, FORMAT, POLARITY, EXTRAS) and form in FORMATS and n:
                 code, width = FORMATS[form]
                 if n * width > len(value):
                     file.seek(struct.unpack(order + link, value)[0])
@@ -358,8 +413,7 @@ def _pages(file: BinaryIO) -> list[dict[int, int]]:
                 page[tag] = struct.unpack(order + code, value[:width])[0]
             elif tag == TEXT and n > len(value):
                 file.seek(struct.unpack(order + link, value)[0])
-                said = re.search(rb"^ImageJ=.*\nimages=(\d{1,9})\n", file.read(min(n, 1000)), re.DOTALL)
-                page[TEXT] = int(said is not None and int(said[1]) > 1)
+                page[TEXT] = _planes(file.read(min(n, 2**16)))
         pages.append(page)
         offset = struct.unpack(order + link, after)[0] if len(after) == struct.calcsize(order + link) else 0
     return pages

@@ -23,7 +23,7 @@ LARGEST = 2**30  # bytes of a file
 CHANNELS = 1024
 TAGS = {"@problemname", "@timestamps", "@univariate", "@classlabel", "@targetlabel", "@equallength", "@serieslength"}
 UNKNOWN = {"?", "", "nan"}
-_BETWEEN = re.compile(r":(?![^(]*\))")  # colons of times stand in brackets
+_BRACKETS = re.compile(r"\([^()]*\)")  # colons of times stand in these
 _TIMED = re.compile(r"\(([^(),]*),([^(),]*)\)")
 
 
@@ -99,7 +99,8 @@ def _header(lines: list[tuple[int, str]], path: Path) -> tuple[dict[str, str], l
 
 
 def _case(line: str, labelled: bool) -> tuple[Sample, str]:
-    parts = _BETWEEN.split(line.strip())
+    hidden = _BRACKETS.sub(lambda found: found[0].replace(":", "\0"), line.strip())
+    parts = [part.replace("\0", ":") for part in hidden.split(":", CHANNELS + 1)]
     label = parts.pop().strip() if labelled else ""
     if not parts:
         raise ValueError("no values stand before the label")

@@ -13,6 +13,7 @@ from ...forms import Sample
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".flv", ".ogv", ".3gp")
 EXTRA = "video"
+ALONE = True
 SECONDS = 10.0  # of a film that are read
 RATE = 12.5  # frames per second that are kept, at most
 FRAMES = 128  # kept, at most

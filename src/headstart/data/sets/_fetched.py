@@ -8,12 +8,13 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ...home import cache
 from ..source import DataError
 
 
 def place_of(name: str) -> Path:
-    """Where the cache keeps a package: below $HEADSTART_CACHE, or .cache/headstart in the home folder."""
-    return Path(os.environ.get("HEADSTART_CACHE") or Path.home() / ".cache" / "headstart") / name
+    """Where the cache keeps a package."""
+    return cache() / name
 
 
 def fetched(package: str, place: Path, folder: str, fetch: Callable[[Path], Path], by_hand: str) -> Path:

@@ -5,7 +5,6 @@ chairs, cupboards, ovens, doors, trees, cars, people. Points are [2048, 3] float
 shape (a window with other panes) are one group: 787 in all. The models are OBJ files, sampled once and cached.
 """
 
-import os
 import re
 import tempfile
 import zipfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import Unreadable
+from ...home import cache
 from ..readers.mesh import obj, surface
 from ..source import DataError, Source
 from ..sources.listed import ListSource
@@ -29,7 +29,7 @@ def load(split: str = "all") -> Source:
     if split != "all":
         raise DataError(f"furniture has no split {split}: write furniture")
     folder = unpacked("sweethome3d-furniture", "usr/share/sweethome3d/furniture")
-    kept = _place() / "sweethome3d-furniture-points-1.npz"
+    kept = cache() / "sweethome3d-furniture-points-1.npz"
     try:
         with np.load(kept, allow_pickle=False) as file:
             points, categories, names, groups = (file[key] for key in ("points", "categories", "names", "groups"))
@@ -101,10 +101,6 @@ def _inside(file: zipfile.ZipFile, name: str) -> bytes:
     if file.getinfo(name).file_size > BYTES:
         raise ValueError(f"{name} has more than {BYTES >> 20} MiB")
     return file.read(name)
-
-
-def _place() -> Path:
-    return Path(os.environ.get("HEADSTART_CACHE") or Path.home() / ".cache" / "headstart")
 
 
 def _keep(path: Path, **arrays: np.ndarray) -> None:

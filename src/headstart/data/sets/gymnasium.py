@@ -13,7 +13,6 @@ What varies too is not told: it keeps the label from being read off the size of 
 "pendulum-policy" and so on are the same episodes with the policy as label.
 """
 
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ...extras import need
+from ...home import cache
 from ..source import DataError, Source
 from ..sources.listed import ListSource
 
@@ -111,8 +111,7 @@ def load(split: str = "pendulum") -> Source:
 
 
 def _cached(name: str) -> dict[str, np.ndarray]:
-    cache = Path(os.environ.get("HEADSTART_CACHE") or Path.home() / ".cache" / "headstart")
-    place = cache / f"gymnasium-{name}-{VERSION}.npz"
+    place = cache() / f"gymnasium-{name}-{VERSION}.npz"
     try:
         with np.load(place, allow_pickle=False) as file:
             return dict(file)
@@ -122,8 +121,8 @@ def _cached(name: str) -> dict[str, np.ndarray]:
         raise DataError(f"{place} is damaged ({error}): delete it, and it is made again") from error
     made = _episodes(WORLDS[name], EPISODES)
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as part:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as part:
             np.savez_compressed(Path(part) / "whole.npz", **made)  # type: ignore[arg-type]
             (Path(part) / "whole.npz").replace(place)
     except OSError:

@@ -129,10 +129,28 @@ def source_of(
     """The samples along the first axis of an array, of any kind; without a kind, the one that its shape suggests."""
     kind = kind or guess_kind(values, title)
     if kind in KINDS:
-        return ArraySource(values, kind, labels, title=title, why=why)
+        holed = kind == "image" and values.dtype.kind == "f"
+        return ArraySource(_Holed(values) if holed else values, kind, labels, title=title, why=why)
     if len(values.shape) == 0 or values.dtype.kind not in "biufUS":
         raise DataError(f"{title} of {values.dtype}, shape {list(values.shape)}, holds no {kind} samples: give a list")
     return ListSource(_Rows(values), kind, labels, title=title, why=why)
+
+
+class _Holed:
+    """An array whose NaN are masked, sample by sample: in a picture they are missing."""
+
+    def __init__(self, values: Values):
+        self.values = values
+        self.shape, self.ndim, self.dtype = values.shape, values.ndim, values.dtype
+        self.min, self.max = values.min, values.max
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int, /) -> np.ndarray:
+        sample = self.values[index]
+        gone = np.isnan(np.ma.getdata(sample))
+        return np.ma.masked_array(sample, np.ma.getmaskarray(sample) | gone) if gone.any() else sample
 
 
 class _Rows:

@@ -13,6 +13,7 @@ from ..classes import labels_of, said_of_labels
 from ..labels import pick, telling
 from ..source import DataError, Source
 from .listed import ListSource
+from .recorded import recorded
 from .table import Table, TableSource
 
 SUBJECT = (
@@ -174,31 +175,15 @@ def opened(table: Table, label: str | None = None, kind: str | None = None) -> S
 
 
 def as_series(table: Table) -> dict[str, Sample]:
-    """A table with a line per time step as one recording: {"values": [C, L] float32, "channels", "time": [L] seconds}.
+    """A table with a line per time step as one recording, as `recorded` has it.
 
-    Its time column, if it has one, is found by name ("time", "date", "seconds", ...); the other columns of numbers are channels.
+    {"values": [C, L] float32, "channels", "time": [L] seconds, left out where no column says it}.
     """
-    plain = {n.strip().lower(): n for n in reversed(table.names)}
-    when = next((plain[t] for t in TIME if t in plain), None)
-    columns = [table.column(n) for n in table.names if n != when]
-    channels = [c for c in columns if c.form in ("number", "whole")]
-    if not channels:
-        raise DataError(f"{table.title} has no column of numbers: it is no recording")
-    out: dict[str, Sample] = {
-        "values": np.stack([c.values for c in channels]).astype(np.float32),
-        "channels": [c.name for c in channels],
-    }
-    if when is not None:
-        column = table.column(when)
-        if column.form == "text":
-            raise DataError(f"column {when!r} of {table.title} holds no times: rename it, or write dates as 2024-03-01")
-        time = column.values - np.nanmin(column.values) if np.isfinite(column.values).any() else column.values
-        if column.form in ("number", "whole"):
-            time = time * 86_400 / _per_day(column.name, "second")
-        if not np.isfinite(time).all():
-            raise DataError(f"column {when!r} of {table.title} lacks times: fill them in, or leave the column out")
-        order = np.argsort(time, kind="stable")
-        out |= {"values": out["values"][:, order], "time": time[order]}
+    one = recorded(table, asked=True)
+    out = one.sample()
+    if one.step is not None:
+        out["time"] = out.get("time", np.arange(one.values.shape[1]) * one.step)
+        out.pop("rate", None)
     return out
 
 
@@ -207,7 +192,7 @@ def _days(column: Column) -> np.ndarray:
         raise DataError(f"column {column.name!r} holds no times: write days as numbers, or dates as 2024-03-01")
     if column.form in ("date", "clock"):
         return column.values / 86_400
-    return column.values / _per_day(column.name, "day")
+    return column.values / _per_day(column.name)
 
 
 def _as_number(cell: Cell) -> float | str | None:
@@ -220,10 +205,10 @@ def _as_number(cell: Cell) -> float | str | None:
         return str(cell)
 
 
-def _per_day(name: str, else_: str) -> int:
-    """How many of a column's units make a day, by its name; a column called "time" is in `else_`."""
-    stem = next((unit for unit in (*PER_DAY, "day") if name.strip().lower().startswith(unit)), else_)
-    return PER_DAY.get(stem, 1)
+def _per_day(name: str) -> int:
+    """How many of a column's units make a day, by its name; a column called "time" is in days."""
+    unit = next((unit for unit in PER_DAY if name.strip().lower().startswith(unit)), "")
+    return PER_DAY.get(unit, 1)
 
 
 def _sortable(column: Column) -> np.ndarray:

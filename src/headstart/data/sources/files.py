@@ -19,6 +19,11 @@ BEGIN = 120  # seconds of a sound
 Read = Callable[[Path], Sample]
 
 
+def nobody(name: str) -> str | None:
+    """It is not known who decodes a file, or what else it reads for that."""
+    return None
+
+
 class Stretches(NamedTuple):
     """How long a file is, and a part of it, where neither needs the whole: both in the unit in which windows are cut."""
 
@@ -31,6 +36,7 @@ class FileSource:
 
     labels, classes: where they are known from elsewhere (a sidecar table); why: how they were found. smaller: what reads the
     files no larger than an area [px] needs, where the format allows that. stretches: the same of parts of long files, by suffix.
+    made_by: who decodes a file, by its name, where the sample hangs on its content alone: then it may be kept (`cached`).
     """
 
     groups: np.ndarray | None = None
@@ -47,11 +53,12 @@ class FileSource:
         smaller: Callable[[int], Read] | None = None,
         why: str = "",
         stretches: Mapping[str, Stretches] | None = None,
+        made_by: Callable[[str], str | None] = nobody,
     ):
         self.folder, self.files, self.read, self.kind = Path(folder), files, read, kind
         found = folder_labels(files) if labels is None else Labels(labels, classes)
         self.labels, self.classes, self.why = found.values, found.classes, why or found.why
-        self.smaller, self.stretches = smaller, stretches or {}
+        self.smaller, self.stretches, self.made_by = smaller, stretches or {}, made_by
 
     def reduced(self, area: int) -> "FileSource":
         """The same files, decoded no larger than `resize` to `area` needs."""

@@ -9,6 +9,8 @@ from ...forms import Sample
 from ..classes import Labelled, said_of_labels
 from ..source import DataError, Source
 
+SAID = 3  # remarks of parts that are repeated
+
 
 class Joined:
     """Sources one after the other. Classes of the same name are one class; samples without labels get -1 (NaN).
@@ -49,7 +51,23 @@ class Joined:
         return title + own[len(stem) :] if stem and own.startswith(stem + "[") else f"{title}: {own}"
 
     def describe(self) -> str:
-        return f"{len(self):,} {self.kind} samples in {len(self.sources):,} files of {self.title}{said_of_labels(self)}"
+        said = f"{len(self):,} {self.kind} samples in {len(self.sources):,} files of {self.title}{said_of_labels(self)}"
+        left_out = [f"{len(self.bad):,} more cannot be opened (the first: {self.bad[0]})"] if self.bad else []
+        return "; ".join([said, *self.of_parts(), *left_out])
+
+    def of_parts(self) -> list[str]:
+        """What the parts say about themselves (numbers that were scaled, columns left out), and how many of them do."""
+        own = set(self.why.split("; "))
+        told: dict[str, list[int]] = {}
+        for at, source in enumerate(self.sources):
+            for what in source.why.split("; ") if isinstance(source, Labelled) else ():
+                if what and what not in own and not what.startswith("labels: "):
+                    told.setdefault(what, []).append(at)
+        lines = []
+        for what, every in told.items():
+            some = f"{len(every):,} of {len(self.sources):,} files, the first: {self.titles[every[0]] or every[0]}"
+            lines.append(what if len(every) == len(self.sources) else f"{what} ({some})")
+        return lines if len(lines) <= SAID else [*lines[:SAID], f"and {len(lines) - SAID:,} more such remarks"]
 
 
 def _merged(sources: list[Source]) -> tuple[np.ndarray | None, tuple[str, ...]]:

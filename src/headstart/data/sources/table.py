@@ -34,7 +34,10 @@ class Table(Protocol):
 
 @dataclass
 class Columns:
-    """A table in memory. bad: (line, reason) of lines that could not be read, the first thousand of `bad_lines`."""
+    """A table in memory. bad: (line, reason) of lines that could not be read, the first thousand of `bad_lines`.
+
+    units: by column, where a line below the names holds them.
+    """
 
     title: str
     columns: list[Column]
@@ -42,6 +45,7 @@ class Columns:
     bad_lines: int = 0
     left_out: tuple[str, ...] = ()
     remark: str = ""  # about its encoding
+    units: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.columns or not len(self):

@@ -50,6 +50,7 @@ class Windows:
                     continue
                 sample = source[i]
                 counts.append(max(1, round(extent(sample, self.kind) / length)))
+                sample = _sliced(sample)
             except Unreadable as error:
                 counts.append(1)  # still there, to be named when it is read
                 self.unreadable[i] = error.reason
@@ -57,7 +58,7 @@ class Windows:
             room -= nbytes(sample)
             if room > 0:
                 kept[i] = sample
-        read = lru_cache(maxsize=4)(source.__getitem__)
+        read = lru_cache(maxsize=4)(lambda index: _sliced(source[index]))
         self.whole = lambda index: kept[index] if index in kept else read(index)
         self.recording = np.repeat(np.arange(len(source)), counts)
         self.place = np.concatenate([np.arange(n) for n in counts])
@@ -83,7 +84,7 @@ class Windows:
             assert isinstance(self.source, FileSource)
             return self.source.stretch(at, start, self.long[at] if place == count - 1 else start + self.length)
         sample = self.whole(at)
-        whole = extent(sample, self.kind)
+        whole = len(sample) if isinstance(sample, bytes) else extent(sample, self.kind)
         return cut(sample, self.kind, start, whole if place == count - 1 else start + self.length)
 
     def name(self, index: int) -> str:
@@ -136,7 +137,7 @@ def _extent(sample: Sample, kind: str) -> float:
 def cut(sample: Sample, kind: str, start: float, stop: float) -> Sample:
     """A stretch of a sample, in the form of the whole."""
     if kind in ("text", "code"):
-        return sample.encode(errors="replace")[int(start) : int(stop)].decode(errors="ignore")
+        return _sliced(sample)[int(start) : int(stop)].decode(errors="ignore")
     if kind == "audio":
         rate = sample["rate"] if isinstance(sample, dict) else 16_000
         a, b = round(start * rate), round(stop * rate)
@@ -151,6 +152,11 @@ def cut(sample: Sample, kind: str, start: float, stop: float) -> Sample:
         return {**sample, "frames": sample["frames"][a:b]}
     whole = extent(sample, kind)
     return {key: value[a:b] if np.ndim(value) and len(value) == whole else value for key, value in sample.items()}
+
+
+def _sliced(sample: Sample) -> Sample:
+    """A sample in the form that windows are cut from: a text as its bytes, or each window would encode all of it again."""
+    return sample.encode(errors="replace") if isinstance(sample, str) else sample
 
 
 def nbytes(sample: Sample) -> int:

@@ -1,0 +1,66 @@
+"""Labels that lie in a file of their own: data.label=labels.csv, or data.label=labels.csv:species for one of its columns."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ...home import expanded
+from .. import labels
+from ..classes import Labelled, Labels, as_column, as_labels
+from ..source import DataError, Source
+from . import sidecar
+
+
+def named(label: str, where: object) -> tuple[Path, str | None] | None:
+    """The file that a word names, as it stands or from the folder of the data, and the column; None: it names no such file."""
+    whole = (label, None)
+    file, _, column = label.rpartition(":")
+    for name, of in [whole, (file, column)] if file and column else [whole]:
+        if not name.lower().endswith((*sidecar.SUFFIXES, ".npy")):
+            continue
+        beside = [expanded(where) / name] if isinstance(where, str | Path) else []
+        found = next((path for path in (expanded(name), *beside) if path.is_file()), None)
+        if found is None:
+            raise DataError(f"data.label={label}: there is no file {name}")
+        return found, of
+    return None
+
+
+def attach(source: Source, path: Path, column: str | None) -> Source:
+    """The same samples with the labels of a file.
+
+    A table names samples in one of its columns; where it names none of them and has as many rows as there are samples, they go by
+    their order. DataError where neither is so.
+    """
+    found = (
+        _in_order(np.load(path, allow_pickle=False), source, path)
+        if path.suffix == ".npy"
+        else _told(source, path, column)
+    )
+    if not isinstance(source, Labelled):
+        raise DataError(f"{source.describe()} takes no labels from a file")
+    source.labels, source.classes, source.why = found.values, found.classes, found.why
+    return source
+
+
+def _told(source: Source, path: Path, column: str | None) -> Labels:
+    columns, _ = sidecar.read_columns(path)
+    rows = len(next(iter(columns.values()), []))
+    table = sidecar.listing(path.name, columns, [source.name(i) for i in range(len(source))])
+    if isinstance(table, sidecar.Sidecar):
+        found = table.labels(column)
+        if found.values is None:
+            raise DataError(f"{path} has no column that is plainly the label: say which, data.label={path}:COLUMN")
+        return found
+    if rows != len(source) or (column is None and len(columns) > 1):
+        raise DataError(
+            f"no column of {path} names the samples of {source.describe()}, and it has {rows:,} rows: name each sample in one of "
+            "its columns"
+        )
+    one = labels.decide(list(columns), lambda c: as_column(c, columns[c]), path.name, column or next(iter(columns)))
+    return one._replace(why=f"{one.why}, row by row in the order of the samples")
+
+
+def _in_order(values: np.ndarray, source: Source, path: Path) -> Labels:
+    found, classes = as_labels(values, len(source), str(path))
+    return Labels(found, classes, f"labels from {path.name}, in the order of the samples")

@@ -1,0 +1,145 @@
+"""Data that is unlike what an encoder learnt from is refused, or it is said how; labels that lie elsewhere."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import headstart as hs
+from headstart.data.open import open_source
+from headstart.data.source import DataError
+from headstart.seen import differences, facts
+
+CITIES = ("Rome", "Paris", "Oslo")
+
+
+def customers(path, rows=60):
+    lines = [f"C{1000 + i},{20 + i % 50},{CITIES[i % 3]},{('no', 'yes')[i % 2]}" for i in range(rows)]
+    path.write_text("\n".join(["customer_id,age,city,churn", *lines]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """An encoder of customers, whose inputs are age, city and churn, and one of small pictures."""
+    where = tmp_path_factory.mktemp("runs")
+    (where / "pictures").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        Image.fromarray(rng.integers(0, 255, (16, 16), dtype=np.uint8)).save(where / "pictures" / f"{i}.png")
+    hs.pretrain(where / "pictures", steps=2, **{"run.out": str(where / "image")})
+    hs.pretrain(customers(where / "a.csv"), steps=2, **{"run.out": str(where / "table"), "data.label": "city"})
+    return where
+
+
+def test_foreign_columns_are_refused(home, tmp_path):
+    (tmp_path / "machine.csv").write_text("rpm,temp\n" + "".join(f"{i},{2 * i}.5\n" for i in range(30)))
+    with pytest.raises(DataError, match=r"learnt from age, churn, and of the columns of machine.* it knows 0"):
+        hs.load(home / "table").embed(tmp_path / "machine.csv")
+
+
+def test_one_picture_is_one_vector(home):
+    encoder, path = hs.load(home / "image"), home / "pictures" / "3.png"
+    found = encoder.embed_named(path)
+    assert found.z.shape[0] == 1 and found.names == ["3.png"] and found.remarks == []
+    assert np.allclose(encoder.embed(np.asarray(Image.open(path))), found.z)
+
+
+def test_vibrations_are_no_pictures(home, tmp_path):
+    encoder, recordings = hs.load(home / "image"), np.random.default_rng(0).standard_normal((9, 3, 400))
+    np.save(tmp_path / "x.npy", recordings)
+    for data in (recordings, tmp_path / "x.npy"):
+        with pytest.raises(DataError, match="reads image data, and this looks like series"):
+            encoder.embed(data)
+    found = encoder.embed_named(np.abs(recordings) % 1, kind="image")
+    assert len(found.z) == 9 and "3x400 pixels, and the encoder learnt from 16x16" in found.remarks[0]
+
+
+def test_colour_and_size_are_compared(home):
+    encoder = hs.load(home / "image")
+    said = encoder.embed_named(np.zeros((4, 100, 90, 3), np.uint8)).remarks
+    assert "3 channels, and the encoder learnt from 1" in said[0] and "100x90 pixels" in said[1] and len(said) == 2
+
+
+def series(times=1.0, channels=("x", "y"), rate=100.0, count=4):
+    values = np.random.default_rng(0).standard_normal((len(channels), 200)) * times
+    return [{"values": values, "channels": list(channels), "rate": rate}] * count
+
+
+KNOWN = facts(series(), "series")
+
+
+def said(**other):
+    return differences(KNOWN, facts(series(**other), "series"), "series")
+
+
+def test_what_is_alike_needs_no_word():
+    assert said() == said(times=3) == said(rate=103) == []
+
+
+def test_rates_are_compared():
+    assert "recorded at 50 per second, and the encoder learnt from 100" in said(rate=50.0)[0]
+    assert "nothing faster than 25 per second" in said(rate=50.0)[0] and "nothing faster" not in said(rate=400.0)[0]
+    assert "do not say their rate" in differences(KNOWN, facts([np.zeros((2, 200))], "series"), "series")[0]
+
+
+def test_units_are_compared():
+    assert "is it the same unit?" in said(times=50)[0] and "is it the same unit?" in said(times=1 / 50)[0]
+    for times in (1e6, 1e-6):  # volts and microvolts
+        with pytest.raises(DataError, match="give them in the same unit"):
+            said(times=times)
+
+
+def test_channels_are_compared():
+    assert said(channels=("y", "z")) == [
+        "channels that the encoder does not know: z",
+        "channels that the encoder knows and that are not there (they are missing): x",
+    ]
+    with pytest.raises(DataError, match="learnt from the channels x, y, and of rpm, temp it knows 0"):
+        said(channels=("rpm", "temp"))
+    plain = facts([np.zeros((3, 200))], "series")
+    assert "3 channels, and the encoder learnt from 2" in differences(KNOWN | {"names": []}, plain, "series")[0]
+
+
+def test_labels_of_another_file(home, tmp_path):
+    pictures = home / "pictures"
+    rows = [f"{i}.png,{('cat', 'dog')[i % 2]},{i / 7:.2f}" for i in range(40)]
+    (tmp_path / "told.csv").write_text("\n".join(["file,animal,weight", *rows]) + "\n")
+    source = open_source(pictures, label=f"{tmp_path / 'told.csv'}:animal")
+    assert source.classes == ("cat", "dog") and "told.csv" in source.describe()
+    assert [source.classes[k] for k in source.labels[:3]] == [
+        ("cat", "dog")[int(source.name(i)[:-4]) % 2] for i in range(3)
+    ]
+    assert open_source(pictures, label=f"{tmp_path / 'told.csv'}:weight").labels.dtype == np.float32
+    with pytest.raises(DataError, match=r"there is no file lost\.csv"):
+        open_source(pictures, label="lost.csv")
+    results = hs.probe(home / "image", pictures, label=f"{tmp_path / 'told.csv'}:animal")
+    assert "pre-trained" in results
+
+
+def test_labels_by_their_order(home, tmp_path):
+    np.save(tmp_path / "y.npy", np.arange(40) % 4)
+    (tmp_path / "y.csv").write_text("kind\n" + "".join(f"k{i % 4}\n" for i in range(40)))
+    pictures = np.zeros((40, 8, 8), np.uint8)
+    for name in ("y.npy", "y.csv"):
+        source = open_source(pictures, label=str(tmp_path / name))
+        assert source.labels.tolist() == [i % 4 for i in range(40)] and "order of the samples" in source.describe()
+    with pytest.raises(DataError, match="one per sample"):
+        open_source(pictures[:30], label=str(tmp_path / "y.npy"))
+    with pytest.raises(DataError, match=r"no column of .* names the samples"):
+        open_source(pictures[:30], label=str(tmp_path / "y.csv"))
+
+
+def test_labels_of_rows_by_their_identifiers(home, tmp_path):
+    rows = [f"C{1000 + i},{('low', 'high')[i % 2]}" for i in reversed(range(60))]
+    (tmp_path / "risk.csv").write_text("\n".join(["customer,risk", *rows]) + "\n")
+    source = open_source(home / "a.csv", label=f"{tmp_path / 'risk.csv'}:risk")
+    assert [source.classes[k] for k in source.labels[:4]] == ["low", "high", "low", "high"]
+
+
+def test_an_encoder_is_not_shown_what_it_is_asked(home):
+    """It learnt from churn, which is now the label."""
+    encoder = hs.load(home / "table")
+    source, remarks = encoder.prepared(home / "a.csv", label="churn", judged=True)
+    assert source.classes == ("no", "yes") and set(source[0]) == {"age"}
+    assert remarks[-1] == "churn is what is asked for, and is hidden from the encoder"
+    assert set(encoder.prepared(home / "a.csv")[0][0]) == {"age", "churn"}
