@@ -36,6 +36,7 @@ from headstart.data.readers import (
     document,
     jsonl,
     kern,
+    mesh,
     nifti,
     sdf,
     smiles,
@@ -131,6 +132,16 @@ def test_a_folder_of_pointers_says_what_to_do(tmp_path: Path) -> None:
         open_source(tmp_path)
     done = CliRunner().invoke(cli.app, ["sniff", str(tmp_path / "0.wav")])
     assert done.exit_code == 2 and done.stderr.count("\n") == 1
+
+
+def test_zeros_are_no_text(tmp_path: Path) -> None:
+    for name, text in (("a.txt", "the cat sat"), ("b.txt", "the cat\0\0"), ("c.txt", "\0" * 9)):
+        (tmp_path / name).write_text(text)
+    found = open_source(tmp_path)
+    assert len(found) == 3 and found[0] == "the cat sat"
+    for i in (1, 2):
+        with pytest.raises(Unreadable, match="no text"):
+            found[i]
 
 
 def test_a_zipped_table_is_read_under_any_name(tmp_path: Path) -> None:
@@ -394,6 +405,43 @@ def test_folders_that_turn_in_circles_or_are_called_like_files(tmp_path: Path) -
     for where, code in ((tmp_path, 0), (tmp_path / "folder.npy", 2), (tmp_path / "x", 2)):
         done = CliRunner().invoke(cli.app, ["sniff", str(where)])
         assert done.exit_code == code and isinstance(done.exception, SystemExit | None), where
+
+
+def test_a_damaged_hdf5_is_one_sentence(tmp_path: Path) -> None:
+    """Where the addresses in its header lead anywhere, the library raises RuntimeError as its groups are listed."""
+    for i in range(4):
+        with h5py.File(tmp_path / f"{i}.h5", "w") as file:
+            file["x"] = RANDOM.normal(size=(20, 64))
+            file.create_group("more")["z"] = np.zeros(3)
+    data = (tmp_path / "0.h5").read_bytes()
+    broken = [data[:at] + b"\xff\xff\xff\x7f" + data[at + 4 :] for at in range(16, 160, 12)]
+    broken += [data[:at] + bytes(len(data) - at) for at in range(200, len(data), len(data) // 5)]
+    said = set()
+    for content in broken:
+        (tmp_path / "0.h5").write_bytes(content)
+        try:
+            open_source(tmp_path / "0.h5")
+        except DataError as error:
+            said.add(type(error.__cause__))
+            assert len(open_source(tmp_path)) == 60
+    assert RuntimeError in said
+
+
+def test_a_broken_array_beside_is_passed_over(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", RANDOM.normal(size=(20, 64)))
+    for i, cut in enumerate(
+        (b"{'descr': '<f4', (", b"\0\0", b"{")
+    ):  # numpy's parser raises SyntaxError, TokenError, ...
+        (tmp_path / f"y{i}.npy").write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + cut.ljust(0x76) + bytes(99))
+    assert len(open_source(tmp_path / "x.npy")) == 20
+
+
+def test_a_face_has_so_many_corners(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mesh, "CORNERS", 4)
+    places = b"v 0 0 0\nv 1 0 0\nv 0 1 0\n"
+    assert len(mesh.obj(places + b"f 1 2 3 1\n")[1]) == 2
+    with pytest.raises(Unreadable, match="a face of more than 4 corners"):
+        mesh.obj(places + b"f 1 2 3 1 2\n")
 
 
 def test_dates_are_no_samples(tmp_path: Path) -> None:

@@ -27,8 +27,11 @@ def read(path: Path) -> str:
     try:
         if path.stat().st_size > LIMIT:
             raise Unreadable("", f"the text is larger than {LIMIT >> 20} MiB: divide it")
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unreadable("", "the text is not UTF-8: convert it") from error
     except OSError as error:
         raise Unreadable("", f"the file cannot be opened ({error.strerror})") from error
+    if "\0" in text:
+        raise Unreadable("", "it holds zeros, which no text has: copy it again")
+    return text

@@ -10,6 +10,7 @@ import os
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -60,7 +61,7 @@ def kind(start: bytes, path: Path) -> str | None:
             shapes = _npz_shapes(path)
             return _kind_by_keys(shapes) or _many(shapes, path)
         if start.startswith(HDF5):
-            with _hdf5(path) as file:
+            with _hdf5(path) as file, _in_words(path):
                 return _many(_inside(file), path)
     except Mistake:
         return "series"
@@ -81,7 +82,9 @@ def open(path: Path, kind: str | None = None) -> Source:
             raise DataError(f"{path} is one sample ({one}): give the folder it lies in, {path.parent}")
         return open_npz(path, kind)
     if start.startswith(HDF5):
-        return _stored(_hdf5(path), path, kind)
+        file = _hdf5(path)
+        with _in_words(path):
+            return _stored(file, path, kind)
     values, labels = idx.read_idx(path), idx.labels_beside(path)
     if values.ndim == 1:
         raise DataError(f"{path} holds labels, not samples: give the images file; its labels are found beside it")
@@ -102,8 +105,8 @@ def _shape(path: Path) -> tuple[int, ...] | None:
     try:
         with path.open("rb") as file:
             return read_header(file)[0]
-    except (OSError, ValueError):
-        return None  # it is no array: nobody asked for it
+    except Exception:  # it is no array, which raises anything: nobody asked for it
+        return None
 
 
 def read(path: Path, kind: str | None = None) -> Sample:
@@ -134,7 +137,8 @@ def _open_zarr(folder: Path, kind: str | None = None) -> Source:
         store = zarr.open(str(folder), mode="r")
     except Exception as error:  # damaged JSON, an unknown codec, a missing file
         raise DataError(f"{folder} is no Zarr store that can be read ({error}): save or copy it again") from error
-    return _stored(store, folder, kind)
+    with _in_words(folder):
+        return _stored(store, folder, kind)
 
 
 def kind_of(shape: tuple[int, ...], dtype: np.dtype) -> str | None:
@@ -268,6 +272,17 @@ def _hdf5(path: Path) -> Any:  # a group, and a context
         if isinstance(error, Mistake):
             raise
         raise DataError(f"{path} is damaged ({error}): save or copy it again") from error
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """What the libraries raise on damaged groups, attributes and headers, which is anything, as an error in words."""
+    try:
+        yield
+    except (Mistake, Unreadable):
+        raise
+    except Exception as error:
+        raise DataError(f"{path} is damaged ({error or type(error).__name__}): save or copy it again") from error
 
 
 def _stored(store: Store, path: Path, kind: str | None) -> Source:

@@ -16,6 +16,7 @@ SUFFIXES = (".obj", ".off", ".stl")
 ALONE = True
 POINTS = 2_048  # sampled from a surface
 FAR = 1_000  # times its own size
+CORNERS = 65_536  # of a face
 BYTES, ITEMS = 256 << 20, 10_000_000
 _OBJ = re.compile(rb"(#|v[tnp]? |f |o |g |s |l |p |mtllib|usemtl|vn|vt|\s*$)")
 
@@ -130,7 +131,9 @@ def obj(data: bytes) -> tuple[Float[np.ndarray, "n 3"], Int[np.ndarray, "m 3"]]:
         if line.startswith((b"v ", b"v\t")):
             places.append(line[2:])
         elif line.startswith((b"f ", b"f\t")):
-            words = line.split()[1:]
+            words = line.split(None, CORNERS + 1)[1:]
+            if len(words) > CORNERS:
+                raise Unreadable("", f"the mesh has a face of more than {CORNERS:,} corners")
             n = len(places)
             at = [int(word.partition(b"/")[0]) for word in words]
             corners += [i - 1 if i > 0 else n + i for i in at]
