@@ -302,11 +302,13 @@ def test_a_run_inside_the_data_is_not_data(tmp_path: Path) -> None:
 
 def test_a_run_goes_on_for_longer(tmp_path):
     data, out = shapes(tmp_path / "data"), str(tmp_path / "run")
-    first = hs.pretrain(data, log=quiet(), **SMALL | {"run.out": out})
+    words = SMALL | {"run.out": out}
+    first = hs.pretrain(data, log=quiet(), **words)
+    planned = json.loads((tmp_path / "run" / "run.json").read_text())["plan"]["seconds"] / 60
     log = Log()
     said: list[str] = []
     log.say = said.append  # type: ignore[method-assign]
-    longer = hs.pretrain(data, log=log, **SMALL | {"run.out": out, "steps": 7})
+    longer = hs.pretrain(data, log=log, **words | {"run.minutes": planned * 1.75})
     assert first.outcome.total == 4 and longer.outcome.total == longer.outcome.step == 7
     assert any("to take 4 steps, and goes on to 7" in line for line in said)
     assert any("going on from step 4 of 7" in line for line in said)
@@ -315,8 +317,11 @@ def test_a_run_goes_on_for_longer(tmp_path):
     assert len(rates) == 7 and rates[4] > rates[3]  # the decay is opened again
     assert hs.again(out, log=quiet())  # of the steps that it had then
     assert json.loads((tmp_path / "run" / "run.json").read_text())["lengths"] == [4]
-    assert hs.pretrain(data, log=quiet(), **SMALL | {"run.out": out, "steps": 7}).outcome.step == 7  # finished already
+    assert (
+        hs.pretrain(data, log=quiet(), **words | {"run.minutes": planned * 1.75}).outcome.step == 7
+    )  # finished already
     with pytest.raises(WordError, match="no more than that: ask for more"):
-        hs.pretrain(data, log=quiet(), **SMALL | {"run.out": out, "steps": 5})
-    with pytest.raises(WordError, match="holds another run"):
-        hs.pretrain(data, log=quiet(), **SMALL | {"run.out": out, "steps": 9, "data.batch": 8})
+        hs.pretrain(data, log=quiet(), **words | {"run.minutes": planned})
+    for other in ({"data.batch": 8}, {"steps": 9}):
+        with pytest.raises(WordError, match="holds another run"):
+            hs.pretrain(data, log=quiet(), **words | other)

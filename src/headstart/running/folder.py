@@ -19,9 +19,9 @@ from ..planning.plan import Plan
 from ..recipe import Method, Run
 from ..shelf.copies import keep, kept
 from ..train import device_of
-from ..words import WordError, fit
+from ..words import WordError
 
-LENGTH = ("steps", "run.minutes")  # words that say how long a run is, and nothing else of it
+LENGTH = "run.minutes"  # the word that says how long a run is, and nothing else of it
 ARRAY = "array"  # what stands for data that came without a path; the snippet then needs a name of the user's
 
 
@@ -66,35 +66,27 @@ def begun(folder: Path, where: str, asked: Mapping[str, Any]) -> Json | None:
         command = " ".join([there["plan"]["where"], *(f"{k}={v}" for k, v in there["words"].items())])
         raise WordError(
             f"{folder} holds another run (headstart pretrain {command}): "
-            "give this one its own folder with run.out=, or delete that one"
+            "give this one its own folder with run.out=, or delete that one; more of that one comes with a larger run.minutes="
         )
     return there
 
 
 def _but_length(words: Mapping[str, Any]) -> Json:
-    return {name: value for name, value in words.items() if name not in LENGTH}
+    return {name: value for name, value in words.items() if name != LENGTH}
 
 
 def _longer(there: Json, now: Json, folder: Path) -> Json:
-    """The same run with more steps: those asked for, or as many as its pace makes of the minutes. WordError: not more."""
+    """The same run with as many steps as its pace makes of the minutes; WordError if they are not more."""
     plan = dict(there["plan"])
-    before, minutes = plan["steps"], plan["seconds"] / 60
-    if "steps" in now:
-        steps, said = int(fit("steps", now["steps"], int)), f"steps={now['steps']}"
-    else:
-        wanted = float(now.get("run.minutes", 0) or 0)
-        steps, said = round(before * wanted / max(minutes, 1e-9)), f"run.minutes={wanted:g}"
+    before, minutes, wanted = plan["steps"], plan["seconds"] / 60, float(now.get(LENGTH) or 0)
+    steps = round(before * wanted / max(minutes, 1e-9))
     if steps <= before:
         raise WordError(
-            f"{folder} holds this run with {before:,} steps, about {minutes:.2g} minutes, and {said} is no more than that: "
-            "ask for more to go on with it, or give another run its own folder with run.out="
+            f"{folder} holds this run with {before:,} steps, about {minutes:.2g} minutes, and {LENGTH}={wanted:g} is no more "
+            "than that: ask for more to go on with it, or give another run its own folder with run.out="
         )
-    plan |= {"steps": steps, "seconds": plan["seconds"] * steps / before, "run": plan["run"] | _minutes(now)}
+    plan |= {"steps": steps, "seconds": plan["seconds"] * steps / before, "run": plan["run"] | {"minutes": now[LENGTH]}}
     return there | {"plan": plan, "words": now, "lengths": [*there.get("lengths", []), before], "longer": True}
-
-
-def _minutes(words: Json) -> Json:
-    return {"minutes": words["run.minutes"]} if "run.minutes" in words else {}
 
 
 def extend(folder: Path, longer: Json) -> str:

@@ -46,7 +46,7 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
     """Pre-train an encoder on `where`: a folder of files, an array file, a numpy array, or the name of a set.
 
     words: "name=value", as on the command line; or the same as keywords: `pretrain("photos/", recipe="gmml", ratio=0.6,
-    run={"minutes": 4})`. The same call goes on where an interrupted one stopped; with more steps or
+    run={"minutes": 4})`. The same call goes on where an interrupted one stopped; with a larger
     run.minutes it goes on beyond its end. Raises DataError or WordError for a
     user's mistake, TrainingStopped when training cannot go on.
     """
