@@ -14,7 +14,7 @@ from headstart.data.open import open_source
 from headstart.data.readers._idx import read_idx
 from headstart.data.sets import _debian, digits
 from headstart.data.source import DataError, Subset
-from headstart.data.sources.array import ArraySource
+from headstart.data.sources.array import ArraySource, source_of
 from headstart.data.sources.files import FileSource
 from headstart.errors import Unreadable
 
@@ -119,8 +119,8 @@ def test_labels_of_arrays():
 def test_infinite_is_unreadable_for_its_sample_alone_and_nan_stays():
     values = np.ones((3, 8, 8), np.float32)
     values[1, 2, 3], values[2, 2, 3] = np.inf, np.nan
-    source = ArraySource(values, "image", title="scan")
-    assert source[0].shape == (1, 8, 8)
+    source = source_of(values, "image", title="scan")
+    assert source[0].shape == (1, 8, 8) and isinstance(source, ArraySource) and source.shape == (1, 8, 8)
     with pytest.raises(Unreadable, match=r"scan\[1\]: the image holds NaN or infinite"):
         source[1]
     assert np.isnan(source[2]).sum() == 1
