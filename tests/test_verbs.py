@@ -19,6 +19,7 @@ from headstart.checkpoint import complete
 from headstart.cli import app
 from headstart.data.source import DataError
 from headstart.log import Log
+from headstart.probes import linear
 from headstart.words import WordError
 
 SMALL = {"steps": 4, "size": "XS", "data.batch": 16, "run.device": "cpu"}
@@ -276,7 +277,11 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
 
 
-def test_the_demo_ends_with_a_table_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_ends_with_a_table_and_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "DRAWS", 1)  # its figures are nobody's here: CI runs the demo as it is
+    monkeypatch.setattr(linear, "STRENGTHS", (1e-2, 1e-2))
     done = hs.demo("steps=4", f"run.out={tmp_path / 'demo'}")
     said = capsys.readouterr().out
     assert list(done.results) == ["raw input", "random encoder", "pre-trained"]
