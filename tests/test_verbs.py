@@ -282,7 +282,7 @@ def test_the_demo_ends_with_a_table_and_a_picture(
 ) -> None:
     monkeypatch.setattr(linear, "DRAWS", 1)  # its figures are nobody's here: CI runs the demo as it is
     monkeypatch.setattr(linear, "STRENGTHS", (1e-2, 1e-2))
-    done = hs.demo("steps=4", f"run.out={tmp_path / 'demo'}")
+    done = hs.demo("steps=4", "run.probe_every=1", f"run.out={tmp_path / 'demo'}")
     said = capsys.readouterr().out
     assert list(done.results) == ["raw input", "random encoder", "pre-trained"]
     assert {"knn", "linear-100", "linear-600"} <= set(done.results["pre-trained"])
