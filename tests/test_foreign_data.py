@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import headstart as hs
 from headstart.data.open import open_source
 from headstart.data.source import DataError
-from headstart.seen import differences, facts
+from headstart.seen import differences, facts, one_sample
 
 CITIES = ("Rome", "Paris", "Oslo")
 
@@ -42,6 +43,39 @@ def test_one_picture_is_one_vector(home):
     found = encoder.embed_named(path)
     assert found.z.shape[0] == 1 and found.names == ["3.png"] and found.remarks == []
     assert np.allclose(encoder.embed(np.asarray(Image.open(path))), found.z)
+
+
+@pytest.mark.parametrize(
+    "shape, kind, channels, one",
+    [
+        ((40, 50), "image", [1], True),
+        ((40, 50, 3), "image", [3], True),
+        ((3, 40, 50), "image", [3], True),
+        ((3, 40, 50), "image", [1], False),  # three grey pictures
+        ((3, 40, 50), "image", [1, 3], False),
+        ((9, 40, 50), "image", [3], False),
+        ((5, 40, 50, 3), "image", [3], False),
+        ((400,), "series", [1], True),
+        ((3, 400), "series", [3], True),
+        ((3, 400), "series", [1], False),  # three recordings
+        ((9, 400), "series", [3], False),
+        ((1, 3, 400), "series", [3], False),
+        ((12, 16, 16), "volume", [1], False),
+    ],
+)
+def test_one_array_is_one_sample_or_a_stack(shape, kind, channels, one):
+    assert one_sample(shape, kind, channels) == one
+
+
+def test_one_array_is_one_vector(home, tmp_path):
+    """A colour picture of 40 rows was 40 grey ones."""
+    encoder, picture = hs.load(home / "image"), np.arange(40 * 30 * 3, dtype=np.uint8).reshape(40, 30, 3)
+    np.save(tmp_path / "one.npy", picture)
+    found = encoder.embed_named(tmp_path / "one.npy")
+    assert found.names == ["one.npy"]
+    for data in (picture, torch.tensor(picture)):
+        assert np.allclose(encoder.embed(data), found.z)
+    assert len(encoder.embed(np.stack([picture] * 3))) == 3
 
 
 def test_vibrations_are_no_pictures(home, tmp_path):
@@ -118,6 +152,9 @@ def test_labels_of_another_file(home, tmp_path):
 
 def test_labels_by_their_order(home, tmp_path):
     np.save(tmp_path / "y.npy", np.arange(40) % 4)
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "y.npy").read_bytes()[:90])
+    with pytest.raises(DataError, match="damaged"):
+        open_source(np.zeros((40, 8, 8), np.uint8), label=str(tmp_path / "cut.npy"))
     (tmp_path / "y.csv").write_text("kind\n" + "".join(f"k{i % 4}\n" for i in range(40)))
     pictures = np.zeros((40, 8, 8), np.uint8)
     for name in ("y.npy", "y.csv"):
@@ -139,7 +176,7 @@ def test_labels_of_rows_by_their_identifiers(home, tmp_path):
 def test_an_encoder_is_not_shown_what_it_is_asked(home):
     """It learnt from churn, which is now the label."""
     encoder = hs.load(home / "table")
-    source, remarks = encoder.prepared(home / "a.csv", label="churn", judged=True)
+    source, remarks = encoder.prepare(home / "a.csv", label="churn")
     assert source.classes == ("no", "yes") and set(source[0]) == {"age"}
     assert remarks[-1] == "churn is what is asked for, and is hidden from the encoder"
-    assert set(encoder.prepared(home / "a.csv")[0][0]) == {"age", "churn"}
+    assert set(encoder.prepare(home / "a.csv", judged=False)[0][0]) == {"age", "churn"}

@@ -98,7 +98,8 @@ def test_embedding_is_the_same_alone_and_together(finished: tuple[Path, Path]) -
     data, out = finished
     encoder = hs.load(out)
     encoder.module.dtype = torch.float32
-    source = encoder.prepare(str(data))
+    source, remarks = encoder.prepare(str(data))
+    assert remarks == []
     some = [np.asarray(source[i]) for i in (0, 1, 50)]
     together = encoder.embed(some)
     alone = np.concatenate([encoder.embed([x]) for x in some])

@@ -12,6 +12,7 @@ import torch
 from .data.feeding.prepare import Prepared, Progress, few
 from .data.open import open_source
 from .data.readers import claims, reading
+from .data.readers._npz import load_array
 from .data.source import DataError, Source
 from .data.sources.array import KINDS as ARRAYS
 from .data.sources.array import ArraySource
@@ -25,8 +26,9 @@ from .nn.linear import fastest_dtype
 from .nn.released import load_encoder
 from .reading import read_in
 from .scoring.features import READS, encode
-from .seen import differences, facts, few_of
+from .seen import differences, facts, few_of, one_sample
 from .shelf.copies import kept
+from .tokenizers.plain import as_array
 from .tokenizers.table import TABLE
 
 ROWS, LOOK = 64, 16  # of a list that are looked at for their columns; samples that are compared with those learnt from
@@ -69,26 +71,18 @@ class Pretrained:
         return self
 
     def prepare(
-        self, data: object, progress: Progress | None = None, label: str | None = None, kind: str | None = None
-    ) -> Prepared:
-        """Samples read and sized as they were in training, and the labels to judge it by, which it is not shown.
-
-        data: a path, the name of a set, an array, a list of arrays. label: the column that holds the labels; "folders": the names
-        of folders do; a table, or "labels.csv:species", a column of one. kind: says that the data is what the encoder reads.
-        """
-        return self.prepared(data, progress, label, kind, judged=True)[0]
-
-    def prepared(
         self,
         data: object,
         progress: Progress | None = None,
         label: str | None = None,
         kind: str | None = None,
-        judged: bool = False,
+        judged: bool = True,
     ) -> tuple[Prepared, list[str]]:
-        """The same, and how the data differ from what the encoder learnt from.
+        """(samples read and sized as they were in training, how they differ from what the encoder learnt from).
 
-        judged: it is not shown the labels, even where they are a column that it learnt from.
+        data: a path, the name of a set, an array, a list of arrays. label: the column that holds the labels; "folders": the names
+        of folders do; a table, or "labels.csv:species", a column of one. kind: says that the data is what the encoder reads.
+        judged: the encoder is not shown the labels, even where they are a column that it learnt from.
         """
         own, card = self.tokenizer.kind, self.card["input"]
         if kind not in (None, own):
@@ -112,17 +106,19 @@ class Pretrained:
         return read, remarks
 
     def _open(self, data: object, label: str | None, asked: bool, said: str | None) -> Source:
-        """New data need not have the label that the training data had; one picture is a source of one."""
+        """New data need not have the label that the training data had; one sample is a source of one."""
         kind = self.tokenizer.kind
         path = Path(data).expanduser() if isinstance(data, str | Path) else None
         told = claims(path, kind) if path is not None and path.is_file() else []
         if path is not None and told and kind == "image" and told[0].reader.open is None:
             return FileSource(path.parent, [path.name], reading({}, kind), kind)
-        if isinstance(data, np.ndarray) and data.ndim == 2 and kind == "image":
-            return ArraySource(data[None], kind)
-        if said is None and (isinstance(data, np.ndarray) or (told and told[0].reader.general)):
+        values = _array(data, path if told else None) if kind in ARRAYS else None
+        if values is not None and one_sample(values.shape, kind, self.card.get("seen", {}).get("channels", [])):
+            name = "array" if path is None else path.name
+            return ListSource([ArraySource(values[None], kind)[0]], kind, names=[name], title=name)
+        if kind in ARRAYS and said is None and (values is not None or (told and told[0].reader.general)):
             alone = open_source(data)
-            if kind in ARRAYS and alone.kind in ARRAYS and alone.kind != kind:
+            if alone.kind in ARRAYS and alone.kind != kind:
                 raise DataError(
                     f"this encoder reads {kind} data, and this looks like {alone.kind}: {alone.describe()}; say "
                     f"data.kind={kind} if it is (in Python: kind={kind!r})"
@@ -185,7 +181,7 @@ class Pretrained:
         kind: str | None = None,
     ) -> Encoded:
         """Vectors with the samples' names and labels, and the list of what could not be read. label, kind: as for `prepare`."""
-        source, remarks = self.prepared(data, reading, label, kind)
+        source, remarks = self.prepare(data, reading, label, kind, judged=False)
         every = range(len(source))
         z = encode(self.module, self.tokenizer, source, every, (self.read,), progress=progress)[self.read]
         bad = [(b.where, b.reason) for b in source.bad]
@@ -197,6 +193,13 @@ class Pretrained:
             names = [whole.source.name(int(i)) for i in recording]
             labels = None if labels is None else labels[first]
         return Encoded(z, names, labels, source.classes, bad, remarks)
+
+
+def _array(data: object, path: Path | None) -> np.ndarray | None:
+    """An array or tensor, or the one in a .npy, as numpy has it; None for anything else."""
+    if isinstance(data, np.ndarray | torch.Tensor):
+        return as_array(data, "what is given")
+    return load_array(path, path, mmap_mode="r") if path is not None and path.suffix.lower() == ".npy" else None
 
 
 def _few(names: set[str]) -> str:

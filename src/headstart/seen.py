@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .data.sniff import channels_of, main_of, rate_of
+from .data.sniff import MEASURED, channels_of, main_of, rate_of
 from .data.source import DataError
 from .forms import Json, Sample
 
 PICTURES = frozenset({"image", "multispectral", "video"})
-MEASURED = frozenset(
-    {"image", "multispectral", "video", "volume", "series", "field"}
-)  # whose numbers have a unit or a scale
+COLOURS = (1, 3, 4)  # channels of a picture whose last axis they are
 NUMBERS = 4096  # of a sample that are looked at
 OTHER, FOREIGN = 20, 1000  # times as wide a spread of values, or as narrow: is said, is refused
 SIDES = 4  # times as long or as short a side: is said
@@ -41,7 +39,7 @@ def facts(samples: Sequence[Sample], kind: str) -> Json:
     some = [array.reshape(-1)[:: max(1, array.size // NUMBERS)] for array in arrays]
     numbers = np.concatenate(some) if some else np.zeros(0)
     numbers = numbers[np.isfinite(numbers)]
-    if kind in MEASURED and len(numbers):
+    if kind in PICTURES | MEASURED and len(numbers):
         found["values"] = np.percentile(numbers, [1, 99]).tolist()
     return found
 
@@ -56,6 +54,18 @@ def differences(known: Json, new: Json, kind: str) -> list[str]:
         *_sides(known, new),
         *_values(known, new),
     ]
+
+
+def one_sample(shape: tuple[int, ...], kind: str, channels: Sequence[int]) -> bool:
+    """Whether an array of this shape is one sample of an encoder that learnt from so many channels, and no stack of samples.
+
+    A picture [H, W] or [H, W, C], a recording [L]; [C, H, W] and [C, L] where all that it learnt from had C channels, and C > 1.
+    """
+    axes = {"image": 2, "series": 1}.get(kind)
+    if axes is None or len(shape) > axes + 1:
+        return False
+    colours = kind == "image" and shape[-1] in COLOURS  # no pictures are so narrow
+    return len(shape) == axes or colours or (list(channels) == [shape[0]] and shape[0] > 1)
 
 
 def few_of(names: Sequence[str]) -> str:

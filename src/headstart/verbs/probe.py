@@ -35,7 +35,7 @@ def probe(
     log, folder = log or Log(), Path(run)
     device = device_of(Run())
     encoder = load(folder, device, trust=(folder / "run.json").exists())  # its method is called below, anyhow
-    source, remarks = encoder.prepared(where, label=label, kind=kind, judged=True)
+    source, remarks = encoder.prepare(where, label=label, kind=kind)
     log.say(f"found     {source.describe()}")
     for remark in remarks:
         log.say(f"note      {remark}")

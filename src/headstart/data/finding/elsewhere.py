@@ -7,6 +7,7 @@ import numpy as np
 from ...home import expanded
 from .. import labels
 from ..classes import Labelled, Labels, as_column, as_labels
+from ..readers._npz import load_array
 from ..source import DataError, Source
 from . import sidecar
 
@@ -32,11 +33,7 @@ def attach(source: Source, path: Path, column: str | None) -> Source:
     A table names samples in one of its columns; where it names none of them and has as many rows as there are samples, they go by
     their order. DataError where neither is so.
     """
-    found = (
-        _in_order(np.load(path, allow_pickle=False), source, path)
-        if path.suffix == ".npy"
-        else _told(source, path, column)
-    )
+    found = _in_order(load_array(path, path), source, path) if path.suffix == ".npy" else _told(source, path, column)
     if not isinstance(source, Labelled):
         raise DataError(f"{source.describe()} takes no labels from a file")
     source.labels, source.classes, source.why = found.values, found.classes, found.why
