@@ -3,10 +3,13 @@
 import datetime as dt
 import json
 import os
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests import tables
+from tests.tables import decimals, has_names
 
 from headstart.cli import _only
 from headstart.data.open import open_source
@@ -17,19 +20,8 @@ from headstart.words import annotations, changed, parse
 
 R = np.random.default_rng(0)
 D, T = dt.date, dt.datetime
-
-
-def opened(folder, text, name="t.csv", encoding="utf-8"):
-    (folder / name).write_bytes(text.encode(encoding))
-    return open_source(folder / name)
-
-
-def lines(*head, row, n=20):
-    return "".join(f"{line}\n" for line in [*head, *map(row, range(n))])
-
-
-def decimals(count, mark=".", separator=","):
-    return separator.join(f"{v:.4f}".replace(".", mark) for v in R.random(count))
+lines = partial(tables.lines, n=20)
+opened = partial(tables.opened, kind=None)
 
 
 NUMBERS = [f"{400 + i / 2:.1f}" for i in range(20)]
@@ -67,10 +59,8 @@ NAMES = {
 
 @pytest.mark.parametrize("what", NAMES)
 def test_the_line_of_names(tmp_path, what):
-    text, names, first, n = NAMES[what]
-    table = opened(tmp_path, text).table
-    assert list(table.names) == names and len(table) == n
-    assert first is None or list(table.row(0).values()) == first
+    text, *right = NAMES[what]
+    has_names(opened(tmp_path, text).table, *right)
 
 
 def months(*years):

@@ -1,27 +1,9 @@
 """Tables as people save them: the line of names, units and hints, and what a column holds, wherever in the file it shows."""
 
 import datetime as dt
-import random
 
 import pytest
-
-from headstart.data.open import open_source
-
-R = random.Random(0)
-
-
-def opened(tmp_path, text, name="some.csv", encoding="utf-8"):
-    path = tmp_path / name
-    path.write_bytes(text.encode(encoding))
-    return open_source(path, kind="table")
-
-
-def lines(*head, n=12, row):
-    return "\n".join([*head, *(row(i) for i in range(n))]) + "\n"
-
-
-def decimals(k):
-    return ",".join(f"{R.random():.4f}" for _ in range(k))
+from tests.tables import decimals, has_names, lines, opened
 
 
 def numbered(i, k):
@@ -136,10 +118,8 @@ NAMES = {
 
 @pytest.mark.parametrize("what", NAMES)
 def test_the_line_of_names(tmp_path, what):
-    text, names, first, n = NAMES[what]
-    table = opened(tmp_path, text).table
-    assert list(table.names) == names and len(table) == n
-    assert first is None or list(table.row(0).values()) == first
+    text, *right = NAMES[what]
+    has_names(opened(tmp_path, text).table, *right)
 
 
 D, T = dt.date, dt.datetime
