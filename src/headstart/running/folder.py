@@ -60,7 +60,7 @@ def begun(folder: Path, where: str, asked: Mapping[str, Any]) -> Json | None:
     now, before = plain(asked), dict(there["words"])
     if str(before.get("recipe")).startswith(f"{now.get('recipe')}:"):  # the function was left out, and its file is gone
         before["recipe"] = now["recipe"]
-    if there["plan"]["where"] == where and before != now and _but_length(before) == _but_length(now):
+    if there["plan"]["where"] == where and before != now and LENGTH in now and _but_length(before) == _but_length(now):
         return _longer(there, now, folder)
     if there["plan"]["where"] != where or before != now:
         command = " ".join([there["plan"]["where"], *(f"{k}={v}" for k, v in there["words"].items())])

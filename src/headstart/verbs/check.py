@@ -108,11 +108,15 @@ def check(
     log = log or Log()
     source = open_source(where, kind, label)
     log.say(f"found     {source.describe()}")
-    here = traits(source, log.progress("checking"), noted := (lambda said: log.say(f"cache     {said}")))
+
+    def say(said: str) -> None:
+        log.say(f"cache     {said}")
+
+    here = traits(source, log.progress("checking"), say)
     there = (
         None
         if labelled is None
-        else traits(open_source(labelled, source.kind), log.progress("checking the labelled set"), noted)
+        else traits(open_source(labelled, source.kind), log.progress("checking the labelled set"), say)
     )
     left_out, refused = _left_out(source, here, log)
     plain = [(source.name(i), reason) for i, reason in enumerate(here.plain) if reason is not None]
