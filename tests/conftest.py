@@ -9,7 +9,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path_factory, monkeypatch):
-    """Every test stands in an empty folder of its own, and has a cache of its own: what lies in the checkout or in the user's
-    cache does not reach it, nor it these."""
+    """Every test stands in an empty folder of its own: what lies in the checkout or in the user's cache does not reach it, nor it
+    these. Nothing is kept, as it depends on the clock what is; tests of the cache switch it on."""
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("HEADSTART_CACHE_GB", "0")

@@ -31,6 +31,11 @@ from headstart.verbs.doctor import cache_lines, doctor
 KEY = bytes(range(32))
 
 
+@pytest.fixture(autouse=True)
+def _switched_on(monkeypatch):
+    monkeypatch.delenv("HEADSTART_CACHE_GB")
+
+
 @pytest.fixture
 def pays(monkeypatch):
     """Everything is worth keeping, however fast this machine is."""

@@ -269,11 +269,15 @@ def test_two_processes_equal_one(tmp_path):
                 where = f"{name} {key}: "
                 assert_close(split[key], value, rtol=1e-5, atol=1e-5, msg=lambda m, where=where: where + m)
     for name, optim in OPTIMIZERS.items():
-        alone = steps(optim)
-        far = 5e-3 if name == "muon" else 1e-5  # its matrices are made orthogonal in bf16
+        alone, begun = steps(optim), recipe("mae", "image").objective.state_dict()
         for split in (f[name] for f in found):
             for key, value in alone.items():
-                assert_close(split[key], value, rtol=1e-4, atol=far, msg=lambda m, where=f"{name} {key}: ": where + m)
+                where = f"{name} {key}: "
+                if name == "muon":  # its matrices are made orthogonal in bf16, where single numbers may fall anywhere
+                    apart, way = (split[key] - value).norm(), (value - begun[key]).norm()
+                    assert apart <= 0.1 * way + 1e-5, f"{where}{apart:.2g} apart after a way of {way:.2g}"
+                    continue
+                assert_close(split[key], value, rtol=1e-4, atol=1e-5, msg=lambda m, where=where: where + m)
     for rank, said in enumerate(f["gather"] for f in found):
         assert said["all"].flatten().tolist() == [0, 0, 1, 1] and said["mean"] == 0.5
         assert said["grad"].flatten().tolist() == [4 * rank, 4 * rank + 2]  # the sum over both ranks

@@ -126,15 +126,15 @@ def _only(words: list[str] | None, **defaults: Any) -> dict[str, Any]:
     """Words of a verb that takes just these, without the names of their groups."""
     from .words import WordError, fit, parse, unknown
 
-    kinds = {bool: bool, str: str}
+    kinds = {bool: bool, int: int, str: str}
     texts = {name: kinds.get(type(default), str | None) for name, default in defaults.items()}
     given = parse(words or [], hints=texts)
     for name in given:
         if name not in defaults:
             raise _mistake(unknown(name, defaults))
-        if isinstance(defaults[name], bool):
+        if isinstance(defaults[name], int):
             try:
-                fit(name, given[name], bool)
+                given[name] = fit(name, given[name], type(defaults[name]))
             except WordError as error:
                 raise _mistake(error) from error
     return {name.rpartition(".")[2]: value for name, value in (defaults | given).items()}

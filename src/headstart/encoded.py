@@ -28,6 +28,9 @@ from .reading import read_in
 from .scoring.features import READS, encode
 from .seen import differences, facts, few_of, one_sample
 from .shelf.copies import kept
+from .tasks.fitting import Tuned
+from .tasks.predicting import Predicted, predicted, wholes
+from .tasks.saved import load_tuned
 from .tokenizers.plain import as_array
 from .tokenizers.table import TABLE
 
@@ -36,7 +39,10 @@ ROWS, LOOK = 64, 16  # of a list that are looked at for their columns; samples t
 
 @dataclass
 class Encoded:
-    """Vectors and where they come from. z: [n, D] float32. remarks: how the data differ from what the encoder learnt from."""
+    """Vectors and where they come from. z: [n, D] float32. remarks: how the data differ from what the encoder learnt from.
+
+    source, at: the samples as they were read; vector i is of source[at[i]].
+    """
 
     z: np.ndarray
     names: list[str]
@@ -44,20 +50,29 @@ class Encoded:
     classes: tuple[str, ...]
     bad: list[tuple[str, str]]
     remarks: list[str] = field(default_factory=list)
+    source: Source | None = None
+    at: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def samples(self) -> Source:
+        """What the vectors are of, to be looked at."""
+        assert self.source is not None, "these vectors came without their samples"
+        return self.source
 
 
 class Pretrained:
     """An encoder with its tokenizer, its way of reading samples and its readout, as `load` finds them in a folder.
 
-    `module` is the torch.nn.Module (Tokens -> Tokens); `embed` takes anything `pretrain` takes, or a list of arrays.
+    `module` is the torch.nn.Module (Tokens -> Tokens); `embed` takes anything `pretrain` takes, or a list of arrays; so does
+    `predict`, where it was fine-tuned: `tuned` is then the encoder with its head.
     """
 
-    def __init__(self, encoder: Encoder, card: Json) -> None:
+    def __init__(self, encoder: Encoder, card: Json, tuned: Tuned | None = None) -> None:
         lacking = [name for name in ("read", "width", "input") if name not in card]
         if lacking or card["read"] not in READS:
             said = f"does not say {', '.join(lacking)}" if lacking else f"names no way to read it: {card['read']!r}"
             raise DataError(f"the card of this encoder (encoder.json) {said}: it is damaged, or was written by hand")
-        self.module, self.card, self.read = encoder, card, str(card["read"])
+        self.module, self.card, self.read, self.tuned = encoder, card, str(card["read"]), tuned
         self.tokenizer = next(iter(encoder.tokenizers.values()))
 
     @property
@@ -67,6 +82,8 @@ class Pretrained:
 
     def to(self, device: torch.device | str) -> "Pretrained":
         self.module.to(device)
+        if self.tuned is not None:
+            self.tuned.head.to(device)
         set_dtype(self.module, fastest_dtype(device))
         return self
 
@@ -185,14 +202,30 @@ class Pretrained:
         every = range(len(source))
         z = encode(self.module, self.tokenizer, source, every, (self.read,), progress=progress)[self.read]
         bad = [(b.where, b.reason) for b in source.bad]
-        names, labels = [source.name(i) for i in every], source.labels
-        if isinstance(source.source, Windows):  # one vector for each recording: the mean over its windows
-            whole = source.source
-            recording, first, at = np.unique(whole.recording[source.origin], return_index=True, return_inverse=True)
-            z = np.stack([np.bincount(at, weights=column) / np.bincount(at) for column in z.T], 1).astype(np.float32)
-            names = [whole.source.name(int(i)) for i in recording]
-            labels = None if labels is None else labels[first]
-        return Encoded(z, names, labels, source.classes, bad, remarks)
+        whole = wholes(source)  # one vector for each recording: the mean over its windows
+        return Encoded(
+            whole.mean(z), whole.names, whole.labels, source.classes, bad, remarks, source, whole.first
+        )
+
+    def predict(
+        self,
+        data: object,
+        progress: Progress | None = None,
+        reading: Progress | None = None,
+        label: str | None = None,
+        kind: str | None = None,
+    ) -> Predicted:
+        """What the head of a fine-tuned encoder says of each readable sample; of a recording, the mean over its windows.
+
+        label, kind: as for `prepare`. Raises DataError where the encoder was not fine-tuned.
+        """
+        if self.tuned is None:
+            raise DataError(
+                "this encoder has no head yet, so it names nothing: tune one to labelled data first, with "
+                "headstart finetune RUN LABELLED, and give the folder that this leaves"
+            )
+        source, remarks = self.prepare(data, reading, label, kind)
+        return predicted(self.tuned, source, remarks, progress)
 
 
 def _array(data: object, path: Path | None) -> np.ndarray | None:
@@ -230,13 +263,14 @@ def load(folder: str | Path, device: torch.device | str = "cpu", trust: bool = F
             f"{folder} holds no finished encoder (encoder.json): "
             + (
                 "the run has not ended; start it again and it goes on"
-                if (folder / "run.json").exists()
+                if (folder / "run.json").exists() or (folder / "tuned.json").exists()
                 else "give the folder of a run, such as runs/mae-photos"
             )
         )
     if trust:
         _import_method(folder)
-    return Pretrained(*load_encoder(folder, trust)).to(device)
+    encoder, card = load_encoder(folder, trust)
+    return Pretrained(encoder, card, load_tuned(folder, encoder, card)).to(device)
 
 
 def _import_method(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.source import DataError
-from ..encoded import Encoded, load
+from ..encoded import Encoded, Pretrained, load
 from ..errors import shown
 from ..log import Log, span
 from ..recipe import Run
@@ -35,7 +35,18 @@ def embed(
     target = None if out is None else Path(str(out))
     if target is not None and target.suffix not in FORMS:
         raise DataError(f"out={target} should end in one of {', '.join(FORMS)}: the ending chooses the format")
-    encoder, began = load(run, device_of(Run()), trust), time.monotonic()
+    found = embedded(load(run, device_of(Run()), trust), where, log, label, kind)
+    if target is not None:
+        write(found, target)
+        log.say(f"wrote     {target}")
+    return found
+
+
+def embedded(
+    encoder: Pretrained, where: object, log: Log, label: str | None = None, kind: str | None = None
+) -> Encoded:
+    """Vectors of `where`; how it differs from what the encoder knows, and what of it cannot be read, is said."""
+    began = time.monotonic()
     found = encoder.embed_named(where, log.progress("embedding"), log.progress("reading"), label, kind)
     for remark in found.remarks:
         log.say(f"note      {remark}")
@@ -44,9 +55,6 @@ def embed(
     if len(found.bad) > 3:
         log.say(f"skipped   {len(found.bad) - 3:,} more that cannot be read")
     log.say(f"embedded  {len(found.z):,} samples as vectors of {found.z.shape[1]} in {span(time.monotonic() - began)}")
-    if target is not None:
-        write(found, target)
-        log.say(f"wrote     {target}")
     return found
 
 
