@@ -1,0 +1,82 @@
+"""The words of fine-tuning, and what they stand at where nothing is said."""
+
+from dataclasses import dataclass
+
+from ..errors import Mistake
+from ..nn.encoder import Encoder
+from ..scoring.features import READS
+from .adapting import parsed
+from .dividing import HELD
+from .fitting import BATCH, READ, Setting
+from .meaning import NAMES
+
+NARROW = 192  # encoders up to this width take larger rates
+RATES = {"narrow": (1e-3, 3e-4), "wide": (3e-4, 1e-4), "head": (1e-2, 1e-3)}
+LEAST_STEPS, EPOCHS, MOST_STEPS = 400, 20, 20_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Words without a group. None is chosen from the encoder and the data."""
+
+    tune: str = "full"  # how much of the encoder: full, last:2, lora:8, head
+    init: str = "pretrained"  # or "scratch": a random encoder of the same shape, for comparison
+    task: str | None = None  # classification, multilabel or regression, where labels may mean several
+    lr: float | tuple | None = None  # one rate, or several (lr=1e-3,3e-4), of which held-back samples choose
+    steps: int | None = None  # of each training, at most
+    epochs: float | None = None  # the same in passes over the samples
+    weights: str | None = None  # balanced: rare classes count as much as common ones; none
+    smoothing: float = 0.1  # share of a label that all classes have in common
+    held: float = HELD  # share of the labelled samples that chooses rate, step and temperature
+    read: str = READ  # how a sample is read as one vector
+
+    def __post_init__(self) -> None:
+        parsed(self.tune)
+        for name, value, choices in (
+            ("init", self.init, ("pretrained", "scratch")),
+            ("task", self.task, (None, *NAMES)),
+            ("weights", self.weights, (None, "balanced", "none")),
+            ("read", self.read, tuple(READS)),
+        ):
+            if value not in choices:
+                raise Mistake(f"{name}={value}: choose {' or '.join(c for c in choices if c is not None)}")
+        if not 0 < self.held <= 0.5:
+            raise Mistake(f"held={self.held}: it is a share of the labelled samples, above 0 and at most 0.5")
+        if not 0 <= self.smoothing < 1:
+            raise Mistake(f"smoothing={self.smoothing}: it is a share, from 0 to below 1")
+        if self.steps is not None and self.epochs is not None:
+            raise Mistake("steps= and epochs= say the same: give one of them")
+        for name, number in (("steps", self.steps), ("epochs", self.epochs), *(("lr", x) for x in self.rates or ())):
+            if number is not None and not (isinstance(number, int | float) and number > 0):
+                raise Mistake(f"{name}={number}: it is more than 0")
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The rates that were given."""
+        if self.lr is None:
+            return ()
+        return tuple(self.lr) if isinstance(self.lr, tuple) else (self.lr,)
+
+    @property
+    def weighted(self) -> bool | None:
+        """Whether rare classes count as much as common ones; None: where classes are uneven."""
+        return None if self.weights is None else self.weights == "balanced"
+
+    def among(self, encoder: Encoder) -> tuple[float, ...]:
+        """The rates that are tried."""
+        if self.rates:
+            return tuple(dict.fromkeys(self.rates))
+        return RATES["head" if self.tune == "head" else "narrow" if encoder.width <= NARROW else "wide"]
+
+    def wanted(self, count: int, batch: int) -> int:
+        """Steps of a training on so many samples, if there is time."""
+        if self.steps is not None:
+            return self.steps
+        epoch = count / max(1, min(batch, count))
+        if self.epochs is not None:
+            return max(1, round(self.epochs * epoch))
+        return round(min(MOST_STEPS, max(LEAST_STEPS, EPOCHS * epoch)))
+
+    def setting(self, steps: int, seed: int, batch: int = BATCH, **optim: float) -> Setting:
+        """How a head is trained. optim: decay, weight_decay."""
+        return Setting(self.tune, steps, batch, read=self.read, seed=seed, **optim)

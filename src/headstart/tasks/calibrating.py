@@ -1,0 +1,47 @@
+"""Whether probabilities mean what they say, and one number that mends them: temperature scaling (Guo et al., "On Calibration of
+Modern Neural Networks", 2017)."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+BINS = 10
+COLDEST, HOTTEST = 0.05, 20.0  # temperatures that are tried
+GOLDEN = (5**0.5 - 1) / 2
+
+
+def softmax(out: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """[m, K] shares that sum to 1 in each row, in float64."""
+    x = out.astype(np.float64) / temperature
+    x = np.exp(x - x.max(1, keepdims=True))
+    return x / x.sum(1, keepdims=True)
+
+
+def surprise(p: np.ndarray, labels: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """The mean negative log-likelihood, in nats, of the true classes [m] under p [m, K]; weight [m]: how much each counts."""
+    each = -np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12))
+    return float(np.average(each, weights=weight))
+
+
+def coldest(loss: Callable[[float], float], rounds: int = 40) -> float:
+    """The temperature at which a loss is least, by golden section over its logarithm; 1 where none is better than that."""
+    low, high = np.log(COLDEST), np.log(HOTTEST)
+    for _ in range(rounds):
+        a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+        low, high = (low, b) if loss(float(np.exp(a))) <= loss(float(np.exp(b))) else (a, high)
+    found = float(np.exp((low + high) / 2))
+    return found if loss(found) < loss(1.0) else 1.0
+
+
+def temperature_of(out: np.ndarray, labels: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """The number by which outputs [m, K] are divided so that the true classes [m] surprise least."""
+    return coldest(lambda t: surprise(softmax(out, t), labels, weight))
+
+
+def calibration_error(p: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error: how far confidence and share of right answers lie apart, the mean over `bins` equal intervals of
+    confidence, each counting by its samples (Guo et al., equation 3). p: [m, K], labels: [m]."""
+    sure, right = p.max(1), p.argmax(1) == labels
+    bin_of = np.minimum((sure * bins).astype(int), bins - 1)
+    apart = np.bincount(bin_of, sure - right, bins)
+    return float(np.abs(apart).sum() / max(1, len(labels)))

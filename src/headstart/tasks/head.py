@@ -1,0 +1,44 @@
+"""What stands on an encoder that is tuned: each sample read as one vector, brought to mean 0 and variance 1, one linear map."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..nn.linear import Linear
+from ..scene import Scene
+from ..scoring.features import READS
+from ..terms import Term
+from .task import Task
+
+
+class Head(nn.Module):
+    """[B, E] -> [B, K] in fp32. The map begins at zero, so that the first steps do not spoil the encoder.
+
+    Features are normalised without gain by the batch in training, by what was seen of late otherwise (MAE's linear probe, He et
+    al. 2022, appendix A.1): encoders are read at very different scales.
+    """
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(width, affine=False)
+        self.line = Linear(width, outputs)
+        nn.init.zeros_(self.line.weight)
+        nn.init.zeros_(self.line.bias)
+
+    def forward(self, x: Float[Tensor, "B E"]) -> Float[Tensor, "B K"]:
+        return self.line(self.norm(x.float()))
+
+
+class Supervised(Term):
+    """The head says the target of every sample. targets: [n, ...], by the number of a sample in the source that is trained on."""
+
+    targets: Tensor
+    by_row = False
+
+    def __init__(self, head: Head, task: Task, targets: Tensor, read: str) -> None:
+        super().__init__()
+        self.head, self.task, self.read, self.reads = head, task, READS[read], ("x",)
+        self.register_buffer("targets", targets, persistent=False)
+
+    def forward(self, scene: Scene) -> Tensor:
+        out = self.head(self.read(scene.student.z["x"]))
+        return self.task.loss(out, self.targets[scene.batch.index]).mean()

@@ -1,0 +1,40 @@
+"""How good what was said was, where the truth is known; in lines for people."""
+
+import numpy as np
+
+from ..probes import Figure
+from .multilabel import taken_apart
+from .predicting import Predicted
+from .task import Task
+
+SURE = 1.96  # standard errors in half of a 95 % interval
+
+
+def judged(task: Task, found: Predicted) -> dict[str, Figure]:
+    """Figures of predictions whose samples have labels of the same meaning; none where there are no two of them."""
+    if found.labels is None or not len(found):
+        return {}
+    if not task.classes:
+        values = np.array(found.labels)
+        known = np.isfinite(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
+        true = values[known].astype(np.float64) if known.any() else np.zeros(0)
+        return task.marks(found.said[known], true) if len(true) > 1 and true.std() > 0 else {}
+    names = [str(label) for label in found.labels]
+    number = {name: k for k, name in enumerate(task.classes)}
+    if task.several:
+        table, parts = taken_apart(np.arange(len(names)), names)
+        shared = [(number[p], k) for k, p in enumerate(parts) if p in number]
+        labels = np.zeros((len(names), task.outputs), np.int64)
+        for mine, theirs in shared:
+            labels[:, mine] = table[:, theirs]
+        known = np.array([bool(name) for name in names]) if shared else np.zeros(len(names), bool)
+    else:
+        labels = np.array([number.get(name, -1) for name in names])
+        known = labels >= 0
+    return task.marks(found.said[known], labels[known]) if known.sum() > 1 else {}
+
+
+def said_of(name: str, mark: Figure) -> str:
+    """A figure in words: accuracy 0.812 ± 0.034 (by chance 0.1) on 500 samples; ± is half of a 95 % interval over samples."""
+    chance = "" if mark.chance is None else f" (by chance {mark.chance:.3g})"
+    return f"{name} {mark.value:.3f} ± {SURE * mark.error:.3f}{chance} on {mark.n:,} samples"

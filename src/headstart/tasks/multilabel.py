@@ -1,0 +1,99 @@
+"""Any number of classes for each sample: a yes or no for each, independent of the others."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.metrics import average_precision_score
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..forms import Json
+from ..probes import Figure
+from .calibrating import calibration_error, coldest
+from .task import share_doubt
+
+APART = r"\s*[;|]\s*"  # between the names of classes in one label; a comma may be part of a name
+HALF = 0.5  # the probability from which on a class is said to be there
+
+
+@dataclass(frozen=True)
+class Multilabel:
+    """Labels are [n, K] of ones and zeros."""
+
+    classes: tuple[str, ...]
+
+    name = "multilabel"
+    several = True
+
+    @property
+    def outputs(self) -> int:
+        return len(self.classes)
+
+    def targets(self, labels: np.ndarray) -> Tensor:
+        return torch.from_numpy(labels.astype(np.float32))
+
+    def loss(self, out: Float[Tensor, "B K"], target: Tensor) -> Float[Tensor, "B"]:
+        return F.binary_cross_entropy_with_logits(out, target, reduction="none").mean(1)
+
+    def said(self, out: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+        """Probabilities [m, K], each of its own: a row does not sum to 1."""
+        return 1 / (1 + np.exp(-np.clip(out.astype(np.float64) / temperature, -60, 60)))
+
+    def score(self, out: np.ndarray, labels: np.ndarray) -> float:
+        t = self.temperature(out, labels)
+        return -self._surprise(out, labels, t)
+
+    def _surprise(self, out: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+        p = np.clip(self.said(out, temperature), 1e-9, 1 - 1e-9)
+        return -float(np.where(labels > 0, np.log(p), np.log(1 - p)).mean())
+
+    def marks(self, said: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
+        """Which share of yes and no is right; and the mean average precision of the classes that occur, its error from 100 draws of
+        the samples with replacement."""
+        n, right = len(labels), float(((said >= HALF) == (labels > 0)).mean())
+        usual = float(np.maximum(labels.mean(0), 1 - labels.mean(0)).mean())
+        found = {"right of yes and no": Figure(right, share_doubt(right, n), n, usual)}
+        value = _precision(said, labels)
+        if value is not None:
+            rng = np.random.default_rng(0)
+            again = [_precision(said[i], labels[i]) for i in rng.integers(0, n, (100, n))]
+            draws = [v for v in again if v is not None]
+            found["mean average precision"] = Figure(value, float(np.std(draws)), n, float(labels.mean()))
+        return found
+
+    def temperature(self, out: np.ndarray, labels: np.ndarray) -> float:
+        return coldest(lambda t: self._surprise(out, labels, t))
+
+    def unsure(self, said: np.ndarray, labels: np.ndarray) -> float | None:
+        """Of all answers, yes or no, together."""
+        yes = said.reshape(-1)
+        return calibration_error(np.stack([1 - yes, yes], 1), (labels.reshape(-1) > 0).astype(np.int64))
+
+    def state(self) -> Json:
+        return asdict(self)
+
+
+def _precision(said: np.ndarray, labels: np.ndarray) -> float | None:
+    """The mean over classes that are there and not everywhere; None where there is none."""
+    known = (labels.max(0) > 0) & (labels.min(0) < 1)
+    each = [average_precision_score(labels[:, k], said[:, k]) for k in np.flatnonzero(known)]
+    return float(np.mean(each)) if each else None
+
+
+def listed(names: Sequence[str]) -> bool:
+    """Whether these names of classes look like lists of several: "rash; fever"."""
+    return any(re.search(APART, name) for name in names)
+
+
+def taken_apart(labels: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """([n, K] of ones and zeros, the names of the K classes) of labels [n] whose classes are lists, such as "rash; fever"."""
+    parts = [[p for p in re.split(APART, name.strip()) if p] for name in names]
+    classes = tuple(sorted({p for each in parts for p in each}))
+    table = np.zeros((len(names), len(classes)), np.int64)
+    for row, each in zip(table, parts, strict=True):
+        row[[classes.index(p) for p in each]] = 1
+    return table[labels], classes

@@ -1,0 +1,88 @@
+"""What a tuned encoder says of data: one prediction for each sample, or each recording where these are read in windows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..data.feeding.prepare import Prepared
+from ..data.sources.windows import Windows
+from .fitting import Tuned
+from .multilabel import HALF
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Samples as people count them: n recordings where these were cut into m windows. at: [m], the recording of each window; first:
+    [n], the first window of each."""
+
+    names: list[str]
+    labels: np.ndarray | None
+    at: np.ndarray
+    first: np.ndarray
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """[n, ...] of [m, ...]: the mean over the windows of each."""
+        return mean_by(values, self.at)
+
+
+def mean_by(values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """[n, ...]: the mean of those of `values` [m, ...] that have a number in `at` [m], 0 to n - 1, in common."""
+    if len(at) == 0 or (at == np.arange(len(values))).all():
+        return values
+    count = np.bincount(at)
+    total = np.stack([np.bincount(at, column) for column in values.reshape(len(values), -1).T], 1)
+    mean: np.ndarray = (total / count[:, None]).reshape(-1, *values.shape[1:]).astype(values.dtype)
+    return mean
+
+
+def wholes(source: Prepared) -> Whole:
+    """Which recording each sample of a prepared source is of, in their order; itself where nothing was cut."""
+    every = np.arange(len(source))
+    if not isinstance(source.source, Windows):
+        return Whole([source.name(int(i)) for i in every], source.labels, every, every)
+    inner = source.source
+    recording, first, at = np.unique(inner.recording[source.origin], return_index=True, return_inverse=True)
+    labels = None if source.labels is None else source.labels[first]
+    return Whole([inner.source.name(int(i)) for i in recording], labels, at, first)
+
+
+@dataclass
+class Predicted:
+    """said: probabilities [n, K] of `classes`, or quantities [n]. names: of the samples. labels: those that the data has of its own,
+    as names or quantities, "" or NaN where unknown. bad: what could not be read. remarks: how the data differ from what was learnt."""
+
+    said: np.ndarray
+    names: list[str]
+    classes: tuple[str, ...]
+    several: bool = False  # any number of classes for each
+    labels: list[str] | list[float] | None = None
+    bad: list[tuple[str, str]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def best(self) -> list[str] | list[float]:
+        """The likeliest class of each, the names of all that are likely joined by ";", or the quantity."""
+        if not self.classes:
+            return [float(value) for value in self.said]
+        if self.several:
+            return [";".join(c for c, p in zip(self.classes, row, strict=True) if p >= HALF) for row in self.said]
+        return [self.classes[k] for k in self.said.argmax(1)]
+
+
+def predicted(
+    tuned: Tuned, source: Prepared, remarks: list[str], progress: Callable[[int, int], None] | None = None
+) -> Predicted:
+    """What is said of every sample of a prepared source: of its windows the mean."""
+    whole, task = wholes(source), tuned.task
+    said = whole.mean(task.said(tuned.outputs(source, range(len(source)), progress), tuned.temperature))
+    labels: list[str] | list[float] | None = None
+    if whole.labels is not None and source.classes:
+        labels = [source.classes[i] if i >= 0 else "" for i in whole.labels.tolist()]
+    elif whole.labels is not None:
+        labels = [float(value) for value in whole.labels]
+    bad = [(b.where, b.reason) for b in source.bad]
+    return Predicted(said, whole.names, task.classes, task.several, labels, bad, remarks)
