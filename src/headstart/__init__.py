@@ -1,5 +1,6 @@
 """Self-supervised pre-training of transformers on any unlabelled data."""
 
+import sys
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
     from .verbs.demo import demo
     from .verbs.doctor import doctor
     from .verbs.embed import embed
+    from .verbs.neighbours import neighbours
+    from .verbs.outliers import outliers
+    from .verbs.finetune import finetune
     from .verbs.plan import plan
+    from .verbs.predict import predict
     from .verbs.pretrain import pretrain
     from .verbs.probe import probe
     from .verbs.show import show
@@ -29,8 +34,12 @@ _PUBLIC = {  # name -> module; imported when first used, so that `headstart --he
     "demo": "verbs.demo",
     "doctor": "verbs.doctor",
     "embed": "verbs.embed",
+    "finetune": "verbs.finetune",
     "load": "encoded",
+    "neighbours": "verbs.neighbours",
+    "outliers": "verbs.outliers",
     "plan": "verbs.plan",
+    "predict": "verbs.predict",
     "pretrain": "verbs.pretrain",
     "probe": "verbs.probe",
     "show": "verbs.show",
@@ -43,8 +52,12 @@ __all__ = [
     "demo",
     "doctor",
     "embed",
+    "finetune",
     "load",
+    "neighbours",
+    "outliers",
     "plan",
+    "predict",
     "pretrain",
     "probe",
     "recipes",
@@ -64,6 +77,17 @@ class _Shelf(ModuleType):
 
 recipes = import_module(".recipes", __name__)
 recipes.__class__ = _Shelf
+
+
+class _Package(ModuleType):
+    """`headstart.outliers` is the verb, though there is a file of this name: what is imported does not become an attribute."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _PUBLIC or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

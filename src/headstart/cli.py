@@ -24,6 +24,8 @@ Where = Annotated[
     str, typer.Argument(metavar="PATH", help="a file or folder of data of any kind, or the name of a set")
 ]
 
+_READ = {"trust": False, "data.label": None, "data.kind": None}  # words of verbs that embed data
+
 Moved = Annotated[str | None, typer.Argument(metavar="[PATH]", help="the data, if it has moved")]
 
 
@@ -88,12 +90,54 @@ def embed(run: Folder, where: Where, words: Words = None) -> None:
     _run(lambda: verb(run, where, **_only(words, **known)))
 
 
+@app.command(epilog="Example: headstart neighbours runs/a photos/ of=photos/cat.jpg k=5 out=near.html")
+def neighbours(run: Folder, where: Where, words: Words = None) -> None:
+    """Find the samples nearest to each other, or to of=NAME or of=PATH; out=FILE ends in .csv, .npz or .html (a page)."""
+    from .verbs.neighbours import neighbours as verb
+
+    known = {"of": None, "k": 10, "out": f"{run.rstrip('/')}/neighbours.csv"}
+    _run(lambda: verb(run, where, **_only(words, **known, **_READ)))
+
+
+@app.command(epilog="Example: headstart outliers runs/a new/ against=photos/ out=unusual.html most=20")
+def outliers(run: Folder, where: Where, words: Words = None) -> None:
+    """Score how unusual samples are to an encoder, among themselves or against=PATH (normal data); out=FILE is .csv or .html."""
+    from .verbs.outliers import outliers as verb
+
+    known = {"against": None, "most": 50, "out": f"{run.rstrip('/')}/outliers.csv"}
+    _run(lambda: verb(run, where, **_only(words, **known, **_READ)))
+
+
 @app.command(epilog="Example: headstart probe runs/a labelled/ data.label=labels.csv:species")
 def probe(run: Folder, where: Where, words: Words = None) -> None:
     """Score an encoder on labelled data, beside the raw input and the encoder before training."""
     from .verbs.probe import probe as verb
 
     _run(lambda: verb(run, where, **_only(words, **{"data.label": None, "data.kind": None})))
+
+
+@app.command(
+    epilog="Example: headstart finetune runs/a labelled/ tune=lora:8 data.label=labels.csv:species run.minutes=5"
+)
+def finetune(run: Folder, where: Where, words: Words = None) -> None:
+    """Tune an encoder to labelled data: classes, several at once, or quantities; tune=, lr=, steps=, weights=, init=scratch.
+
+    A fifth of the labels is held back to choose the rate, the step and the temperature; the same command goes on where an
+    interrupted one stopped. What it leaves is a folder that embed, probe and predict take.
+    """
+    from .verbs.finetune import finetune as verb
+
+    if _run(lambda: verb(run, where, *(words or []))).interrupted:
+        raise typer.Exit(130)
+
+
+@app.command(epilog="Example: headstart predict runs/tuned-a-labelled new/ out=new.csv")
+def predict(run: Folder, where: Where, words: Words = None) -> None:
+    """Say the class or the quantity of each sample with a fine-tuned encoder; out=FILE ends in .npz, .csv or .parquet."""
+    from .verbs.predict import predict as verb
+
+    known = {"out": f"{run.rstrip('/')}/predicted.csv", "trust": False, "data.label": None, "data.kind": None}
+    _run(lambda: verb(run, where, **_only(words, **known)))
 
 
 @app.command(epilog="Example: headstart recipes mae")

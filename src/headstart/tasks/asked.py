@@ -1,17 +1,23 @@
 """The words of fine-tuning, and what they stand at where nothing is said."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 
 from ..errors import Mistake
+from ..forms import Json
 from ..nn.encoder import Encoder
+from ..recipe import Run
 from ..scoring.features import READS
+from ..words import annotations, changed, fit, parse, settings, unknown
 from .adapting import parsed
 from .dividing import HELD
-from .fitting import BATCH, READ, Setting
+from .fitting import READ, Setting
 from .meaning import NAMES
 
 NARROW = 192  # encoders up to this width take larger rates
 RATES = {"narrow": (1e-3, 3e-4), "wide": (3e-4, 1e-4), "head": (1e-2, 1e-3)}
+DATA = {"label": str | None, "kind": str | None, "batch": int}
+OPTIM = {"layer_decay": "decay", "weight_decay": "weight_decay"}  # words, and what they are called in a `Setting`
 LEAST_STEPS, EPOCHS, MOST_STEPS = 400, 20, 20_000
 
 
@@ -77,6 +83,48 @@ class Asked:
             return max(1, round(self.epochs * epoch))
         return round(min(MOST_STEPS, max(LEAST_STEPS, EPOCHS * epoch)))
 
-    def setting(self, steps: int, seed: int, batch: int = BATCH, **optim: float) -> Setting:
-        """How a head is trained. optim: decay, weight_decay."""
-        return Setting(self.tune, steps, batch, read=self.read, seed=seed, **optim)
+
+@dataclass(frozen=True)
+class Words:
+    """All words of a fine-tuning. given: as they were said. label, kind: as for `Pretrained.prepare`. own: what was said of a
+    `Setting`: batch, decay, weight_decay."""
+
+    given: Json
+    asked: Asked
+    run: Run
+    label: str | None = None
+    kind: str | None = None
+    own: Json = field(default_factory=dict)
+
+    def setting(self, steps: int) -> Setting:
+        """How a head is trained."""
+        asked = self.asked
+        return replace(Setting(asked.tune, steps, read=asked.read, seed=self.run.seed), **self.own)
+
+
+def words_of(words: Iterable[str], named: Mapping[str, object]) -> Words:
+    """Words and keywords by where they go; a WordError for one that nobody knows, or that is not what it should be."""
+    hints = annotations(run=Run) | {f"data.{name}": hint for name, hint in DATA.items()}
+    bare = [f.name for f in fields(Asked)]
+    texts = {"tune": str, "init": str, "task": str | None, "weights": str, "read": str}
+    given = parse(words, named, hints | texts)
+    every = [
+        *bare,
+        *(f"data.{n}" for n in DATA),
+        *(f"optim.{n}" for n in OPTIM),
+        *(f"run.{n}" for n in settings(Run())),
+    ]
+    lost = next((name for name in given if name not in every), None)
+    if lost is not None:
+        raise unknown(lost, every)
+
+    def of(group: str) -> Json:
+        return {name.removeprefix(f"{group}."): value for name, value in given.items() if name.startswith(f"{group}.")}
+
+    asked = changed(Asked(), {name: value for name, value in given.items() if name in bare}, "")
+    data = {name: fit(f"data.{name}", value, DATA[name]) for name, value in of("data").items()}
+    optim = {OPTIM[name]: fit(f"optim.{name}", value, float) for name, value in of("optim").items()}
+    own = optim | ({"batch": data["batch"]} if "batch" in data else {})
+    said = Words(given, asked, changed(Run(), of("run"), "run"), data.get("label"), data.get("kind"), own)
+    said.setting(1)  # refuses what is out of range before anything is read
+    return said

@@ -39,8 +39,8 @@ def temperature_of(out: np.ndarray, labels: np.ndarray, weight: np.ndarray | Non
 
 
 def calibration_error(p: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
-    """Expected calibration error: how far confidence and share of right answers lie apart, the mean over `bins` equal intervals of
-    confidence, each counting by its samples (Guo et al., equation 3). p: [m, K], labels: [m]."""
+    """Expected calibration error: how far confidence and share of right answers lie apart, the mean over `bins` equal intervals
+    of confidence, each counting by its samples (Guo et al., equation 3). p: [m, K], labels: [m]."""
     sure, right = p.max(1), p.argmax(1) == labels
     bin_of = np.minimum((sure * bins).astype(int), bins - 1)
     apart = np.bincount(bin_of, sure - right, bins)

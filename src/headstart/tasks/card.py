@@ -9,7 +9,7 @@ from .task import Task
 
 
 def readme(folder: Path, base: str, found: str, task: Task, figures: Mapping[str, Figure], notes: Sequence[str]) -> str:
-    """In Markdown. base: the folder of the pre-trained encoder; found: what it was tuned to, in words; notes: what was settled."""
+    """In Markdown. base: the folder of the pre-trained encoder. found: what it was tuned to. notes: what was settled."""
     said = [f"`{c}`" for c in task.classes[:20]]
     more = f" and {len(task.classes) - len(said)} more" if len(task.classes) > len(said) else ""
     what = (

@@ -33,6 +33,10 @@ class Classification:
     def outputs(self) -> int:
         return len(self.classes)
 
+    @property
+    def uneven(self) -> bool:
+        return bool(self.weights)
+
     def targets(self, labels: np.ndarray) -> Tensor:
         return torch.from_numpy(labels.astype(np.int64))
 

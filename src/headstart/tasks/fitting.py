@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..corrupt import clean
 from ..data.source import Source, Subset
+from ..errors import Mistake
 from ..log import Log
 from ..nn.encoder import Encoder
 from ..objective import Objective
@@ -41,6 +42,12 @@ class Setting:
     weight_decay: float = 0.05
     read: str = READ
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch < 2:
+            raise Mistake(f"data.batch={self.batch}: a head is tuned by at least 2 samples a step")
+        if not 0 < self.decay <= 1 or self.weight_decay < 0:
+            raise Mistake("optim.layer_decay is above 0 and at most 1, optim.weight_decay 0 or more")
 
 
 @dataclass
@@ -83,12 +90,16 @@ def begin(encoder: Encoder, tokenizer: Tokenizer, source: Source, task: Task, se
 def recipe_of(tuned: Tuned, source: Source, at: np.ndarray, targets: Tensor, setting: Setting, lr: float) -> Recipe:
     """The training of `tuned` on the samples `at`, whose targets are [n, ...], as a recipe like any other."""
     kind = next(iter(tuned.encoder.tokenizers))
-    batch = max(2, min(setting.batch, len(at)))  # a batch of one has no spread
-    data = Data(Subset(source, at), {kind: tuned.tokenizer}, batch)
+    data = Data(Subset(source, at), {kind: tuned.tokenizer}, batch_of(setting, len(at)))
     term = Supervised(tuned.head, tuned.task, targets, setting.read)
     objective = Objective(tuned.encoder, views={"x": (kind, clean)}, terms={"task": term})
     optim = AdamW(warmup_cosine(lr), setting.weight_decay, clip=1.0, layer_decay=_decay(tuned.encoder, setting))
     return Recipe(objective, data, optim, setting.steps)
+
+
+def batch_of(setting: Setting, count: int) -> int:
+    """Samples a step, where there are `count`: at least two, as one alone has no spread."""
+    return max(2, min(setting.batch, count))
 
 
 def _decay(encoder: Encoder, setting: Setting) -> float:

@@ -28,6 +28,7 @@ class Multilabel:
 
     name = "multilabel"
     several = True
+    uneven = False
 
     @property
     def outputs(self) -> int:
@@ -52,8 +53,8 @@ class Multilabel:
         return -float(np.where(labels > 0, np.log(p), np.log(1 - p)).mean())
 
     def marks(self, said: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
-        """Which share of yes and no is right; and the mean average precision of the classes that occur, its error from 100 draws of
-        the samples with replacement."""
+        """Which share of yes and no is right; and the mean average precision of the classes that occur, its error from 100 draws
+        of the samples with replacement."""
         n, right = len(labels), float(((said >= HALF) == (labels > 0)).mean())
         usual = float(np.maximum(labels.mean(0), 1 - labels.mean(0)).mean())
         found = {"right of yes and no": Figure(right, share_doubt(right, n), n, usual)}

@@ -13,8 +13,10 @@ from .multilabel import HALF
 
 @dataclass(frozen=True)
 class Whole:
-    """Samples as people count them: n recordings where these were cut into m windows. at: [m], the recording of each window; first:
-    [n], the first window of each."""
+    """Samples as people count them: n recordings where these were cut into m windows.
+
+    at: [m], the recording of each window. first: [n], the first window of each recording.
+    """
 
     names: list[str]
     labels: np.ndarray | None
@@ -49,8 +51,9 @@ def wholes(source: Prepared) -> Whole:
 
 @dataclass
 class Predicted:
-    """said: probabilities [n, K] of `classes`, or quantities [n]. names: of the samples. labels: those that the data has of its own,
-    as names or quantities, "" or NaN where unknown. bad: what could not be read. remarks: how the data differ from what was learnt."""
+    """said: probabilities [n, K] of `classes`, or quantities [n]. names: of the samples. labels: those that the data has of its
+    own, as names or quantities, "" or NaN where unknown. bad: what could not be read. remarks: how the data differ from what was
+    learnt from."""
 
     said: np.ndarray
     names: list[str]

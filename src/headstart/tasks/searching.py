@@ -87,8 +87,8 @@ class Trial:
     score: float
     step: int
     taken: int
+    tuned: Tuned = field(repr=False)  # in its best state
     interrupted: bool = False
-    keeper: Keeper | None = field(default=None, repr=False)
 
 
 def trial(
@@ -108,12 +108,13 @@ def trial(
     if (folder / "done.json").exists():
         done: Json = json.loads((folder / "done.json").read_text())
         keeper.restore()
-        return Trial(lr, done["score"], done["step"], done["taken"], keeper=keeper)
+        tuned.lr = lr
+        return Trial(lr, done["score"], done["step"], done["taken"], tuned)
     own = Log(folder / "log.jsonl", log.quiet, log.pause, log.to)
     try:
         outcome = fit(tuned, source, at, labels, setting, lr, run, folder, own, keeper)
         if outcome.interrupted:
-            return Trial(lr, keeper.score, keeper.step, outcome.step, True, keeper)
+            return Trial(lr, keeper.score, keeper.step, outcome.step, tuned, True)
         taken = outcome.step
     except Enough:
         taken = keeper.seen
@@ -121,7 +122,7 @@ def trial(
     tuned.encoder.eval()
     tuned.lr = lr
     write_json(folder / "done.json", {"lr": lr, "score": keeper.score, "step": keeper.step, "taken": taken})
-    return Trial(lr, keeper.score, keeper.step, taken, keeper=keeper)
+    return Trial(lr, keeper.score, keeper.step, taken, tuned)
 
 
 def cleared(folder: Path, among: Sequence[float]) -> None:

@@ -24,6 +24,9 @@ class Task(Protocol):
     @property
     def several(self) -> bool: ...  # any number of classes is true of a sample, not one
 
+    @property
+    def uneven(self) -> bool: ...  # samples count differently, by their class
+
     def targets(self, labels: np.ndarray) -> Tensor:
         """Labels [n, ...] as the loss wants them."""
         ...

@@ -38,24 +38,24 @@ def tune(
     groups: [n], samples of one number are never divided (None: those of the source). steps of `batch` samples, each time.
     """
     log = log or Log(quiet=True)
-    at, labels = np.asarray(at, np.int64), np.asarray(labels)
-    groups = source.groups[at] if groups is None and source.groups is not None else groups
+    places, labels = np.asarray(at, np.int64), np.asarray(labels)
+    groups = source.groups[places] if groups is None and source.groups is not None else groups
     there = known(labels)
-    at, labels = at[there], labels[there]
+    places, labels = places[there], labels[there]
     groups = None if groups is None else np.asarray(groups)[there]
     task, coded = task_of(labels)
     setting = Setting(how, steps, batch, decay, read=read, seed=seed)
     lr = lrs[0]
     if len(lrs) > 1:
         held = held_out(coded, groups, seed=seed)
-        rest = np.setdiff1d(np.arange(len(at)), held)
+        rest = np.setdiff1d(np.arange(len(places)), held)
         scores = {}
         for each in lrs:
-            tuned = _fitted(encoder, tokenizer, source, at[rest], task, coded[rest], setting, each)
-            scores[each] = task.score(tuned.outputs(source, at[held]), coded[held])
+            tuned = _fitted(encoder, tokenizer, source, places[rest], task, coded[rest], setting, each)
+            scores[each] = task.score(tuned.outputs(source, places[held]), coded[held])
             log.say(f"rate      {each:g}: {scores[each]:.4f} on {len(held):,} samples that it did not learn from")
         lr = max(scores, key=lambda each: scores[each])
-    return _fitted(encoder, tokenizer, source, at, task, coded, setting, lr)
+    return _fitted(encoder, tokenizer, source, places, task, coded, setting, lr)
 
 
 def _fitted(

@@ -1,0 +1,86 @@
+"""The end of a fine-tuning: calibrate and judge what was best, write it down, say so."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..checkpoint import write_json, write_text
+from ..forms import Json
+from ..log import Log, rows
+from ..probes import Figure
+from ..tasks.card import readme
+from ..tasks.judging import said_of
+from ..tasks.material import Material
+from ..tasks.predicting import mean_by, wholes
+from ..tasks.saved import save
+from ..tasks.searching import Trial, cleared, place
+from .tuned import FIGURES
+
+OWN = (
+    "format",
+    "model",
+    "causal",
+    "parts",
+    "tied",
+    "tokenizers",
+    "head",
+)  # of a card, which `save_encoder` writes anew
+
+
+def finish(
+    folder: Path, base: Path, card: Json, material: Material, trials: Sequence[Trial], notes: list[str], log: Log
+) -> dict[str, Figure]:
+    """Everything that a fine-tuned encoder leaves behind, `figures.json` last. card: of the encoder that it comes from."""
+    best = max(trials, key=lambda done: done.score)
+    tuned, task, source = best.tuned, material.task, material.source
+    at, labels = material.at[material.held], material.labels[material.held]
+    out = tuned.outputs(source, at)
+    tuned.temperature = task.temperature(out, labels)
+    # windows of one recording are one sample that judges
+    _, first, whole = np.unique(wholes(source).at[at], return_index=True, return_inverse=True)
+    true, n = labels[first], len(first)
+    before, after = (mean_by(task.said(out, t), whole) for t in (1.0, tuned.temperature))
+    figures, unsure = task.marks(after, true), [task.unsure(said, true) for said in (before, after)]
+    said = [f"best      rate {best.lr:g} after step {best.step:,}: these weights are kept"]
+    if unsure[0] is not None and unsure[1] is not None:
+        said.append(
+            f"sure      expected calibration error {unsure[0]:.3f}, and {unsure[1]:.3f} where outputs are divided by "
+            f"{tuned.temperature:.3g}, which was chosen on the same {n:,} samples"
+        )
+    for line in said:
+        log.say(line)
+    for name, figure in figures.items():
+        log.say(f"worth     {said_of(name, figure)} that were held back and chose the settings")
+    for row in rows(place(folder, best.lr) / "log.jsonl", "step"):
+        log.write(**row)
+    kept = {name: value for name, value in card.items() if name not in OWN}
+    save(folder, tuned, {**kept, "tuned_from": str(base), "tuned_on": source.describe()})
+    notes = [*notes, *(line[10:] for line in said)]
+    write_text(folder / "README.md", readme(folder, str(base), source.describe(), task, figures, notes))
+    source.write_bad(folder / "bad_files.jsonl")
+    facts = {"lr": best.lr, "step": best.step, "temperature": tuned.temperature, "figures": _written(figures)}
+    facts["calibration"] = {"before": unsure[0], "after": unsure[1], "n": n}
+    facts["trials"] = [{"lr": t.lr, "score": t.score, "step": t.step, "taken": t.taken} for t in trials]
+    log.write("tuned", **facts)
+    write_json(folder / FIGURES, facts)
+    cleared(folder, [t.lr for t in trials])
+    return figures
+
+
+def already(folder: Path, log: Log) -> tuple[dict[str, Figure], float]:
+    """(figures, rate) of a finished one, said again."""
+    facts: Json = json.loads((folder / FIGURES).read_text())
+    figures = {name: Figure(**values) for name, values in facts["figures"].items()}
+    log.say(f"finished  already; delete {folder} to begin anew, or give another its own folder with run.out=")
+    for name, figure in figures.items():
+        log.say(f"worth     {said_of(name, figure)} that were held back and chose the settings")
+    return figures, float(facts["lr"])
+
+
+def _written(figures: dict[str, Figure]) -> Json:
+    return {
+        name: {"value": f.value, "error": f.error, "n": f.n, "chance": f.chance, "higher": f.higher}
+        for name, f in figures.items()
+    }

@@ -1,0 +1,82 @@
+"""Labelled samples as fine-tuning takes them: what their labels mean, which are learnt from, and which choose."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data.feeding.prepare import Prepared
+from ..data.source import DataError
+from .asked import Asked
+from .dividing import held_out
+from .meaning import counted, enough, known, task_of
+from .multilabel import listed
+from .task import Task
+
+
+@dataclass(frozen=True)
+class Material:
+    """Labels [n, ...] of the samples `at` of a source, as the task wants them; of these n, `rest` are learnt from and `held`
+    choose. notes: what was settled, in lines for people."""
+
+    source: Prepared
+    at: np.ndarray
+    labels: np.ndarray
+    task: Task
+    rest: np.ndarray
+    held: np.ndarray
+    notes: list[str]
+
+
+def gathered(source: Prepared, where: object, asked: Asked, seed: int) -> Material:
+    """The labelled samples of a prepared source, divided; a Mistake that says what is missing where they do not suffice."""
+    if source.labels is None:
+        raise DataError(
+            f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "
+            "an idx file with its labels beside it, or say where they are: data.label=labels.csv:species"
+        )
+    at = np.flatnonzero(known(source.labels))
+    task, labels = task_of(source.labels[at], source.classes, asked.task, asked.weighted, asked.smoothing)
+    enough(task, labels)
+    groups = None if source.groups is None else source.groups[at]
+    if groups is not None and len(np.unique(groups)) < 2:
+        raise DataError(
+            f"all labelled samples of {where} hang together (one recording, one group) and are never divided: give others too"
+        )
+    held = held_out(labels, groups, asked.held, seed)
+    rest = np.setdiff1d(np.arange(len(at)), held)
+    if task.classes and not task.several:
+        lost = sorted(set(labels.tolist()) - set(labels[rest].tolist()))
+        if lost:
+            raise DataError(
+                f"all samples of {task.classes[lost[0]]} hang together (one recording, one group), so that they cannot be both "
+                "learnt from and judged by: give others too"
+            )
+    return Material(source, at, labels, task, rest, held, _notes(source, at, labels, task, asked, groups, rest, held))
+
+
+def _notes(
+    source: Prepared,
+    at: np.ndarray,
+    labels: np.ndarray,
+    task: Task,
+    asked: Asked,
+    groups: np.ndarray | None,
+    rest: np.ndarray,
+    held: np.ndarray,
+) -> list[str]:
+    without = len(source) - len(at)
+    what = counted(task, labels) if task.classes else f"from {labels.min():g} to {labels.max():g}"
+    notes = [f"{task.name}: {what}" + (f"; {without:,} samples without a label are left out" if without else "")]
+    if task.uneven:
+        notes.append(
+            "classes are uneven, and rare ones count as much as common ones (weights=none: as often as they come)"
+        )
+    if task.classes and not task.several and listed(source.classes):
+        notes.append("names of classes look like lists of several: if they are, say task=multilabel")
+    together = groups is not None and len(np.unique(groups)) < len(groups)
+    kept = "; what hangs together is never divided" if together else ""
+    notes.append(
+        f"{len(rest):,} samples are learnt from, {len(held):,} are held back to choose the rate, the step and the temperature "
+        f"(held={asked.held:g}){kept}"
+    )
+    return notes

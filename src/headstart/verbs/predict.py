@@ -1,0 +1,105 @@
+"""`headstart predict`: what a fine-tuned encoder says of new data, sample by sample."""
+
+import csv
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ..data.source import DataError
+from ..encoded import load
+from ..errors import shown
+from ..log import Log, span
+from ..probes import Figure
+from ..recipe import Run
+from ..tasks.judging import judged, said_of
+from ..tasks.predicting import Predicted
+from ..train import device_of
+from ..writing import in_bytes, utf8, whole
+from .embed import FORMS
+
+Column = list[str] | list[float]
+
+
+def predict(
+    run: str | Path,
+    where: object,
+    out: str | Path | None = None,
+    log: Log | None = None,
+    trust: bool = False,
+    label: str | None = None,
+    kind: str | None = None,
+) -> Predicted:
+    """Say the class or the quantity of each sample of `where`, by the fine-tuned encoder in a folder; write them to `out` (.npz,
+    .csv, .parquet): names, what is likeliest, the probability of every class.
+
+    Where the data has labels of its own, what is said is compared with them. trust, label, kind: as for `embed`.
+    """
+    log = log or Log()
+    target = None if out is None else Path(str(out))
+    if target is not None and target.suffix not in FORMS:
+        raise DataError(f"out={target} should end in one of {', '.join(FORMS)}: the ending chooses the format")
+    encoder, began = load(run, device_of(Run()), trust), time.monotonic()
+    found = encoder.predict(where, log.progress("predicting"), log.progress("reading"), label, kind)
+    for remark in found.remarks:
+        log.say(f"note      {remark}")
+    for name, reason in found.bad[:3]:
+        log.say(f"skipped   {shown(name)}: {reason}")
+    if len(found.bad) > 3:
+        log.say(f"skipped   {len(found.bad) - 3:,} more that cannot be read")
+    what = f"{len(found.classes)} classes" if found.classes else "a quantity"
+    log.say(f"predicted {what} for {len(found):,} samples in {span(time.monotonic() - began)}")
+    assert encoder.tuned is not None
+    marks: dict[str, Figure] = judged(encoder.tuned.task, found)
+    for name, mark in marks.items():
+        log.say(f"judged    {said_of(name, mark)} that have labels of their own")
+    if target is not None:
+        write(found, target)
+        log.say(f"wrote     {target}")
+    return found
+
+
+def write(found: Predicted, target: Path) -> None:
+    """Whole or not at all; names that are no UTF-8 stand there as `embed` has them."""
+    form = {".npz": _npz, ".csv": _csv, ".parquet": _parquet}[target.suffix]
+    with whole(target) as part:
+        form(found, part)
+
+
+def _columns(found: Predicted) -> dict[str, Column]:
+    """What stands in a table, by the names of its columns."""
+    labels: dict[str, Column] = {} if found.labels is None else {"label": found.labels}
+    each = {f"p_{c}": found.said[:, k].tolist() for k, c in enumerate(found.classes)}
+    return {"name": found.names, **labels, "predicted": found.best, **each}
+
+
+def _npz(found: Predicted, part: Path) -> None:
+    own = {} if found.labels is None else {"label": np.array(found.labels)}
+    shares = {"p": found.said, "classes": np.array(found.classes)} if found.classes else {}
+    with part.open("wb") as file:
+        np.savez(file, name=np.array(found.names), predicted=np.array(found.best), **shares, **own)  # type: ignore[arg-type]
+
+
+def _csv(found: Predicted, part: Path) -> None:
+    columns = _columns(found)
+    with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        table = csv.writer(file)
+        table.writerow(map(in_bytes, columns))
+        for row in zip(*columns.values(), strict=True):
+            table.writerow(in_bytes(cell) if isinstance(cell, str) else f"{cell:.7g}" for cell in row)
+
+
+def _parquet(found: Predicted, part: Path) -> None:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise DataError(
+            'writing .parquet needs pyarrow: pip install "headstart[tables]", or choose out=predicted.csv'
+        ) from error
+    columns = {
+        utf8(name): pa.array([utf8(cell) if isinstance(cell, str) else cell for cell in column])
+        for name, column in _columns(found).items()
+    }
+    with part.open("wb") as file:  # pyarrow takes no path that is no UTF-8
+        pq.write_table(pa.table(columns), file)
