@@ -1,0 +1,126 @@
+"""Histograms of oriented gradients (Dalal & Triggs 2005), and of colours: the outline of what is seen, and what it is made of.
+
+Pictures are brought to a square of 32 or 64 pixels: 8 x 8 cells, in each nine orientations of edges weighed by their
+strength, in blocks of 2 x 2 cells normalised together (L2-Hys), numbers as scikit-image makes them. Of a video the same for
+a mean frame's, and for its slices in time (x-t and y-t), where a movement is an edge whose orientation is its speed.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..forms import Sample
+from ..tokens import Tokenizer
+from . import Vectors, dense, rival
+
+ORIENTATIONS, CELLS, BLOCK = 9, 8, 2
+LEVELS = 4  # of a colour's three parts
+FRAMES = 8  # of a video, evenly taken
+KNOTS = 16  # bands of a multispectral picture, by wavelength
+EDGES = torch.linspace(-2, 2, 9)  # of a band's histogram, in standard deviations
+
+
+@rival("HOG and colours + linear", kinds=("image", "multispectral", "video"))
+def hog(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
+    """HOG [1764] (of videos, three), colours [64] or a histogram of each band [8] and the log of the sides' ratio. Learnt
+    from samples: how large the square is; of multispectral ones, which bands there are and what is usual in each."""
+    some = [_frames(samples[i]) for i in np.unique(np.linspace(0, len(samples) - 1, 64).astype(int))]
+    side = 32 if np.median([max(x.shape[2:]) for x in some]) <= 48 else 64
+    if tokenizer.kind == "multispectral":
+        bands = Bands.learnt(samples)
+        return lambda asked: dense(_multispectral(sample, bands, side) for sample in asked)
+    of = _video if tokenizer.kind == "video" else _image
+    return lambda asked: dense(of(_frames(sample), side) for sample in asked)
+
+
+def oriented(pictures: Float[Tensor, "B C H W"], cells: int = CELLS) -> Float[Tensor, "B F"]:
+    """HOG of pictures whose sides are multiples of `cells`, [(cells - 1)^2 * 4 * 9] numbers each: where channels differ, the
+    strongest gradient counts."""
+    x = pictures.double()
+    gy, gx = torch.zeros_like(x), torch.zeros_like(x)
+    gy[:, :, 1:-1] = x[:, :, 2:] - x[:, :, :-2]
+    gx[..., 1:-1] = x[..., 2:] - x[..., :-2]
+    strength, channel = torch.hypot(gy, gx).max(1, keepdim=True)
+    angle = torch.rad2deg(torch.atan2(gy.gather(1, channel), gx.gather(1, channel))) % 180
+    which = (angle / (180 / ORIENTATIONS)).long().clamp(max=ORIENTATIONS - 1)
+    votes = torch.zeros(len(x), ORIENTATIONS, *x.shape[2:], dtype=x.dtype).scatter_(1, which, strength)
+    cell = F.avg_pool2d(votes, (x.shape[2] // cells, x.shape[3] // cells))
+    blocks = cell.unfold(2, BLOCK, 1).unfold(3, BLOCK, 1)  # [B, 9, n, n, 2, 2]
+    blocks = blocks.permute(0, 2, 3, 4, 5, 1).flatten(3)
+    for most in (0.2, 1.0):  # L2-Hys: normalised, clipped, normalised again
+        blocks = (blocks / (blocks.square().sum(-1, keepdim=True) + 1e-10).sqrt()).clamp(max=most)
+    return blocks.flatten(1)
+
+
+def _frames(sample: Sample) -> Float[Tensor, "T C H W"]:
+    """A picture as one frame, a video as all, shares of their range; of a multispectral picture the bands as they are."""
+    x = torch.from_numpy(np.ascontiguousarray(sample["bands"] if isinstance(sample, dict) else sample))
+    full = {torch.uint8: 255.0, torch.uint16: 65_535.0}.get(x.dtype, 1.0)
+    return (x if x.ndim == 4 else x[None]).double().nan_to_num(0, 0, 0) / full
+
+
+def _square(pictures: Tensor, side: int) -> Float[Tensor, "B C side side"]:
+    if pictures.shape[2:] == (side, side):
+        return pictures
+    return F.interpolate(pictures, (side, side), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _colours(pictures: Float[Tensor, "B C H W"]) -> Tensor:
+    """Square roots of the shares of 64 colours, or of 64 greys."""
+    if pictures.shape[1] == 3:
+        level = (pictures.clamp(0, 1 - 1e-6) * LEVELS).long()
+        index = (level[:, 0] * LEVELS + level[:, 1]) * LEVELS + level[:, 2]
+    else:
+        index = (pictures.clamp(0, 1 - 1e-6) * LEVELS**3).long()
+    return (torch.bincount(index.flatten(), minlength=LEVELS**3) / index.numel()).sqrt()
+
+
+def _image(frames: Tensor, side: int) -> np.ndarray:
+    ratio = torch.tensor([np.log(frames.shape[3] / frames.shape[2])])
+    return torch.cat([oriented(_square(frames, side))[0], _colours(frames), ratio]).numpy()
+
+
+def _video(frames: Tensor, side: int) -> np.ndarray:
+    few = frames[np.linspace(0, len(frames) - 1, FRAMES).round().astype(int)]
+    still = oriented(_square(few, side)).mean(0)
+    over_x = oriented(_square(frames.permute(2, 1, 0, 3), side)).mean(0)  # [H, C, T, W]
+    over_y = oriented(_square(frames.permute(3, 1, 0, 2), side)).mean(0)
+    ratio = torch.tensor([np.log(frames.shape[3] / frames.shape[2])])
+    return torch.cat([still, over_x, over_y, _colours(few), ratio]).numpy()
+
+
+class Bands:
+    """What is usual at up to 16 wavelengths: the middle and the spread of what was seen there."""
+
+    def __init__(self, wavelength: np.ndarray, mean: np.ndarray, std: np.ndarray):
+        self.wavelength, self.mean, self.std = wavelength, mean, std
+
+    @classmethod
+    def learnt(cls, samples: Sequence[Sample]) -> "Bands":
+        some = [samples[i] for i in np.unique(np.linspace(0, len(samples) - 1, 256).astype(int))]
+        at = np.concatenate([np.asarray(x["wavelength"], np.float64) for x in some])
+        means = np.concatenate([x["bands"].mean((1, 2), dtype=np.float64) for x in some])
+        stds = np.concatenate([x["bands"].std((1, 2), dtype=np.float64) for x in some])
+        known = np.unique(at)
+        groups = np.array_split(known, min(KNOTS, len(known)))
+        inside = [np.isin(at, group) for group in groups]
+        mean = np.array([means[i].mean() for i in inside])
+        std = np.sqrt([(stds[i] ** 2).mean() + means[i].var() for i in inside])
+        return cls(np.array([g.mean() for g in groups]), mean, np.where(std > 1e-12, std, 1.0))
+
+
+def _multispectral(sample: Sample, bands: Bands, side: int) -> np.ndarray:
+    """HOG over the standardised bands; histogram, mean and spread of each, read off at the known wavelengths."""
+    at = np.asarray(sample["wavelength"], np.float64)
+    mean, std = (np.interp(at, bands.wavelength, y)[:, None, None] for y in (bands.mean, bands.std))
+    x = (_frames(sample)[0] - torch.from_numpy(mean)) / torch.from_numpy(std)
+    level = torch.bucketize(x.flatten(1), EDGES[1:-1].double())
+    shares = F.one_hot(level, len(EDGES) - 1).double().mean(1).sqrt()
+    each = torch.cat([shares, x.mean((1, 2))[:, None], x.std((1, 2), correction=0)[:, None]], 1).numpy()
+    spectrum = np.concatenate([np.interp(bands.wavelength, at, column) for column in each.T])
+    ratio = [np.log(x.shape[2] / x.shape[1])]
+    return np.concatenate([oriented(_square(x[None], side))[0].numpy(), spectrum, ratio])
