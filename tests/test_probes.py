@@ -8,13 +8,11 @@ from tests.parts import TINY, Listed, data
 from headstart.data.sources.array import ArraySource
 from headstart.health import Health, explain_non_finite, measure, verdict
 from headstart.nn.encoder import encoder
-from headstart.probes import Figure, Split, agreement, few, judge, standardise
-from headstart.probes import linear as linear_probe
+from headstart.probes import DRAWS, Figure, Split, agreement, few, judge, standardise
 from headstart.probes import named as probe_named
-from headstart.probes.knn import vote as knn
-from headstart.probes.linear import DRAWS
-from headstart.probes.linear import draws as linear
-from headstart.probes.trees import draws as trees
+from headstart.probes.knn import nearest
+from headstart.probes.linear import fitted
+from headstart.probes.trees import boosted
 from headstart.scoring.features import READS, encode, raw
 from headstart.scoring.labelled import Labelled, counts, labelled
 from headstart.scoring.score import choose_read, reads, score_encoder, score_raw, watcher
@@ -27,6 +25,15 @@ def clusters(n=300, classes=5, dim=8, apart=20.0, seed=0):
     centres = np.random.default_rng(9).standard_normal((classes, dim)) * apart
     labels = r.integers(0, classes, n)
     return (centres[labels] + r.standard_normal((n, dim))).astype(np.float32), labels
+
+
+def knn(bank, have, query, want):
+    return agreement(nearest(bank, have, query), want)
+
+
+def linear(bank, have, query, want, count):
+    """Each of the draws of labels."""
+    return next(iter(Split.of(bank, have, query, want).judged("linear", fitted, count)))[1].draws
 
 
 # protocol
@@ -81,31 +88,35 @@ def test_few_draws_the_same_number_of_every_class():
     assert sorted(few(labels, 999, np.random.default_rng(0))) == list(range(173))
 
 
-def test_linear_learns_from_few_labels(monkeypatch):
+def test_linear_learns_from_few_labels():
     bank, query = clusters(apart=3.0, seed=1), clusters(apart=3.0, seed=2)
-    drawn, real = [], few
+    drawn = []
 
-    def spy(labels, count, rng):
-        chosen = real(labels, count, rng)
-        drawn.append(labels[chosen])
-        return chosen
+    def spy(x, y, z):
+        drawn.append(y)
+        return fitted(x, y, z)
 
-    monkeypatch.setattr(linear_probe, "few", spy)
-    marks = list(linear(*bank, *query, 50))
-    assert len(marks) == DRAWS and min(marks) > 0.9
+    said = next(iter(Split.of(*bank, *query).judged("linear", spy, 50)))[1]
+    assert len(said.draws) == DRAWS and min(said.draws) > 0.9 and said.labels == 50
     assert all(np.bincount(d).tolist() == [10] * 5 for d in drawn)
     noise = [R.standard_normal((1000, 4)).astype(np.float32) for _ in range(2)]
     labels = [R.integers(0, 4, 1000) for _ in range(2)]
-    chance = list(linear(noise[0], labels[0], noise[1], labels[1], 40))
-    assert abs(np.mean(chance) - 0.25) < 0.06
-    assert len(list(linear(*bank, *query, 5))) == 3  # one label per class: too few to choose C by, and no error
+    assert abs(np.mean(linear(noise[0], labels[0], noise[1], labels[1], 40)) - 0.25) < 0.06
+    assert len(linear(*bank, *query, 5)) == 3  # one label per class: too few to choose C by, and no error
+
+
+def test_labels_that_are_all_learnt_from_are_not_drawn():
+    """Three draws of the same labels were said to differ by "± 0.000"."""
+    bank, query = clusters(n=40, apart=3.0, seed=1), clusters(apart=3.0, seed=2)
+    said = next(iter(Split.of(*bank, *query).judged("linear", fitted, 40)))[1]
+    assert said.draws == () and said.half > 0
 
 
 def test_linear_does_not_see_query_labels():
     bank, query = clusters(apart=1.0, seed=1), clusters(apart=1.0, seed=2)
-    a = list(linear(*bank, *query, 50))
-    b = list(linear(*bank, query[0][:100], query[1][:100], 50))
-    c = list(linear(*bank, query[0][100:], query[1][100:], 50))
+    a = linear(*bank, *query, 50)
+    b = linear(*bank, query[0][:100], query[1][:100], 50)
+    c = linear(*bank, query[0][100:], query[1][100:], 50)
     assert np.allclose(a, (np.array(b) * 100 + np.array(c) * 200) / 300)
 
 
@@ -161,6 +172,18 @@ def test_verdicts():
     said = verdict(good, flat, knn_went(0.3, 0.5, 0.015))
     assert said == "learning: knn went from 0.300 (before training) to 0.500"
     assert "no clear change" in verdict(good, falls, knn_went(0.3, 0.5, 0.16))  # ten queries are no evidence
+    assert verdict(good, list(np.linspace(1, 3, 40)), []).startswith("rising: the loss went from 1.077 to 2.923; lower")
+    moved = verdict(good, list(np.linspace(1, 3, 40)), [], moving=True)  # dino's loss rises by design
+    assert "which says nothing here" in moved and "optim.lr" not in moved
+    down = [*knn_went(0.5, 0.3, 0.015), *knn_went(0.3, 0.4, 0.015)]
+    assert verdict(good, falls, down).startswith(
+        "fell at first, as many methods do, and is rising again: knn went from 0.5"
+    )
+    narrow = Health(20.0, 0.004, 32, 100)
+    said = verdict(narrow, falls, [], Health(20.0, 0.26, 32, 100))
+    assert said.startswith("shrinking: samples grow alike: the spread of their vectors fell from 0.260 to 0.004")
+    said = verdict(narrow, falls, knn_went(0.3, 0.5, 0.015), Health(20.0, 0.26, 32, 100))
+    assert said.startswith("learning: knn") and "but samples grow alike" in said
     worse = "not helping: knn went from 0.500 (before training) to 0.400, which is worse"
     assert verdict(good, falls, knn_went(0.5, 0.4, 0.015)) == worse
     assert verdict(good, falls, knn_went(0.5, 0.4, 0.015, higher=False)).startswith("learning: knn")  # an error
@@ -224,11 +247,11 @@ def test_an_encoder_is_scored_beside_the_raw_input():
     split = labelled(source, source, np.arange(100), np.arange(100, 160))
     for marks in (score_encoder(enc, tokenizer, split, "mean_std"), score_raw(tokenizer, split)["raw input"]):
         assert set(marks) == {"knn", "linear-100"} and marks["knn"].value > 0.95
-        assert all(f.chance == 0.5 and f.n == 60 for f in marks.values()) and marks["linear-100"].spread is not None
+        assert all(f.chance == 0.5 and f.n == 60 for f in marks.values()) and marks["linear-100"].draws == ()
     health = []
     watch = watcher(enc, tokenizer, source, split, "mean_std", health.append)
     said = watch(0)
-    assert said["knn"].value > 0.95 and said["rank"] == health[0].effective_rank and enc.training
+    assert said["quick knn"].value > 0.95 and said["rank"] == health[0].effective_rank and enc.training
     unlabelled = watcher(enc, tokenizer, source, None, "mean_std", health.append)(0)
     assert set(unlabelled) == {"rank", "spread"}
 
@@ -277,7 +300,7 @@ def test_quantities_are_scored_by_r2():
     assert knn(x[:300], y[:300], x[300:], y[300:]) > 0.3
     assert max(linear(x[:300], noise[:300], x[300:], noise[300:], 100)) < 0.2
     assert agreement(np.full(5, 2.0), np.array([1.0, 3, 2, 0, 4])) == 0
-    split = Split(x[:300], y[:300], x[300:], y[300:], counts(y[:300]))
+    split = Split.of(x[:300], y[:300], x[300:], y[300:], counts(y[:300]))
     marks = judge([probe_named("knn"), probe_named("linear")], split)
     assert set(marks) == {"knn-R2", "linear-100-R2"} and marks["linear-100-R2"].value > 0.95
     assert split.quantity and all(figure.chance == 0 for figure in marks.values())
@@ -287,5 +310,7 @@ def test_boosted_trees_stand_beside_tables():
     """A rule that no line can say: trees find it from all labels."""
     x = R.uniform(-1, 1, (800, 2)).astype(np.float32)
     y = ((x[:, 0] > 0) ^ (x[:, 1] > 0)).astype(np.int64)
-    assert next(iter(trees(x[:600], y[:600], x[600:], y[600:]))) > 0.9
-    assert len(list(trees(x[:600], y[:600], x[600:], y[600:], 100))) == DRAWS
+    split = Split.of(x[:600], y[:600], x[600:], y[600:], (100,))
+    marks = judge([probe_named("trees"), probe_named("linear")], split)
+    assert marks["trees"].value > 0.9 and marks["trees"].labels == 600 and len(marks["trees-100"].draws) == DRAWS
+    assert marks["linear-100"].value < 0.65 and boosted(x[:60], y[:60], x[60:70]).shape == (10, 2)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .probes import Marks
+from .probes import Marks, gain
 
+SHRUNK = 0.1  # of the spread before training: a spread below is worth a word
+FLAT, RISEN = 0.02, 0.2  # shares of the first loss: less of a fall is none, more of a rise is one
 PATIENCE = 5  # non-finite steps in a row that are skipped before training stops
 
 
@@ -44,34 +46,64 @@ def measure(vectors: np.ndarray) -> Health:
     return Health(rank, spread, x.shape[1], len(x))
 
 
-def verdict(now: Health, losses: list[float], quick: Sequence[Marks] = ()) -> str:
-    """One sentence. losses: over training so far, oldest first. quick: what the quick probes said, first of the untrained
-    encoder; a difference counts from two standard errors of that on."""
+def verdict(
+    now: Health, losses: list[float], quick: Sequence[Marks] = (), begun: Health | None = None, moving: bool = False
+) -> str:
+    """One sentence: is it learning? losses: over training so far, oldest first. quick: what the quick probes said, first of the
+    untrained encoder; a difference counts where its 95 % interval leaves out 0. begun: the health before training.
+    moving: what is asked for changes as training goes (a teacher, phases), so that the loss may rise while all is well."""
     if now.collapsed:
         return (
             f"collapsed: the vectors use {now.effective_rank:.1f} of {now.width} directions (spread {now.spread:.4f}); "
             "lower optim.lr, and if that does not help choose recipe=mae"
         )
-    if len(quick) > 1:
-        begun, stands = quick[0], quick[-1]
-        said = {name: f"{name} went from {begun[name].value:.3f} (before training) to {stands[name].value:.3f}"
-                for name in stands if name in begun}  # fmt: skip
-        clear = {name: stands[name].over(begun[name]) / begun[name].error for name in said}
-        better = "; ".join(said[name] for name, errors in clear.items() if errors > 2)
-        worse = "; ".join(said[name] for name, errors in clear.items() if errors < -2)
-        if better and worse:
-            return f"learning some, losing some: {better}; but {worse}"
-        if better or worse:
-            return f"learning: {better}" if better else f"not helping: {worse}, which is worse"
-    if len(losses) >= 20:
-        tenth = max(1, len(losses) // 10)
-        early, late = float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:]))
-        if late > 0.98 * early:
-            return f"flat: the loss went from {early:.4g} to {late:.4g}; raise optim.lr or give it more time"
-        return f"the loss fell from {early:.4g} to {late:.4g}" + (
-            ", the quick probes show no clear change" if quick else ""
+    said = _by_probes(quick) if len(quick) > 1 else ""
+    if begun is not None and now.samples >= 16 and now.spread < SHRUNK * begun.spread:
+        fell = f"samples grow alike: the spread of their vectors fell from {begun.spread:.3f} to {now.spread:.3f}"
+        said = (
+            f"{said}; but {fell}"
+            if said.startswith("learning")
+            else f"shrinking: {fell}; lower optim.lr, or train for less"
         )
-    return "too early to tell"
+    return said or _by_loss(losses, bool(quick), moving)
+
+
+def _by_probes(quick: Sequence[Marks]) -> str:
+    """What the quick probes say, or "" where they show no clear change."""
+    first, last = quick[0], quick[-1]
+    said = {
+        name: f"{name} went from {first[name].value:.3f} (before training) to {last[name].value:.3f}"
+        for name in last
+        if name in first
+    }
+    clear = {name: gain(last[name], first[name]).clear for name in said}
+    better, worse = ("; ".join(said[name] for name, sign in clear.items() if sign == wanted) for wanted in (1, -1))
+    if better and worse:
+        return f"learning some, losing some: {better}; but {worse}"
+    if better:
+        return f"learning: {better}"
+    fallen = [name for name, sign in clear.items() if sign < 0]
+    rising = [name for name in fallen if any(name in x and gain(last[name], x[name]).clear > 0 for x in quick)]
+    if rising:
+        return f"fell at first, as many methods do, and is rising again: {worse}; give it more time (run.minutes=)"
+    return f"not helping: {worse}, which is worse" if worse else ""
+
+
+def _by_loss(losses: list[float], quick: bool, moving: bool) -> str:
+    """What the loss says, which is less."""
+    if len(losses) < 20:
+        return "too early to tell"
+    tenth = max(1, len(losses) // 10)
+    early, late = float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:]))
+    unclear = ", the quick probes show no clear change" if quick else ""
+    went = f"the loss went from {early:.4g} to {late:.4g}"
+    if moving:
+        return f"{went}, which says nothing here: what this method asks for moves as it learns{unclear}"
+    if late > early + RISEN * abs(early):
+        return f"rising: {went}; lower optim.lr{unclear}"
+    if late > early - FLAT * abs(early):
+        return f"flat: {went}; raise optim.lr or give it more time{unclear}"
+    return f"the loss fell from {early:.4g} to {late:.4g}{unclear}"
 
 
 def explain_non_finite(step: int, what: str, lr: float, dtype: torch.dtype, saved: bool) -> str:

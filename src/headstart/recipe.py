@@ -169,14 +169,16 @@ class Input:
     longest: int | None = None  # bytes, residues, notes, events of a sample that are read
     rate: int | None = None  # samples per second that sound and signals are brought to
     vocab: int | None = None  # entries of a vocabulary trained on the texts; without it, bytes
-    held: float = 0.1  # share of the labelled samples kept out of training to judge it by
+    held: float | None = (
+        None  # share of the labelled samples kept out of training to judge it by; few labels judge in turns instead
+    )
 
     def __post_init__(self) -> None:
         for name in ("batch", "window", "side", "patch", "longest", "rate", "vocab"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise Mistake(f"data.{name}={value}: it is at least 1")
-        if not 0 <= self.held < 1:
+        if self.held is not None and not 0 <= self.held < 1:
             raise Mistake(f"data.held={self.held}: it is a share, from 0 to below 1")
 
     def want(self, rows: int) -> Want:

@@ -8,26 +8,28 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from . import Figure, Split, probe, share_error
+from . import Figure, Sides, figure, probe
 
 AT = (1, 5)
 TIED = 1e-6  # differences of cosines that are rounding
 
 
 @probe(of="pairs", quick=True)
-def recall(split: Split) -> Iterator[tuple[str, Figure]]:
+def recall(sides: Sides) -> Iterator[tuple[str, Figure]]:
     """recall-1 and recall-5."""
-    n = len(split.query)
-    for k, value in zip(AT, shares(split.bank, split.query), strict=True):
-        yield f"recall-{k}", Figure(value, share_error(value, n), n, min(1.0, k / n))
+    n = len(sides.a)
+    for k, found in zip(AT, shares(sides.a, sides.b), strict=True):
+        value = float(found.mean())
+        yield f"recall-{k}", figure(value, (found - value) / n, chance=min(1.0, k / n))
 
 
-def shares(a: np.ndarray, b: np.ndarray) -> list[float]:
-    """Recall at 1 and 5 of unit vectors [n, D] and [n, D] of which those at one place belong together."""
+def shares(a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
+    """[n], for 1 and for 5: how surely each is found, of unit vectors [n, D] and [n, D] of which those at one place belong
+    together."""
     similarity = a @ b.T
     right = np.diagonal(similarity)
     found = [_found(similarity, right[:, None], 1), _found(similarity, right[None], 0)]
-    return [float(np.mean([np.clip((k - nearer) / tied, 0, 1) for nearer, tied in found])) for k in AT]
+    return [np.mean([np.clip((k - nearer) / tied, 0, 1) for nearer, tied in found], axis=0) for k in AT]
 
 
 def _found(similarity: np.ndarray, right: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from ..recipe import RANDOM, Recipe
 from ..report import write_report
 from ..scoring.features import encode
 from ..scoring.labelled import Labelled
-from ..scoring.results import MINE, Judged, Results, bar, kept_results, lines, summary, written
+from ..scoring.results import MINE, Judged, Results, bar, keep_results, kept_results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
 from ..seen import facts
 from .folder import ARRAY
@@ -42,7 +42,7 @@ def baselines(recipe: Recipe, probe: Labelled | None, folder: Path, log: Log) ->
         for name, start in starts.items():
             read, _ = choose_read(start, tokenizer, probe)
             rows[name] = score_encoder(start, tokenizer, probe, read)
-        checkpoint.write_json(path, {"read": read, "results": {row: written(marks) for row, marks in rows.items()}})
+        keep_results(path, rows, read=read)
     results = kept_results(path)
     for line in bar(results):
         log.say(f"probe     {line}")
@@ -70,8 +70,8 @@ def finish(
     judged = Judged(results, read)
     if probe is not None:
         results[MINE] = score_encoder(encoder, tokenizer, probe, read)
-        judged = Judged(results, read, len(probe.bank_at), len(probe.query_at))
-        log.say("\n" + "\n".join(lines(results)) + f"\n\nworth     {summary(results)}")
+        judged = Judged(results, read, len(probe.bank_at), len(probe.query_at), probe.crossed, material.seen)
+        log.say("\n" + "\n".join(lines(results)) + f"\n\nworth     {summary(results)}\n          {judged.said()}")
     log.say(f"health    {verdict}")
     write_report(folder, recipe, material.training, judged, log)
     checkpoint.write_json(folder / "probe.json", judged.kept())

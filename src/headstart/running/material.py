@@ -16,11 +16,14 @@ from ..data.sources.windows import Windows
 from ..log import Log
 from ..reading import read_in
 from ..recipe import Input, Run
-from ..scoring.labelled import Labelled, labelled
+from ..scoring.labelled import Labelled, in_turns, labelled
 from ..tokens import Tokenizer
 
 HELD_MOST = 10_000  # samples kept out of training, at most
-JUDGES = 20  # labelled samples that judge, at least, if that is not more than a third of them
+SHARE = 0.1  # of the labelled samples, or of pairs, that is kept out of training where nothing is said (data.held)
+JUDGES = 500  # labelled samples that judge, at least, where nothing is said
+FEW = 3 * JUDGES  # labelled ones that hang together with no other; fewer than these judge in turns
+SPARE = 0.2  # of all samples: where no more have labels, none of those is learnt from
 RIVALS = 1_000  # pairs among which the other part is looked for: more of them would be harder
 
 
@@ -33,6 +36,7 @@ class Material:
     training: Source
     probe: Labelled | None
     note: str
+    seen: bool = False  # what judges is learnt from, too, without its labels
     held: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
 
@@ -40,6 +44,7 @@ def gather(
     where: object, source: Source, tokenizer: Tokenizer | PairTokenizer, given: Input, run: Run, log: Log
 ) -> Material:
     """Read the samples and divide them; the same call divides them in the same way."""
+    share = SHARE if given.held is None else given.held
     everything = read_in(
         source, tokenizer, given.window, log.progress("reading"), lambda said: log.say(f"cache     {said}")
     )
@@ -57,7 +62,7 @@ def gather(
         none = "the set's own test split shares too few labels with it, so nothing is probed"
         return Material(everything, everything, probe, none if probe is None else note)
     if everything.kind == "pair":
-        count = min(RIVALS, round(given.held * len(everything.whole)))
+        count = min(RIVALS, round(share * len(everything.whole)))
         held = np.sort(np.random.default_rng(run.seed).permutation(everything.whole)[:count])
         training = Subset(everything, np.setdiff1d(np.arange(len(everything)), held))
         partly = (
@@ -66,28 +71,61 @@ def gather(
             else ""
         )
         note = f"{count:,} pairs are kept out of training to judge it (data.held){partly}"
-        return Material(everything, training, None, note, held)
+        return Material(everything, training, None, note, held=held)
     if everything.labels is None:
         hint = "no labels were found, so nothing is probed; a folder for each class, or labels in the file, would do"
         return Material(everything, everything, None, hint)
-    held, rest, known = divide(everything.labels, everything.groups, given.held, run.seed)
+    what = f"labels ({f'{len(everything.classes)} classes' if everything.classes else 'quantities'}) only probe; "
+    unjudged = Material(everything, everything, None, "too few labels to probe with, so all samples train")
+    known = labelled_at(everything.labels)
+    if given.held is None and independent(known, everything.groups) < FEW:
+        probe = in_turns(everything, known, run.seed)
+        if probe is None:
+            return unjudged
+        rest = _apart(everything, known)
+        spared = len(known) <= SPARE * len(everything) and len(rest) > 1
+        seen = "which are kept out of training" if spared else "which training sees without their labels"
+        note = f"{what}{len(probe.query_at):,} labelled samples, {seen}, judge it in turns (cross-validation)"
+        return Material(everything, Subset(everything, rest) if spared else everything, probe, note, not spared)
+    held, rest, known = divide(
+        everything.labels, everything.groups, share, run.seed, *([JUDGES] if given.held is None else [])
+    )
     probe = labelled(everything, everything, np.intersect1d(known, rest), held, run.seed)
     if probe is None:
-        return Material(everything, everything, None, "too few labels to probe with, so all samples train")
-    what = f"{len(everything.classes)} classes" if everything.classes else "quantities"
-    note = f"labels ({what}) only probe; {len(held):,} samples are kept out of training to judge it"
-    return Material(everything, Subset(everything, rest), probe, note + " (data.held)")
+        return unjudged
+    note = f"{what}{len(held):,} samples are kept out of training to judge it (data.held)"
+    return Material(everything, Subset(everything, rest), probe, note)
+
+
+def labelled_at(labels: np.ndarray) -> np.ndarray:
+    """The numbers of those that have a label."""
+    return np.flatnonzero(np.isfinite(labels) if labels.dtype.kind == "f" else labels >= 0)
+
+
+def independent(at: np.ndarray, groups: np.ndarray | None) -> int:
+    """How many of these hang together with no other of them."""
+    return len(at) if groups is None else len(np.unique(groups[at]))
+
+
+def _apart(source: Source, at: np.ndarray) -> np.ndarray:
+    """All others, but for those that hang together with one of these."""
+    beside = np.zeros(len(source), bool)
+    beside[at] = True
+    if source.groups is not None:
+        beside |= np.isin(source.groups, source.groups[at])
+    return np.flatnonzero(~beside)
 
 
 def divide(
-    labels: np.ndarray, groups: np.ndarray | None, share: float, seed: int, most: int = HELD_MOST
+    labels: np.ndarray, groups: np.ndarray | None, share: float, seed: int, least: int = 20, most: int = HELD_MOST
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(held, rest, known): about `share` of the labelled samples, all others, and which have labels.
+    """(held, rest, known): about `share` of the labelled samples (`least`, if that is not more than a third of them), all others,
+    and which have labels.
 
     Samples of one group fall on one side.
     """
-    known = np.flatnonzero(np.isfinite(labels) if labels.dtype.kind == "f" else labels >= 0)
-    count = min(most, max(round(share * len(known)), min(JUDGES, len(known) // 3)) if share else 0)
+    known = labelled_at(labels)
+    count = min(most, max(round(share * len(known)), min(least, len(known) // 3)) if share else 0)
     if groups is None:
         held = np.sort(np.random.default_rng(seed).permutation(known)[:count])
     else:

@@ -23,7 +23,7 @@ from ..recipe import RANDOM, Data, Recipe
 from ..report import write_report
 from ..scoring.features import encode
 from ..scoring.pairs import found, meet, meetings
-from ..scoring.results import MINE, Judged, Results, bar, kept_results, lines, summary, written
+from ..scoring.results import MINE, Judged, Results, bar, keep_results, kept_results, lines, summary
 from ..seen import facts
 from .finish import LOOK, trusting
 from .material import Material
@@ -40,7 +40,7 @@ def baseline(objective: Objective, data: Data, held: np.ndarray, folder: Path, l
         return {}
     if not path.exists():
         log.say("probe     how often the untrained encoders find a sample's other part: the bar to beat")
-        checkpoint.write_json(path, {"results": {RANDOM: written(found(objective, data, held))}})
+        keep_results(path, {RANDOM: found(objective, data, held)})
     results = kept_results(path)
     for line in bar(results):
         log.say(f"probe     {line}")
@@ -62,7 +62,7 @@ def watcher(
         health = measure(meet(objective, data, some)[0])
         note(health)
         said = found(objective, data, held[:256], quick=True) if len(held) else {}
-        return {"rank": health.effective_rank, "spread": health.spread, **said}
+        return {"rank": health.effective_rank, "spread": health.spread, **{f"quick {k}": v for k, v in said.items()}}
 
     return watch
 

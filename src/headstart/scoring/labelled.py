@@ -12,6 +12,7 @@ from .features import Indices
 
 LABELS = (100, 600)  # label counts of probes from few labels, as far as a data set has them
 BANK, QUERY = 20_000, 10_000  # at most
+CROSSED = 6_000  # samples that judge in turns, at most
 LEAST = (20, 10)
 QUICK = (4_000, 1_000)  # during training
 
@@ -24,7 +25,8 @@ RowVectors = Callable[[Source, Indices], list[np.ndarray]]  # [T, D] for each sa
 class Labelled:
     """Labelled samples, some to learn from (`bank`) and some to be judged by (`query`), which no training saw.
 
-    bank_at, query_at: indices of labelled samples in their sources. rows: what is known of rows; None: nothing.
+    bank_at, query_at: indices of labelled samples in their sources. rows: what is known of rows; None: nothing. crossed: both are
+    the same samples, too few to set some of them aside: they are learnt from and judge in turns.
     """
 
     bank: Source
@@ -32,6 +34,7 @@ class Labelled:
     bank_at: np.ndarray
     query_at: np.ndarray
     rows: RowLabels | None = None
+    crossed: bool = False
 
     def labels(self, part: str) -> np.ndarray:
         source, at = (self.bank, self.bank_at) if part == "bank" else (self.query, self.query_at)
@@ -41,6 +44,9 @@ class Labelled:
     def some(self, seed: int = 1) -> "Labelled":
         """Few of them, for a look during training."""
         rng = np.random.default_rng(seed)
+        if self.crossed:
+            at = np.sort(rng.permutation(self.query_at)[: QUICK[1]])
+            return replace(self, bank_at=at, query_at=at)
         bank, query = (
             np.sort(rng.permutation(x)[:n]) for x, n in zip((self.bank_at, self.query_at), QUICK, strict=True)
         )
@@ -48,20 +54,24 @@ class Labelled:
 
     def split(self, vectors: Vectors) -> Split:
         """The samples as vectors, with their labels."""
+        groups = None if self.query.groups is None else self.query.groups[self.query_at]
+        if self.crossed:
+            return _in_turns(vectors(self.bank, self.bank_at), self.labels("bank"), groups)
         bank, query = vectors(self.bank, self.bank_at), vectors(self.query, self.query_at)
         have = self.labels("bank")
-        groups = None if self.query.groups is None else self.query.groups[self.query_at]
-        return Split(bank, have, query, self.labels("query"), counts(have), groups)
+        return Split.of(bank, have, query, self.labels("query"), counts(have), groups)
 
     def row_split(self, vectors: RowVectors) -> Split | None:
         """The rows of as many samples as fit, with their labels; None where too few have any."""
         if self.rows is None:
             return None
-        bank, have, _ = self._rows(self.bank, self.bank_at, BANK, vectors)
+        bank, have, whose = self._rows(self.bank, self.bank_at, BANK, vectors)
+        if self.crossed:
+            return _in_turns(bank, have, whose) if len(have) >= sum(LEAST) else None
         query, want, groups = self._rows(self.query, self.query_at, QUERY, vectors)
         if len(have) < LEAST[0] or len(want) < LEAST[1]:
             return None
-        return Split(bank, have, query, want, counts(have), groups)
+        return Split.of(bank, have, query, want, counts(have), groups)
 
     def _rows(
         self, source: Source, at: np.ndarray, most: int, vectors: RowVectors
@@ -111,10 +121,37 @@ def labelled(
     return Labelled(bank, query, parts[0], parts[1], rows)
 
 
-def counts(labels: np.ndarray) -> tuple[int, ...]:
-    """Label counts for a probe from few: at least two per class, and no more than there are."""
-    classes = 0 if labels.dtype.kind == "f" else len(np.unique(labels))
-    return tuple(c for c in LABELS if 2 * classes <= c <= len(labels)) or (len(labels),)
+def in_turns(source: Source, at: np.ndarray, seed: int = 0, rows: RowLabels | None = None) -> Labelled | None:
+    """Those of the given samples that have labels, of classes that are there at least twice, to be learnt from and to judge in
+    turns; None where that is too few."""
+    if source.labels is None:
+        return None
+    quantity = source.labels.dtype.kind == "f"
+    if quantity:
+        at = at[np.isfinite(source.labels[at])]
+    else:
+        classes, count = np.unique(source.labels[at], return_counts=True)
+        at = at[np.isin(source.labels[at], classes[(classes >= 0) & (count > 1)])]
+    at = np.sort(np.random.default_rng(seed).permutation(at)[:CROSSED])
+    if len(at) < LEAST[0] or (not quantity and len(np.unique(source.labels[at])) < 2):
+        return None
+    return Labelled(source, source, at, at, rows, crossed=True) if _many(source, at) else None
+
+
+def _many(source: Source, at: np.ndarray) -> bool:
+    """Whether there are several that hang together with no other."""
+    return source.groups is None or len(np.unique(source.groups[at])) > 1
+
+
+def _in_turns(x: np.ndarray, y: np.ndarray, groups: np.ndarray | None) -> Split:
+    made = Split.crossed(x, y, groups=groups)
+    return replace(made, counts=counts(y, made.learnt))
+
+
+def counts(labels: np.ndarray, most: int | None = None) -> tuple[int, ...]:
+    """Label counts for a probe from few: at least two per class, and no more than there are (`most`)."""
+    classes, most = 0 if labels.dtype.kind == "f" else len(np.unique(labels)), most or len(labels)
+    return tuple(c for c in LABELS if 2 * classes <= c <= most) or (most,)
 
 
 def _known(labels: np.ndarray) -> np.ndarray:

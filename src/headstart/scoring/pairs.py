@@ -11,7 +11,7 @@ import torch
 from ..data.feeding.loader import collate
 from ..nn.encoder import Encoder
 from ..objective import Objective
-from ..probes import Figure, Marks, Split, every, judge
+from ..probes import Figure, Marks, Sides, every, figure, judge
 from ..recipe import Data
 from ..step import Step
 from ..terms import Meeting, Term
@@ -58,13 +58,15 @@ def found(objective: Objective, data: Data, indices: np.ndarray, quick: bool = F
     each = []
     for pair in meetings(objective):
         a, b = meet(objective, data, indices, pair)
-        number = np.arange(len(a))
-        each.append(judge(every("pairs", quick=quick), Split(a, number, b, number)))
+        each.append(judge(every("pairs", quick=quick), Sides(a, b)))
     return {name: _mean([marks[name] for marks in each]) for name in each[0]}
 
 
 def _mean(figures: list[Figure]) -> Figure:
     """Of the same samples, so that no error is gained by taking several."""
-    first = figures[0]
-    value, error = (float(np.mean(x)) for x in zip(*((f.value, f.error) for f in figures), strict=True))
-    return Figure(value, error, first.n, first.chance, higher=first.higher)
+    first, value = figures[0], float(np.mean([f.value for f in figures]))
+    moves = [f.moves for f in figures]
+    if any(each is None or len(each) != first.units for each in moves):  # pairs of parts that other samples have
+        error = float(np.mean([f.error for f in figures]))
+        return Figure(value, error, min(f.n for f in figures), first.chance, first.higher)
+    return figure(value, np.mean(np.stack(cast(list[np.ndarray], moves)), 0), chance=first.chance)

@@ -1,45 +1,73 @@
-"""Scores side by side, and what they mean in a sentence."""
+"""Scores side by side, and what they mean in a sentence that is the same wherever it is said."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from safetensors.numpy import load, save
+
 from ..errors import Mistake
 from ..forms import Json
-from ..probes import VERSION, Figure, Marks
+from ..probes import VERSION, Figure, Gain, Marks, gain
+from ..writing import write_bytes, write_json
 
 Results = dict[str, Marks]  # row ("raw input", "random encoder", "pre-trained") -> name -> figure
 MINE = "pre-trained"
+HALVES = "± is half of a 95 % interval, over judges and over draws of the labels learnt from"
 
 
 @dataclass(frozen=True)
 class Judged:
     """What a run is worth. read: how its vectors were read off. bank, query: labelled samples that were learnt from and that
-    judged; pairs have no bank."""
+    judged; pairs have no bank. crossed: all of them did both in turns. seen: pre-training saw them, without labels."""
 
     results: Results
     read: str
     bank: int = 0
     query: int = 0
+    crossed: bool = False
+    seen: bool = False
 
     def kept(self) -> Json:
         """As JSON has it."""
         results = {row: written(marks) for row, marks in self.results.items()}
-        return {"protocol": VERSION, "read": self.read, "bank": self.bank, "query": self.query, "results": results}
+        said = {"worth": summary(self.results), "judged": self.said()} if self.results else {}
+        return {
+            "protocol": VERSION,
+            "read": self.read,
+            "bank": self.bank,
+            "query": self.query,
+            **said,
+            "results": results,
+        }
 
     def said(self) -> str:
         """How it was judged, in a sentence without its full stop."""
-        judges = f"{self.query:,}"
+        judges, end = f"{self.query:,}", f"; {HALVES}; probe protocol {VERSION}"
+        where = "which pre-training saw without their labels" if self.seen else "kept out of training"
         if not self.bank:
-            return (
-                f"Found the other part of a sample among {judges} pairs kept out of training; probe protocol {VERSION}"
-            )
-        return (
-            f"Judged on {judges} samples kept out of training, {self.bank:,} labelled samples to learn from; "
-            f"probe protocol {VERSION}"
-        )
+            return f"Found the other part of a sample among {judges} pairs kept out of training{end}"
+        if self.crossed:
+            return f"Judged on {judges} labelled samples, {where}, by repeated five-fold cross-validation{end}"
+        return f"Judged on {judges} samples {where}, {self.bank:,} labelled samples to learn from{end}"
+
+
+@dataclass(frozen=True)
+class Against:
+    """What pre-training gains in one figure over the best of the others, whose row is `rival`."""
+
+    name: str
+    mine: Figure
+    rival: str
+    other: Figure
+    gain: Gain
+
+    def said(self) -> str:
+        """The numbers, in words."""
+        return f"{self.name} {self.mine.value:.3f} against {self.other.value:.3f} of the {self.rival} ({self.gain})"
 
 
 def columns(results: Results) -> list[str]:
@@ -48,11 +76,8 @@ def columns(results: Results) -> list[str]:
 
 
 def cell(marks: Marks, name: str) -> str:
-    """A figure as text; nothing where a row has none."""
-    if name not in marks:
-        return ""
-    figure = marks[name]
-    return f"{figure.value:.3f}" + ("" if figure.spread is None else f" ± {figure.spread:.3f}")
+    """A figure as text, with half of its 95 % interval; nothing where a row has none."""
+    return f"{marks[name].value:.3f} ± {marks[name].half:.3f}" if name in marks else ""
 
 
 def chances(results: Results) -> dict[str, str]:
@@ -72,8 +97,12 @@ def lines(results: Results, indent: str = " " * 10) -> list[str]:
     names, chance = columns(results), chances(results)
     rows = {row: [cell(marks, name) for name in names] for row, marks in results.items()}
     rows |= {"chance": [chance.get(name, "") for name in names]} if chance else {}
-    out = [indent + " " * 16 + "".join(f"{name:>18s}" for name in names)]
-    return [*out, *(indent + f"{row:16s}" + "".join(f"{text:>18s}" for text in cells) for row, cells in rows.items())]
+    first = max(16, *(len(row) for row in rows)) if rows else 16
+    wide = [max([16, *(len(text) for text in column)]) + 2 for column in zip(names, *rows.values(), strict=True)]
+    out = [indent + " " * first + "".join(f"{name:>{w}s}" for name, w in zip(names, wide, strict=True))]
+    for row, cells in rows.items():
+        out.append(indent + f"{row:{first}s}" + "".join(f"{text:>{w}s}" for text, w in zip(cells, wide, strict=True)))
+    return out
 
 
 def bar(results: Results) -> list[str]:
@@ -83,45 +112,110 @@ def bar(results: Results) -> list[str]:
     ]
 
 
+def against(results: Results, mine: str = MINE) -> list[Against]:
+    """Each figure of a row beside the best of all others that answer the same: of the same name, or of a rival's own name by the
+    same measure from as many labels."""
+    own, found = results[mine], []
+    for name, figure in own.items():
+        others = [
+            (row, other)
+            for row, marks in results.items()
+            for called, other in marks.items()
+            if row != mine and (called == name or (called not in own and _alike((called, other), (name, figure))))
+        ]
+        if others:
+            row, rival = min(others, key=lambda pair: figure.over(pair[1]))
+            found.append(Against(name, figure, row, rival, gain(figure, rival)))
+    return found
+
+
+def _alike(one: tuple[str, Figure], other: tuple[str, Figure]) -> bool:
+    """Two figures that are marked alike, after as many labels."""
+    endings = [
+        next((end for end in ("-R2", "-AUC", "-balanced") if name.endswith(end)), "") for name, _ in (one, other)
+    ]
+    return one[1].labels is not None and one[1].labels == other[1].labels and endings[0] == endings[1]
+
+
 def summary(results: Results) -> str:
-    """Whether pre-training helped, figure by figure. A difference counts from two standard errors of the best baseline on."""
-    others = {row: marks for row, marks in results.items() if row != MINE}
-    said: dict[str, list[str]] = {"beats every baseline": [], "is not clearly better": [], "LOSES": []}
-    compared = [name for name in columns(results) if name in results[MINE] and best(others, name) is not None]
-    for name in compared:
-        rival = best(others, name)
-        assert rival is not None
-        gain, clear = results[MINE][name].over(rival), 2 * rival.error
-        said["beats every baseline" if gain > clear else "LOSES" if gain < -clear else "is not clearly better"].append(
-            name
-        )
-    if len(said["beats every baseline"]) == len(compared):
-        return f"pre-training beats {_listed(list(others))} in every measure"
-    parts = [f"{what} in {', '.join(names)}" for what, names in said.items() if names]
-    advice = "" if said["beats every baseline"] else ": do not bother, or give it more time"
-    return "pre-training " + ", ".join(parts) + advice
+    """Whether pre-training helped, against whom, by how much and how sure that is. Every difference is held against its own 95 %
+    interval, judge by judge."""
+    each = against(results)
+    if not each:
+        return "nothing to compare it with"
+    better, worse = [a for a in each if a.gain.clear > 0], [a for a in each if a.gain.clear < 0]
+    level = [a for a in each if a not in better + worse and a.gain.level]
+    open_ = [a for a in each if a not in better + worse + level]
+    parts = []
+    if better:
+        helps = "pre-training helps" if not worse else "pre-training helps in part"
+        parts.append(f"{helps}: {_listed(better)}")
+    if worse:
+        hurts = "it is worse" if better else "pre-training does not help: worse"
+        parts.append(f"{hurts} in {_listed(worse)}")
+    if level:
+        parts.append(f"{'level' if parts else 'pre-training is level with what it has to beat'} in {_listed(level)}")
+    if open_:
+        n, more = open_[0].gain.n, max(a.gain.more for a in open_)
+        known = f"cannot be told with {n:,} judges{'' if parts else ' whether pre-training helps'}"
+        parts.append(f"{known}: {_listed(open_)}; about {_round(more):,} more labelled samples would tell")
+    return "; ".join(parts)
+
+
+def _round(n: int) -> int:
+    """To two digits, upwards."""
+    ten = 10 ** max(0, len(str(n)) - 2)
+    return -(-n // ten) * ten
+
+
+def _listed(each: list[Against]) -> str:
+    return ", ".join(a.said() for a in each)
 
 
 def written(marks: Mapping[str, float | Figure]) -> Json:
-    """Figures as JSON has them, without what is not known; numbers stay."""
-    return {
-        name: {k: v for k, v in asdict(x).items() if v is not None} if isinstance(x, Figure) else x
-        for name, x in marks.items()
-    }
+    """Figures as JSON has them, without what is not known and what each judge moves; numbers stay."""
+    return {name: _facts(x) if isinstance(x, Figure) else x for name, x in marks.items()}
+
+
+def _facts(figure: Figure) -> Json:
+    known = {f.name: getattr(figure, f.name) for f in fields(figure) if f.name != "moves"}
+    return {k: list(v) if k == "draws" else v for k, v in known.items() if v is not None}
 
 
 def figures(kept: Mapping[str, Any]) -> Marks:
-    """The figures in what `written` left, without the plain numbers."""
-    return {name: Figure(**x) for name, x in kept.items() if isinstance(x, dict)}
+    """The figures in what `written` left."""
+    return {
+        name: Figure(**(x | {"draws": tuple(x.get("draws", ()))})) for name, x in kept.items() if isinstance(x, dict)
+    }
 
 
 def kept_results(path: Path) -> Results:
-    """What a run left in a file; a Mistake if that was another version of headstart."""
-    results = {row: figures(marks) for row, marks in json.loads(path.read_text()).get("results", {"": {}}).items()}
-    if any(not marks for marks in results.values()):
+    """What a run left in a file, with what each judge moves from beside it (.safetensors); a Mistake if another version
+    of headstart wrote it."""
+    kept = json.loads(path.read_text())
+    if kept.get("protocol") != VERSION:
         raise Mistake(f"{path} was written by another version of headstart: delete it and start the run again")
-    return results
+    results = {row: figures(marks) for row, marks in kept["results"].items()}
+    beside = path.with_suffix(".safetensors")
+    moves = load(beside.read_bytes()) if beside.exists() else {}
+    return {
+        row: {name: _moving(x, moves.get(f"{row}/{name}")) for name, x in marks.items()}
+        for row, marks in results.items()
+    }
 
 
-def _listed(names: list[str]) -> str:
-    return "the " + ", the ".join(names[:-1]) + f" and the {names[-1]}" if len(names) > 1 else f"the {names[0]}"
+def keep_results(path: Path, results: Results, **facts: Any) -> None:
+    """What `kept_results` reads: the figures, and beside them what each judge moves them."""
+    moves = {
+        f"{row}/{name}": np.ascontiguousarray(figure.moves, np.float32)
+        for row, marks in results.items()
+        for name, figure in marks.items()
+        if figure.moves is not None
+    }
+    write_bytes(path.with_suffix(".safetensors"), save(moves))
+    said = {row: written(marks) for row, marks in results.items()}
+    write_json(path, {"protocol": VERSION, **facts, "results": said})
+
+
+def _moving(figure: Figure, moves: np.ndarray | None) -> Figure:
+    return figure if moves is None else replace(figure, moves=moves)

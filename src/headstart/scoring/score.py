@@ -8,22 +8,26 @@ import numpy as np
 from ..data.source import Source
 from ..health import Health, measure
 from ..nn.encoder import Encoder
-from ..probes import Figure, Marks, every, judge
-from ..probes.knn import vote
-from ..probes.linear import draws
+from ..probes import Figure, Marks, Split, every, few, judge
+from ..probes.knn import nearest
+from ..probes.linear import fitted
 from ..tokens import Tokenizer
 from .features import Indices, encode, encode_rows, raw, raw_rows
-from .labelled import QUICK, Labelled, RowVectors, Vectors, counts, labelled
+from .labelled import QUICK, Labelled, RowVectors, Vectors, labelled
 from .results import Results
 
 
 def score(data: Labelled, kind: str, vectors: Vectors, rows: RowVectors, quick: bool = False) -> Marks:
     """What the probes of samples say of these vectors, and those of rows where labels of rows are known."""
     probes = [p for p in every("segments", kind, quick) if not p.rival]
-    marks = judge(probes, data.split(vectors)) if probes else {}
+    marks = judge(probes, _some(data.split(vectors), quick)) if probes else {}
     of_rows = every("rows", kind, quick)
     split = data.row_split(rows) if of_rows else None
-    return marks if split is None else marks | judge(of_rows, split)
+    return marks if split is None else marks | judge(of_rows, _some(split, quick))
+
+
+def _some(split: Split, quick: bool) -> Split:
+    return split.some(1) if quick else split
 
 
 def score_raw(tokenizer: Tokenizer, data: Labelled) -> Results:
@@ -54,7 +58,10 @@ def reads(encoder: Encoder) -> tuple[str, ...]:
 
 
 def choose_read(encoder: Encoder, tokenizer: Tokenizer, data: Labelled) -> tuple[str, dict[str, float]]:
-    """The readout whose kNN and linear probe are best within the bank: half of it judges the other. Queries stay unseen."""
+    """The readout whose kNN and linear probe are best within the bank: half of it judges the other. Queries stay unseen;
+    where all judge in turns nothing can be chosen by them."""
+    if data.crossed:
+        return reads(encoder)[0], {}
     at = np.random.default_rng(0).permutation(data.bank_at)[: QUICK[0]]
     half = len(at) // 2
     inner = labelled(data.bank, data.bank, at[:half], at[half:])
@@ -62,11 +69,12 @@ def choose_read(encoder: Encoder, tokenizer: Tokenizer, data: Labelled) -> tuple
         return reads(encoder)[0], {}
     z = [encode(encoder, tokenizer, data.bank, x, reads(encoder)) for x in (inner.bank_at, inner.query_at)]
     have, want = inner.labels("bank"), inner.labels("query")
-    count = min(counts(have)[-1], 600)
+    some = few(have, 600, np.random.default_rng(0))
     marks = {}
     for name in reads(encoder):
-        line = next(iter(draws(z[0][name], have, z[1][name], want, count)))
-        marks[name] = (vote(z[0][name], have, z[1][name], want) + line) / 2
+        near = Split.of(z[0][name], have, z[1][name], want).judged("knn", nearest)
+        line = Split.of(z[0][name][some], have[some], z[1][name], want).judged("linear", fitted)
+        marks[name] = float(np.mean([next(each)[1].value for each in (near, line)]))
     return max(marks, key=lambda name: marks[name]), marks
 
 
@@ -86,6 +94,6 @@ def watcher(
         health = measure(encode(encoder, tokenizer, source, at, ("mean",))["mean"])
         note(health)
         said = {} if quick is None else score_encoder(encoder, tokenizer, quick, read, quick=True)
-        return {"rank": health.effective_rank, "spread": health.spread, **said}
+        return {"rank": health.effective_rank, "spread": health.spread, **{f"quick {k}": v for k, v in said.items()}}
 
     return watch

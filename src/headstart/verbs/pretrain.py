@@ -125,8 +125,13 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
         return Finished(folder, results, "", outcome)
     if watch is not None and not noted:
         watch(outcome.step)
-    rows, quick = log.latest("step"), [marks for row in log.latest("probe") if (marks := figures(row))]
-    verdict = health.verdict(noted[-1], [row["loss"] for row in rows], quick)
+    rows, looks = log.latest("step"), log.latest("probe")
+    quick = [marks for row in looks if (marks := figures(row))]
+    begun = (
+        dataclasses.replace(noted[-1], effective_rank=looks[0]["rank"], spread=looks[0]["spread"]) if looks else None
+    )
+    moving = objective.teacher is not None or objective.skips
+    verdict = health.verdict(noted[-1], [row["loss"] for row in rows], quick, begun, moving)
     facts = {
         "step": outcome.step,
         "verdict": verdict,
@@ -148,10 +153,10 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
 
 def _already(folder: Path, plan: Plan, log: Log) -> Finished:
     """The run is finished: say what it was."""
-    results = kept_results(folder / "probe.json")
+    kept, results = json.loads((folder / "probe.json").read_text()), kept_results(folder / "probe.json")
     log.say(f"finished  already; delete {folder} to begin anew, or give another run its own folder with run.out=\n")
     if results:
-        log.say("\n".join(lines(results)) + "\n")
+        log.say("\n".join(lines(results)) + f"\n\nworth     {kept['worth']}\n          {kept['judged']}\n")
     parts = list(plan.tokenizer.get("parts", ()))
     log.say(paired.snippet(folder, parts) if parts else snippet(folder, plan.where))
     verdict = json.loads((folder / "health.json").read_text())["verdict"]

@@ -13,19 +13,20 @@ from ..planning.plan import Plan, build
 from ..recipe import RANDOM, Run
 from ..running.finish import fresh
 from ..running.folder import facts, method_of
-from ..running.material import divide
-from ..scoring.labelled import labelled
-from ..scoring.results import MINE, Results, lines, summary
+from ..running.material import JUDGES, divide, independent
+from ..scoring.labelled import in_turns, labelled
+from ..scoring.results import HALVES, MINE, Results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
 from ..train import device_of
 
-TEST = 0.3  # share of the labelled samples that judges
+TEST = 0.3  # share of the labelled samples that judges, where these are enough; else all do in turns
 
 
 def probe(
     run: str | Path, where: object, log: Log | None = None, label: str | None = None, kind: str | None = None
 ) -> Results:
-    """Scores by row on the labelled data `where`; 30 % of its samples judge, the others are learnt from.
+    """Scores by row on the labelled data `where`; 30 % of its samples judge, the others are learnt from; where
+    these are fewer than 500, all judge in turns.
 
     label: the column that holds the labels ("folders": the names of folders do; "labels.csv:species": a column of a table that
     lies anywhere). kind: says what the data is, where its form does not.
@@ -45,13 +46,18 @@ def probe(
             "an idx file with its labels beside it, or say where they are: data.label=labels.csv:species"
         )
     held, rest, known = divide(source.labels, source.groups, TEST, 0, most=len(source))
-    data = labelled(source, source, np.intersect1d(rest, known), held)
+    if independent(held, source.groups) < JUDGES:
+        data = in_turns(source, known)
+    else:
+        data = labelled(source, source, np.intersect1d(rest, known), held)
     if data is None:
         raise DataError(
             f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"
         )
     tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module, log)
     sides = f"{len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by"
+    if data.crossed:
+        sides = f"{len(data.query_at):,} samples judge in turns, by repeated cross-validation"
     log.say(
         f"probe     {sides}, {len(source.classes) or 'no'} classes; pre-training may have seen them, without labels"
     )
@@ -60,7 +66,7 @@ def probe(
         "random encoder": score_encoder(fresh, tokenizer, data, choose_read(fresh, tokenizer, data)[0]),
         MINE: score_encoder(encoder.module, tokenizer, data, encoder.read),
     }
-    log.say("\n" + "\n".join(lines(results)) + f"\n\nworth     {summary(results)}")
+    log.say("\n" + "\n".join(lines(results)) + f"\n\nworth     {summary(results)}\n          {HALVES}")
     return results
 
 
