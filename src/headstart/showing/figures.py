@@ -1,0 +1,43 @@
+"""A sample as one figure among others: its drawing, its name and what is said of it."""
+
+from collections.abc import Mapping, Sequence
+
+from ..checking.faults import label_of
+from ..data.source import Source
+from ..errors import Unreadable
+from .drawing import READ, scale_of
+from .page import said
+
+BYTES = 4_500_000  # of a page, beyond which samples are named and no longer drawn
+
+
+class Figures:
+    """Figures of samples of one page, each drawn from what is read; once the page is large enough, they are only named.
+
+    kinds: {part: its kind}, where samples are pairs.
+    """
+
+    def __init__(self, kinds: Mapping[str, str] | None = None, room: int = BYTES) -> None:
+        self.kinds, self.room = dict(kinds or {}), room
+
+    def figure(self, source: Source, index: int, words: Sequence[str] = ()) -> str:
+        """One sample. words: what is said of it beside its name and label."""
+        label = label_of(source, index)
+        notes = [*words, *([label] if label != "no label" else [])]
+        more = f"<br>{said(', '.join(notes))}" if notes else ""
+        name = said(source.name(index))
+        return f"<figure>{self.drawing(source, index)}<figcaption>{name}{more}</figcaption></figure>"
+
+    def drawing(self, source: Source, index: int) -> str:
+        """The drawing alone: of a sample of pairs, of the parts that there are."""
+        if self.room <= 0:
+            return "<p class=note>not drawn: the page is large enough</p>"
+        try:
+            sample = source[index]
+        except Unreadable as error:
+            return f"<p class=wrong>{said(error.reason)}</p>"
+        parts = [(self.kinds[part], x) for part, x in sample.items() if x is not None] if self.kinds else []
+        each = parts or [(source.kind, sample)]
+        drawn = "".join(READ[kind](x, scale_of(kind, x), source.name(index)) for kind, x in each)
+        self.room -= len(drawn)
+        return drawn
