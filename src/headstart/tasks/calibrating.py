@@ -18,8 +18,15 @@ def softmax(out: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 
 def surprise(p: np.ndarray, labels: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """The mean negative log-likelihood, in nats, of the true classes [m] under p [m, K]; weight [m]: how much each counts."""
-    each = -np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12))
+    """The mean negative log-likelihood, in nats, of the true classes [m] under p [m, K]; weight [m]: how much each counts.
+
+    Labels are taken for wrong once in m + 2 (Platt, "Probabilistic Outputs for Support Vector Machines", 1999, section 2.2), or a
+    few samples that are all right would make no confidence too great.
+    """
+    log = np.log(np.maximum(p, 1e-12))
+    wrong = 1 / (len(labels) + 2)
+    true = log[np.arange(len(labels)), labels]
+    each = -(1 - wrong) * true - wrong * (log.sum(1) - true) / max(1, p.shape[1] - 1)
     return float(np.average(each, weights=weight))
 
 

@@ -79,4 +79,6 @@ def _notes(
         f"{len(rest):,} samples are learnt from, {len(held):,} are held back to choose the rate, the step and the temperature "
         f"(held={asked.held:g}){kept}"
     )
+    if task.classes and not task.several and (unjudged := sorted(set(labels.tolist()) - set(labels[held].tolist()))):
+        notes.append(f"nobody judges {', '.join(task.classes[k] for k in unjudged[:4])}: all its samples hang together")
     return notes

@@ -50,7 +50,9 @@ class Multilabel:
 
     def _surprise(self, out: np.ndarray, labels: np.ndarray, temperature: float) -> float:
         p = np.clip(self.said(out, temperature), 1e-9, 1 - 1e-9)
-        return -float(np.where(labels > 0, np.log(p), np.log(1 - p)).mean())
+        wrong = 1 / (len(labels) + 2)  # as of one class, `calibrating.surprise`
+        true = labels * (1 - wrong) + (1 - labels) * wrong
+        return -float((true * np.log(p) + (1 - true) * np.log(1 - p)).mean())
 
     def marks(self, said: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
         """Which share of yes and no is right; and the mean average precision of the classes that occur, its error from 100 draws

@@ -1,0 +1,138 @@
+"""What a fine-tuned encoder says of new data: in Python, in files, of recordings in windows; and when it refuses."""
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from tests.tuned import SHAPE, bars, folder_of, prepared, small
+from typer.testing import CliRunner
+
+import headstart as hs
+from headstart import cli
+from headstart.data.feeding.prepare import prepare
+from headstart.data.source import DataError
+from headstart.data.sources.array import ArraySource
+from headstart.data.sources.windows import Windows
+from headstart.errors import Mistake
+from headstart.log import Log
+from headstart.nn.encoder import encoder
+from headstart.recipe import Input
+from headstart.tasks.saved import save
+from headstart.tasks.tuning import tune
+from headstart.tokenizers.series import SeriesTokenizer
+from headstart.tokenizers.want import Want
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an encoder that tells the heights of bars."""
+    x, y = bars(200)
+    place = folder_of(tmp_path_factory.mktemp("base"), x)
+    source = prepared(x)
+    made = tune(small(x), source.tokenizer, source, range(200), y, steps=40, lrs=(3e-3,), batch=32)
+    made.temperature = 1.5
+    card = json.loads((place / "encoder.json").read_text())
+    save(place, made, {name: card[name] for name in ("read", "width", "input", "seen")})
+    expected = made.predict(source, range(20))
+    assert np.allclose(hs.load(place).predict(x[:20]).said, expected, atol=0.02)  # bf16, where the machine has it
+    return place
+
+
+def pictures(folder: Path, count: int = 12) -> tuple[Path, np.ndarray]:
+    """A folder of files, one of them broken."""
+    x, y = bars(count, seed=5)
+    folder.mkdir()
+    for i, picture in enumerate(x):
+        Image.fromarray(picture).save(folder / f"{i:02d}.png")
+    (folder / "cut.png").write_bytes((folder / "00.png").read_bytes()[:60])
+    return folder, y
+
+
+def test_every_sample_is_said_by_its_name(tuned: Path, tmp_path: Path):
+    data, y = pictures(tmp_path / "new")
+    out = tmp_path / "said.csv"
+    done = CliRunner().invoke(cli.app, ["predict", str(tuned), str(data), f"out={out}"])
+    assert done.exit_code == 0 and "skipped   " in done.output and "cut.png" in done.output
+    with out.open() as file:
+        table = list(csv.DictReader(file))
+    assert [row["name"] for row in table] == [f"{i:02d}.png" for i in range(12)]
+    assert list(table[0]) == ["name", "predicted", "p_0", "p_1", "p_2"]
+    p = np.array([[float(row[f"p_{c}"]) for c in "012"] for row in table])
+    assert (
+        np.allclose(p.sum(1), 1, atol=1e-5) and [row["predicted"] for row in table] == p.argmax(1).astype(str).tolist()
+    )
+    assert (p.argmax(1) == y).mean() > 0.8
+    for ending in ("npz", "parquet"):
+        hs.predict(tuned, data, tmp_path / f"said.{ending}", log=Log(quiet=True))
+    with np.load(tmp_path / "said.npz") as kept:
+        assert kept["classes"].tolist() == ["0", "1", "2"] and np.allclose(kept["p"], p, atol=1e-5)
+        assert kept["predicted"].tolist() == [row["predicted"] for row in table]
+    columns = pq.read_table(tmp_path / "said.parquet").to_pydict()
+    assert list(columns) == ["name", "predicted", "p_0", "p_1", "p_2"] and np.allclose(
+        columns["p_1"], p[:, 1], atol=1e-5
+    )
+
+
+def test_labels_of_the_data_judge_what_is_said(tuned: Path, tmp_path: Path):
+    x, y = bars(60, seed=9)
+    np.savez(tmp_path / "judge.npz", x=x, y=y)
+    done = CliRunner().invoke(
+        cli.app, ["predict", str(tuned), str(tmp_path / "judge.npz"), f"out={tmp_path / 'z.csv'}"]
+    )
+    assert "judged    accuracy" in done.output and "on 60 samples that have labels of their own" in done.output
+    with (tmp_path / "z.csv").open() as file:
+        assert [row["label"] for row in csv.DictReader(file)] == y.astype(str).tolist()
+
+
+def test_what_it_does_not_know_is_refused(tuned: Path, tmp_path: Path):
+    x = bars(40)[0]
+    with pytest.raises(DataError, match=r"has no head yet.*headstart finetune RUN LABELLED"):
+        hs.predict(folder_of(tmp_path / "plain", x), x, log=Log(quiet=True))
+    with pytest.raises(DataError, match="same unit"):
+        hs.load(tuned).predict(x.astype(np.float32) * 1e6)
+    with pytest.raises(DataError, match="should end in one of"):
+        hs.predict(tuned, x, "said.txt", log=Log(quiet=True))
+    done = CliRunner().invoke(cli.app, ["predict", str(tmp_path / "plain"), str(tuned)])
+    assert done.exit_code == 2 and "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda head: head.update(task="oracle"),
+        lambda head: head.update(classes=["a"]),
+        lambda head: head.pop("read"),
+        lambda head: head.update(temperature=0),
+    ],
+)
+def test_a_head_that_was_altered_is_no_traceback(tuned: Path, tmp_path: Path, change):
+    for name in ("encoder.json", "encoder.safetensors", "head.safetensors"):
+        (tmp_path / name).write_bytes((tuned / name).read_bytes())
+    card = json.loads((tmp_path / "encoder.json").read_text())
+    change(card["head"])
+    (tmp_path / "encoder.json").write_text(json.dumps(card))
+    with pytest.raises(Mistake, match=r"the head in .* is damaged"):
+        hs.load(tmp_path)
+
+
+def test_windows_of_one_recording_give_one_prediction(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    y = np.arange(24) % 2
+    x = (np.sin(np.arange(256) * np.where(y, 0.5, 0.1)[:, None]) + rng.normal(0, 0.1, (24, 256))).astype(np.float32)
+    whole = ArraySource(x, "series", y)
+    tokenizer = SeriesTokenizer.fit([whole[i][..., :64] for i in range(24)], Want(8))
+    source = prepare(Windows(whole, 64), tokenizer)
+    torch.manual_seed(0)
+    made = tune(
+        encoder({"x": tokenizer}, SHAPE), tokenizer, source, range(96), source.labels, steps=20, lrs=(3e-3,), batch=16
+    )
+    save(tmp_path, made, {"read": "mean_std", "width": 64, "input": asdict(Input(window=64))})
+    found = hs.load(tmp_path).predict(x, kind="series")
+    assert len(found) == 24 and found.said.shape == (24, 2)
+    assert np.allclose(found.said, made.predict(source, range(96)).reshape(24, 4, 2).mean(1), atol=0.02)
