@@ -18,11 +18,15 @@ import headstart
 ROOTS = {"headstart": Path(headstart.__file__).parent, "evidence": Path(__file__).resolve().parent}
 # what says how a run goes, and does not change how it goes
 BESIDE = {f"headstart.{name}" for name in ("log", "health", "checkpoint", "errors", "memory", "picture", "report")}
+BESIDE |= {
+    f"headstart.{name}" for name in ("scoring.results", "probes._figure", "probes._marking")
+}  # how it is written down
 Place = tuple[str, str]  # module, name
 SAID = {
     ("headstart.data.classes", "said_of_labels"),
+    ("headstart.probes", "Figure"),
     ("headstart.words", "fit"),
-}  # likewise: a line for people; words refused
+}  # likewise: a line for people; what is written in a log; words refused
 
 
 @dataclass(frozen=True)
@@ -159,8 +163,8 @@ def _module_named(node: ast.AST, module: Module) -> str | None:
 
 
 def hash_of(start: list[Place]) -> str:
-    """16 hex digits for what these do."""
-    code = sorted((place, repr(what)) for place, what in reached(start).items())
+    """16 hex digits for what these do, in whichever file it stands."""
+    code = sorted((name, repr(what)) for (_, name), what in reached(start).items())
     return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
 
 

@@ -17,9 +17,6 @@ from headstart.data.source import Source, Subset
 from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Encoder, Model
 from headstart.objective import Objective
-from headstart.probes import DRAWS, agreement, few
-from headstart.probes.knn import nearest
-from headstart.probes.linear import fitted
 from headstart.recipe import Data, Recipe, Run, make
 from headstart.scoring import features
 from headstart.shelf.find import find, small
@@ -28,6 +25,8 @@ from headstart.tokenizers.want import Want
 from headstart.tokens import Batch
 from headstart.train import train
 from headstart.words import changed
+
+from .plain_probes import draws, vote
 
 TINY = Model(width=64, depth=2, heads=4)
 
@@ -149,7 +148,7 @@ def encode(encoder: Encoder, data: Data, indices: Sequence[int] | np.ndarray, re
 
 def knn(bank: np.ndarray, labels: np.ndarray, query: np.ndarray, truth: np.ndarray) -> float:
     """Accuracy (R2 of quantities) of the 20 nearest neighbours, by the package's frozen protocol."""
-    return agreement(nearest(bank, labels, query), truth)
+    return vote(bank, labels, query, truth)
 
 
 def linear(
@@ -157,12 +156,8 @@ def linear(
 ) -> float:
     """Accuracy (R2) of a linear probe, by the package's frozen protocol: from `count` labels the mean of three draws, or from
     all labels."""
-    each = []
-    for draw in range(DRAWS if count else 1):
-        chosen = few(labels, count or len(labels), np.random.default_rng(draw))
-        said = fitted(bank[chosen], labels[chosen], query)
-        each.append(agreement(said if said.ndim == 1 else np.unique(labels[chosen])[said.argmax(1)], truth))
-    return float(np.mean(each))
+    each = draws(bank, labels, query, truth, count or len(labels))
+    return float(np.mean(list(each))) if count else next(each)
 
 
 def auc(score: np.ndarray, truth: np.ndarray) -> float:

@@ -77,7 +77,7 @@ def gather(
         return Material(everything, everything, None, hint)
     what = f"labels ({f'{len(everything.classes)} classes' if everything.classes else 'quantities'}) only probe; "
     unjudged = Material(everything, everything, None, "too few labels to probe with, so all samples train")
-    known = labelled_at(everything.labels)
+    known = _labelled_at(everything.labels)
     if given.held is None and independent(known, everything.groups) < FEW:
         probe = in_turns(everything, known, run.seed)
         if probe is None:
@@ -97,7 +97,7 @@ def gather(
     return Material(everything, Subset(everything, rest), probe, note)
 
 
-def labelled_at(labels: np.ndarray) -> np.ndarray:
+def _labelled_at(labels: np.ndarray) -> np.ndarray:
     """The numbers of those that have a label."""
     return np.flatnonzero(np.isfinite(labels) if labels.dtype.kind == "f" else labels >= 0)
 
@@ -124,7 +124,7 @@ def divide(
 
     Samples of one group fall on one side.
     """
-    known = labelled_at(labels)
+    known = _labelled_at(labels)
     count = min(most, max(round(share * len(known)), min(least, len(known) // 3)) if share else 0)
     if groups is None:
         held = np.sort(np.random.default_rng(seed).permutation(known)[:count])
