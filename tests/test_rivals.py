@@ -76,7 +76,8 @@ def test_classes_of_every_kind_are_found(kind):
 
 
 def test_files_are_rivals():
-    assert rivals.names() == "boosted ecfp hog kmers logmel minirocket ngrams shapes tfidf voxels weisfeiler".split()
+    files = {"boosted", "ecfp", "hog", "kmers", "logmel", "minirocket", "ngrams", "records"}
+    assert set(rivals.names()) == files | {"shapes", "spectra", "tfidf", "voxels", "weisfeiler"}
     assert all(set(rivals.named(name).kinds) <= set(KINDS) for name in rivals.names())
     assert rivals.of_kind("table").learner == "trees"
     for pair in PAIRS:
@@ -334,6 +335,31 @@ def test_events_in_a_row():
 
     special, plain = right("events", [record(i) for i in range(120)], np.arange(120) % 2)
     assert special > 0.9 and plain < 0.75
+
+
+def test_values_of_a_record_that_rise():
+    """One laboratory value rises or falls between the same visits; each value alone is as common in both."""
+
+    def record(i):
+        r = np.random.default_rng(i)
+        value = np.sort(r.standard_normal(6))[:: 1 if i % 2 else -1] + 0.5 * r.standard_normal(6)
+        return {"code": ["LAB"] * 6, "value": value, "time": np.arange(6.0)}
+
+    special, _ = right("events", [record(i) for i in range(120)], np.arange(120) % 2)
+    assert special > 0.9
+
+
+def test_bands_by_how_much_of_them_is_bright():
+    """A tenth or a quarter of the pixels is bright in one band, anywhere; the others make up for the mean."""
+
+    def scene(i):
+        r = np.random.default_rng(i)
+        share = (0.1, 0.25)[i % 2]
+        x = (r.random((3, 16, 16)) < share) / share + 0.2 * r.standard_normal((3, 16, 16))
+        return {"bands": x.astype(np.float32), "wavelength": np.array([450.0, 550.0, 650.0])}
+
+    special, plain = right("multispectral", [scene(i) for i in range(120)], np.arange(120) % 2)
+    assert special == 1 and plain < 0.75
 
 
 def test_music_in_another_key():

@@ -90,6 +90,17 @@ def without(kind: str) -> str:
 # what rivals share
 
 
+def spread(
+    samples: Sequence[Sample], most: int, size: Callable[[Sample], int] | None = None, room: int = 1 << 62
+) -> list[Sample]:
+    """Up to `most` of them, evenly taken, and no more than about `room` of what `size` says of each."""
+    at = np.unique(np.linspace(0, len(samples) - 1, most).astype(int))
+    if size is not None:
+        usual = float(np.mean([size(samples[i]) for i in at[:: max(1, len(at) // 256)]]))
+        at = at[np.unique(np.linspace(0, len(at) - 1, max(1, int(room / max(1.0, usual)))).astype(int))]
+    return [samples[i] for i in at]
+
+
 def dense(rows: Iterable[np.ndarray]) -> np.ndarray:
     """[n, F] float32 of vectors of one length; what is not finite becomes 0 or the largest number."""
     x = np.stack([np.asarray(row, np.float64) for row in rows])
@@ -101,3 +112,12 @@ def factor(x: sparse.csr_matrix) -> float:
     lengths = np.sqrt(np.asarray(x.multiply(x).sum(1), np.float64)).ravel()
     typical = float(np.median(lengths[lengths > 0])) if (lengths > 0).any() else 1.0
     return LENGTH / typical
+
+
+def beside(rows: np.ndarray) -> Callable[[np.ndarray], sparse.csr_matrix]:
+    """A few plain numbers to stand beside sparse ones: brought to these rows' mean 0 and variance 1, together as long as
+    those."""
+    rows = rows.astype(np.float64)
+    mean, std = rows.mean(0), rows.std(0)
+    spread = np.where(std > 1e-9, std, np.inf) * rows.shape[1] ** 0.5 / LENGTH
+    return lambda asked: sparse.csr_matrix(((asked - mean) / spread).clip(-100, 100).astype(np.float32))

@@ -15,24 +15,19 @@ from torch.nn import functional as F
 
 from ..forms import Sample
 from ..tokens import Tokenizer
-from . import Vectors, dense, rival
+from . import Vectors, dense, rival, spread
 
 ORIENTATIONS, CELLS, BLOCK = 9, 8, 2
 LEVELS = 4  # of a colour's three parts
 FRAMES = 8  # of a video, evenly taken
-KNOTS = 16  # bands of a multispectral picture, by wavelength
-EDGES = torch.linspace(-2, 2, 9)  # of a band's histogram, in standard deviations
 
 
-@rival("HOG and colours + linear", kinds=("image", "multispectral", "video"))
+@rival("HOG and colours + linear", kinds=("image", "video"))
 def hog(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
-    """HOG [1764] (of videos, three), colours [64] or a histogram of each band [8] and the log of the sides' ratio. Learnt
-    from samples: how large the square is; of multispectral ones, which bands there are and what is usual in each."""
-    some = [_frames(samples[i]) for i in np.unique(np.linspace(0, len(samples) - 1, 64).astype(int))]
+    """HOG [1764] (of videos, three), colours [64] and the log of the sides' ratio. Learnt from samples: how large the
+    square is."""
+    some = [_frames(sample) for sample in spread(samples, 64)]
     side = 32 if np.median([max(x.shape[2:]) for x in some]) <= 48 else 64
-    if tokenizer.kind == "multispectral":
-        bands = Bands.learnt(samples)
-        return lambda asked: dense(_multispectral(sample, bands, side) for sample in asked)
     of = _video if tokenizer.kind == "video" else _image
     return lambda asked: dense(of(_frames(sample), side) for sample in asked)
 
@@ -57,8 +52,8 @@ def oriented(pictures: Float[Tensor, "B C H W"], cells: int = CELLS) -> Float[Te
 
 
 def _frames(sample: Sample) -> Float[Tensor, "T C H W"]:
-    """A picture as one frame, a video as all, shares of their range; of a multispectral picture the bands as they are."""
-    x = torch.from_numpy(np.ascontiguousarray(sample["bands"] if isinstance(sample, dict) else sample))
+    """A picture as one frame, a video as all, shares of their range."""
+    x = torch.from_numpy(np.ascontiguousarray(sample))
     full = {torch.uint8: 255.0, torch.uint16: 65_535.0}.get(x.dtype, 1.0)
     return (x if x.ndim == 4 else x[None]).double().nan_to_num(0, 0, 0) / full
 
@@ -91,36 +86,3 @@ def _video(frames: Tensor, side: int) -> np.ndarray:
     over_y = oriented(_square(frames.permute(3, 1, 0, 2), side)).mean(0)
     ratio = torch.tensor([np.log(frames.shape[3] / frames.shape[2])])
     return torch.cat([still, over_x, over_y, _colours(few), ratio]).numpy()
-
-
-class Bands:
-    """What is usual at up to 16 wavelengths: the middle and the spread of what was seen there."""
-
-    def __init__(self, wavelength: np.ndarray, mean: np.ndarray, std: np.ndarray):
-        self.wavelength, self.mean, self.std = wavelength, mean, std
-
-    @classmethod
-    def learnt(cls, samples: Sequence[Sample]) -> "Bands":
-        some = [samples[i] for i in np.unique(np.linspace(0, len(samples) - 1, 256).astype(int))]
-        at = np.concatenate([np.asarray(x["wavelength"], np.float64) for x in some])
-        means = np.concatenate([x["bands"].mean((1, 2), dtype=np.float64) for x in some])
-        stds = np.concatenate([x["bands"].std((1, 2), dtype=np.float64) for x in some])
-        known = np.unique(at)
-        groups = np.array_split(known, min(KNOTS, len(known)))
-        inside = [np.isin(at, group) for group in groups]
-        mean = np.array([means[i].mean() for i in inside])
-        std = np.sqrt([(stds[i] ** 2).mean() + means[i].var() for i in inside])
-        return cls(np.array([g.mean() for g in groups]), mean, np.where(std > 1e-12, std, 1.0))
-
-
-def _multispectral(sample: Sample, bands: Bands, side: int) -> np.ndarray:
-    """HOG over the standardised bands; histogram, mean and spread of each, read off at the known wavelengths."""
-    at = np.asarray(sample["wavelength"], np.float64)
-    mean, std = (np.interp(at, bands.wavelength, y)[:, None, None] for y in (bands.mean, bands.std))
-    x = (_frames(sample)[0] - torch.from_numpy(mean)) / torch.from_numpy(std)
-    level = torch.bucketize(x.flatten(1), EDGES[1:-1].double())
-    shares = F.one_hot(level, len(EDGES) - 1).double().mean(1).sqrt()
-    each = torch.cat([shares, x.mean((1, 2))[:, None], x.std((1, 2), correction=0)[:, None]], 1).numpy()
-    spectrum = np.concatenate([np.interp(bands.wavelength, at, column) for column in each.T])
-    ratio = [np.log(x.shape[2] / x.shape[1])]
-    return np.concatenate([oriented(_square(x[None], side))[0].numpy(), spectrum, ratio])

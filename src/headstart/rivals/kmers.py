@@ -9,7 +9,7 @@ from scipy import sparse
 from ..forms import Sample
 from ..tokenizers.protein import RESIDUES
 from ..tokens import Tokenizer
-from . import Matrix, Vectors, factor, rival
+from . import Matrix, Vectors, factor, rival, spread
 
 LONGEST = 3
 _CODE = np.full(128, len(RESIDUES), np.int64)  # what is none of the twenty is one letter more
@@ -19,7 +19,7 @@ _CODE[[ord(c) for c in RESIDUES]] = np.arange(len(RESIDUES))
 @rival("k-mers + linear", kinds=("protein",))
 def kmers(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
     """[n, 9724]: square roots of the shares of k-mers for k = 1, 2, 3, each k as much as the others, and the log length."""
-    scale = factor(_counted(samples))
+    scale = factor(_counted(spread(samples, 1000)))
     return lambda asked: _counted(asked) * np.float32(scale)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from ..forms import Sample
 from ..tokenizers.rates import filled
 from ..tokens import Tokenizer
-from . import Vectors, rival
+from . import Vectors, rival, spread
 
 KERNELS = np.array(list(combinations(range(9), 3)))  # [84, 3]: which weights are 2
 FEATURES, DILATIONS, CHANNELS = 9_996, 32, 9
@@ -44,7 +44,7 @@ class Kernel:
 @rival("MiniRocket + linear", kinds=("series", "trajectory"))
 def minirocket(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
     """Kernels and biases from up to 2,000 samples spread over these."""
-    chosen = [signal(samples[i]) for i in np.unique(np.linspace(0, len(samples) - 1, LEARN).astype(int))]
+    chosen = [signal(sample) for sample in spread(samples, LEARN)]
     each = np.stack([(np.nansum(x, 1), np.nansum(x * x, 1), (~np.isnan(x)).sum(1)) for x in map(np.float64, chosen)])
     total, square, n = each.sum(0)
     mean = total / np.maximum(n, 1)

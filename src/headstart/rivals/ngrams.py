@@ -1,26 +1,26 @@
-"""Sequences as bags of what comes in a row: events of a record, packets of a flow, notes of a piece, weighed by TF-IDF.
+"""Sequences as bags of what comes in a row: packets of a flow, notes of a piece, weighed by TF-IDF.
 
-A number becomes a word by its size: a value by standard deviations, a gap or a length by doublings."""
+A number becomes a word by its size, a gap or a length by doublings.
+"""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from ..forms import Sample
 from ..tokens import Tokenizer
-from . import Vectors, rival
-from .tfidf import LEARN, weighed
+from . import Vectors, rival, spread
+from .tfidf import LEARN, ROOM, weighed
 
 LONGEST = 3  # words in a row
+BYTES = 256  # of a packet
 
 
-@rival("n-grams + linear", kinds=("events", "packets", "music"))
+@rival("n-grams + linear", kinds=("packets", "music"))
 def ngrams(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
     """[n, F] of the commonest 20,000 terms of these samples."""
-    terms: dict[str, Callable[[Sample], list[str]]] = {"packets": _packets, "music": _music}
-    of = terms.get(tokenizer.kind) or partial(_events, scales=_scales(samples))
-    return weighed(samples[:LEARN], analyzer=of)
+    of = _packets if tokenizer.kind == "packets" else _music
+    return weighed(spread(samples, LEARN, lambda sample: len(of(sample)), ROOM), analyzer=of)
 
 
 def runs(words: Sequence[str], name: str, longest: int = LONGEST) -> list[str]:
@@ -28,40 +28,18 @@ def runs(words: Sequence[str], name: str, longest: int = LONGEST) -> list[str]:
     return [f"{name}:{' '.join(words[i : i + k])}" for k in range(1, longest + 1) for i in range(len(words) - k + 1)]
 
 
-def _doublings(x: Iterable[float]) -> list[int]:
+def doublings(x: Iterable[float]) -> list[int]:
     return np.rint(np.log2(np.maximum(np.asarray(list(x), np.float64), 2.0**-40))).astype(int).tolist()
-
-
-def _scales(records: Sequence[Sample]) -> dict[str, tuple[float, float]]:
-    """Mean and spread of the values of each code."""
-    values: dict[str, list[float]] = {}
-    for record in records[:LEARN]:
-        for code, value in zip(record["code"], record["value"].tolist(), strict=True):
-            if value == value:
-                values.setdefault(code, []).append(value)
-    return {code: (float(np.mean(x)), float(np.std(x)) or 1.0) for code, x in values.items()}
-
-
-def _events(record: Sample, scales: dict[str, tuple[float, float]]) -> list[str]:
-    """Codes in a row; each with its value and with the gap before it; how long the record is and lasts."""
-    codes = record["code"]
-    out = runs(codes, "code")
-    for code, value in zip(codes, record["value"].tolist(), strict=True):
-        if value == value:
-            mean, std = scales.get(code, (0.0, 1.0))
-            out.append(f"value:{code} {np.rint(np.clip((value - mean) / std, -4, 4)):.0f}")
-    time = np.asarray(record["time"], np.float64)
-    out += [f"gap:{code} {gap}" for code, gap in zip(codes[1:], _doublings(np.diff(time)), strict=True)]
-    return [*out, f"length:{_doublings([len(codes)])[0]}", f"lasts:{_doublings([time[-1] - time[0]])[0]}"]
 
 
 def _packets(flow: Sample) -> list[str]:
     """Direction and size of packets in a row, with their gaps; pairs and triples of bytes; the first bytes by their place."""
-    sizes, gaps = _doublings(map(len, flow["bytes"])), _doublings(np.diff(flow["time"], prepend=0.0))
+    sizes, gaps = doublings(map(len, flow["bytes"])), doublings(np.diff(flow["time"], prepend=0.0))
     ways = flow["direction"].tolist()
     out = runs([f"{way}/{size}" for way, size in zip(ways, sizes, strict=True)], "packet")
     out += [f"gap:{i} {way} {gap}" for i, (way, gap) in enumerate(zip(ways, gaps, strict=True))]
     for i, (way, content) in enumerate(zip(ways, flow["bytes"], strict=True)):
+        content = content[:BYTES]
         out += [f"at:{i} {place} {byte}" for place, byte in enumerate(content[:64])]
         out += [f"bytes:{way} {content[j : j + k].hex()}" for k in (2, 3) for j in range(len(content) - k + 1)]
     return out

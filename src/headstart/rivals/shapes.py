@@ -7,7 +7,7 @@ import numpy as np
 
 from ..forms import Sample
 from ..tokens import Tokenizer
-from . import Vectors, dense, rival
+from . import Vectors, dense, rival, spread
 
 DRAWN, BINS = 8_192, 64
 HEIGHTS = 16
@@ -16,7 +16,7 @@ HEIGHTS = 16
 @rival("shape distributions + linear", kinds=("points", "splats"))
 def shapes(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
     """[n, F]. Learnt from samples: up to which distance and between which heights the histograms go."""
-    some = [samples[i].astype(np.float64) for i in np.unique(np.linspace(0, len(samples) - 1, 256).astype(int))]
+    some = [sample.astype(np.float64) for sample in spread(samples, 256)]
     far = float(np.quantile([np.quantile(_apart(x[:, :3]), 0.99) for x in some], 0.95)) or 1.0
     low, high = np.quantile(np.concatenate([x[:, 2] for x in some]), (0.01, 0.99))
     ends = far, float(low), float(max(high, low + 1e-9 * far))

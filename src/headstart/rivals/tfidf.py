@@ -13,10 +13,10 @@ from scipy import sparse
 
 from ..forms import Sample
 from ..tokens import Tokenizer
-from . import LENGTH, Matrix, Vectors, rival
+from . import LENGTH, Matrix, Vectors, factor, rival, spread
 
 MOST = 20_000  # terms of each sort
-LEARN = 20_000  # samples that the vocabulary is from
+LEARN, ROOM = 20_000, 10_000_000  # samples, and letters or other terms of these, that a vocabulary is from
 SIGNS = r"(?u)\w+|[^\w\s]+"
 THUMB = 16  # pixels along a side of a page's picture
 
@@ -25,7 +25,7 @@ THUMB = 16  # pixels along a side of a page's picture
 def tfidf(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
     """[n, F] of the terms of these samples."""
     code, page = tokenizer.kind == "code", tokenizer.kind == "document"
-    texts = [_text(sample) for sample in samples[:LEARN]]
+    texts = [_text(sample) for sample in spread(samples, LEARN, lambda sample: len(_text(sample)), ROOM)]
     parts = [weighed(texts, token_pattern=SIGNS, ngram_range=(1, 2), lowercase=not code)]
     if code:
         parts.append(weighed(texts, analyzer="char", ngram_range=(2, 4), lowercase=False))
@@ -46,10 +46,10 @@ def weighed(samples: Sequence[Sample], **how: object) -> Callable[[Sequence[Samp
 
     model = TfidfVectorizer(max_features=MOST, sublinear_tf=True, dtype=np.float32, **how)
     try:
-        model.fit(samples)
+        scale = np.float32(factor(sparse.csr_matrix(model.fit_transform(samples))))
     except ValueError:  # an empty vocabulary
         return lambda asked: sparse.csr_matrix((len(asked), 1), dtype=np.float32)
-    return lambda asked: sparse.csr_matrix(model.transform(asked)) * np.float32(LENGTH)
+    return lambda asked: sparse.csr_matrix(model.transform(asked)) * scale
 
 
 def _text(sample: Sample) -> str:

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ..forms import Sample
 from ..tokens import Tokenizer
-from . import Vectors, dense, rival
+from . import Vectors, dense, rival, spread
 
 BINS, SIDE = 32, 8
 
@@ -18,7 +18,7 @@ def voxels(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
     """[n, C * (2 * 32 + 512 + 2)]: by channel shares of brightness and of edges' strength (as square roots), where each bin
     holds as much of the samples as the others; the small volume; mean and spread. Density of a field as log(1 +
     density)."""
-    some = [_values(samples[i]) for i in np.unique(np.linspace(0, len(samples) - 1, 64).astype(int))]
+    some = [_values(sample) for sample in spread(samples, 64)]
     at = np.linspace(0, 1, BINS + 1)[1:-1]
     bins = [(_ends([x[c] for x in some], at), _ends([_edges(x[c]) for x in some], at)) for c in range(len(some[0]))]
 

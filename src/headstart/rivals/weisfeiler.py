@@ -13,10 +13,10 @@ from scipy import sparse
 
 from ..forms import Sample
 from ..tokens import Tokenizer
-from . import LENGTH, Matrix, Vectors, dense, factor, rival
+from . import Matrix, Vectors, beside, dense, factor, rival, spread
 
 ROUNDS, COLOURS, DEGREES = 3, 4_000, 16
-LEARN = 20_000  # graphs whose colours are known
+LEARN, NODES = 20_000, 300_000  # graphs, and nodes, whose colours are known
 FEATURES = 64  # that are looked at
 
 Graph = dict[str, np.ndarray]
@@ -26,11 +26,12 @@ Colour = tuple[int, ...]
 @rival("Weisfeiler-Lehman subtrees + linear", kinds=("graph",))
 def weisfeiler(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
     """[n, F] of counts, as log(1 + count), beside histograms of degrees and statistics of features."""
-    some = [samples[i]["nodes"][:, :FEATURES] for i in np.unique(np.linspace(0, len(samples) - 1, 1000).astype(int))]
+    some = [graph["nodes"][:, :FEATURES] for graph in spread(samples, 1000)]
     edges = np.quantile(np.concatenate(some).astype(np.float64), (0.25, 0.5, 0.75), 0)  # [3, F]
     numbers: dict[Colour, int] = {}  # of every colour that was met
     counts: Counter[int] = Counter()
-    for graph in samples[:LEARN]:
+    known = spread(samples, LEARN, lambda graph: len(graph["nodes"]), NODES)
+    for graph in known:
         counts.update(_colours(graph, edges, numbers, learn=True))
     column = {number: i for i, (number, _) in enumerate(counts.most_common(COLOURS))}
 
@@ -44,14 +45,11 @@ def weisfeiler(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
             values += [np.log1p(count) for _, count in known]
         return sparse.csr_matrix((np.array(values, np.float32), (rows, at)), (len(asked), len(column)))
 
-    scale = factor(counted(samples[:1000]))
-    plain = dense(map(_statistics, samples[:1000])).astype(np.float64)
-    mean, std = plain.mean(0), plain.std(0)
-    spread = np.where(std > 1e-9, std, np.inf) * plain.shape[1] ** 0.5 / LENGTH
+    scale = factor(counted(known[:1000]))
+    plain = beside(dense(map(_statistics, known[:1000])))
 
     def vectors(asked: Sequence[Sample]) -> Matrix:
-        beside = ((dense(map(_statistics, asked)) - mean) / spread).clip(-100, 100)
-        both = sparse.hstack([counted(asked) * np.float32(scale), sparse.csr_matrix(beside)])
+        both = sparse.hstack([counted(asked) * np.float32(scale), plain(dense(map(_statistics, asked)))])
         return sparse.csr_matrix(both, dtype=np.float32)
 
     return vectors
