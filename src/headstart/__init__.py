@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from .verbs.demo import demo
     from .verbs.doctor import doctor
     from .verbs.embed import embed
+    from .verbs.finetune import finetune
+    from .verbs.map import map
     from .verbs.neighbours import neighbours
     from .verbs.outliers import outliers
-    from .verbs.finetune import finetune
     from .verbs.plan import plan
     from .verbs.predict import predict
     from .verbs.pretrain import pretrain
@@ -36,6 +37,7 @@ _PUBLIC = {  # name -> module; imported when first used, so that `headstart --he
     "embed": "verbs.embed",
     "finetune": "verbs.finetune",
     "load": "encoded",
+    "map": "verbs.map",
     "neighbours": "verbs.neighbours",
     "outliers": "verbs.outliers",
     "plan": "verbs.plan",
@@ -54,6 +56,7 @@ __all__ = [
     "embed",
     "finetune",
     "load",
+    "map",
     "neighbours",
     "outliers",
     "plan",

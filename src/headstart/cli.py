@@ -108,6 +108,15 @@ def outliers(run: Folder, where: Where, words: Words = None) -> None:
     _run(lambda: verb(run, where, **_only(words, **known, **_READ)))
 
 
+@app.command(epilog="Example: headstart map runs/a photos/ out=map.html")
+def map(run: Folder, where: Where, words: Words = None) -> None:
+    """Draw a map of samples as an encoder sees them, on a page to look at: out=FILE.html, most=5000, seed=0."""
+    from .verbs.map import map as verb
+
+    known = {"most": 5000, "seed": 0, "out": f"{run.rstrip('/')}/map.html"}
+    _run(lambda: verb(run, where, **_only(words, **known, **_READ)))
+
+
 @app.command(epilog="Example: headstart probe runs/a labelled/ data.label=labels.csv:species")
 def probe(run: Folder, where: Where, words: Words = None) -> None:
     """Score an encoder on labelled data, beside the raw input and the encoder before training."""
