@@ -156,12 +156,15 @@ def answers(x: Float[Tensor, "C B L"], kernels: Sequence[Kernel]) -> Iterator[tu
         if kernel.dilation != dilation:
             dilation = kernel.dilation
             wide = torch.nn.functional.pad(x, (4 * dilation, 4 * dilation))
-            taps = [wide[..., k * dilation : k * dilation + size] for k in range(9)]
-            every = taps[0] + taps[1]
-            for tap in taps[2:]:
-                every += tap
-        a, b, c = (taps[k] for k in kernel.taps)
-        out = torch.zeros_like(x[0])
-        for channel in kernel.channels:
-            out += 3 * (a[channel] + b[channel] + c[channel]) - every[channel]
-        yield out, kernel
+            every = wide[..., :size].clone()
+            for k in range(1, 9):
+                every += wide[..., k * dilation : k * dilation + size]
+        first, *rest = kernel.channels
+        mixed, weight_one = wide[first], every[first]
+        if rest:
+            mixed, weight_one = mixed + wide[rest[0]], weight_one + every[rest[0]]
+        for channel in rest[1:]:
+            mixed += wide[channel]
+            weight_one += every[channel]
+        a, b, c = (mixed[..., k * dilation : k * dilation + size] for k in kernel.taps)
+        yield (a + b).add_(c).mul_(3).sub_(weight_one), kernel
