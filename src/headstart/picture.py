@@ -1,6 +1,7 @@
 """What a masked objective was shown, what it made of it, and what was there: three rows of pictures, of any kind of signal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +14,7 @@ from .objective import Objective
 from .recipe import Data
 from .step import Step
 from .terms import Term
-from .tokens import Tokens, split
+from .tokens import Tokenizer, Tokens, split
 from .tree import map
 from .writing import whole
 
@@ -22,15 +23,26 @@ GAP = 4
 Triple = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # shown, restored, original, each [C, H, W]
 
 
-@torch.no_grad()
-def restored(objective: Objective, data: Data, indices: np.ndarray, seed: int = 0) -> list[Triple] | None:
-    """(shown, restored, original) for each sample, as pictures; None if no term restores its rows, or its kind is not looked at.
+@dataclass(frozen=True)
+class Restored:
+    """One sample and what a masked objective made of it. clean: its rows. made: the same, as the objective says them where they
+    were hidden. hidden: [T] bool."""
 
-    Hidden rows are grey in `shown`.
-    """
-    every, tokenizer = cast(Iterable[Term], objective.terms.values()), data.only
-    term = next((t for t in every if t.restores is not None), None)
-    if term is None or term.restores is None or not tokenizer.pictured:
+    clean: Tokens
+    made: Tokens
+    hidden: torch.Tensor
+
+    def shown(self, fill: float = 0.0) -> Tokens:
+        """What was to be seen: hidden rows are all `fill` (of numbers, 0 is grey)."""
+        hidden = self.hidden.view(-1, *(1,) * (self.clean.values.dim() - 1))
+        return self.clean.with_values(torch.where(hidden, torch.full_like(self.clean.values, fill), self.clean.values))
+
+
+@torch.no_grad()
+def restored_rows(objective: Objective, data: Data, indices: np.ndarray, seed: int = 0) -> list[Restored] | None:
+    """What is made of each sample, on the CPU; None if no term restores its rows."""
+    term = next((t for t in cast(Iterable[Term], objective.terms.values()) if t.restores is not None), None)
+    if term is None or term.restores is None:
         return None
     was = objective.training
     objective.eval()
@@ -38,15 +50,34 @@ def restored(objective: Objective, data: Data, indices: np.ndarray, seed: int = 
     batch = collate(data, indices, step, objective.slots, next(objective.parameters()).device)
     scene = objective.scene(batch, step)
     view, said = scene.views[term.restores], term.restored(scene)
-    rows, clean = view.hidden.index, view.clean.values
-    shown = clean.index_copy(0, rows, torch.zeros_like(said))
-    made = clean.index_copy(0, rows, said)
     objective.train(was)
-    columns = []
-    for values in (shown, made, clean):
-        tokens: Tokens = map(torch.Tensor.cpu, view.clean.with_values(values))
-        columns.append([tokenizer.drawn(tokenizer.decode(t)) for t in split(tokens, [1] * len(indices))])
-    return list(zip(*columns, strict=True))
+    rows, clean = view.hidden.index, view.clean
+    hidden = torch.zeros(len(clean.values), dtype=torch.bool, device=clean.values.device)
+    hidden[rows] = True
+    made = clean.values.index_copy(0, rows, said.to(clean.values.dtype))
+    each = [
+        split(map(torch.Tensor.cpu, clean.with_values(x)), [1] * len(indices)) for x in (clean.values, made, hidden)
+    ]
+    return [Restored(a, b, c.values) for a, b, c in zip(*each, strict=True)]
+
+
+def restored(objective: Objective, data: Data, indices: np.ndarray, seed: int = 0) -> list[Triple] | None:
+    """(shown, restored, original) for each sample, as pictures; None if no term restores its rows, or its kind is not looked at.
+
+    Hidden rows are grey in `shown`.
+    """
+    tokenizer = data.only
+    rows = restored_rows(objective, data, indices, seed) if tokenizer.pictured else None
+    return None if rows is None else pictures(tokenizer, rows)
+
+
+def pictures(tokenizer: Tokenizer, rows: Sequence[Restored]) -> list[Triple]:
+    """The same as (shown, restored, original), of kinds that people look at."""
+
+    def drawn(tokens: Tokens) -> torch.Tensor:
+        return tokenizer.drawn(tokenizer.decode(tokens))
+
+    return [(drawn(each.shown()), drawn(each.made), drawn(each.clean)) for each in rows]
 
 
 def sheet(triples: list[Triple], path: Path) -> None:

@@ -13,7 +13,7 @@ from ..nn.encoder import Encoder
 from ..nn.parts import outside
 from ..planning.plan import Plan
 from ..recipe import RANDOM, Recipe
-from ..report import write_report
+from ..reporting.page import write_report
 from ..scoring.features import encode
 from ..scoring.labelled import Labelled
 from ..scoring.results import MINE, Judged, Results, bar, keep_results, kept_results, lines, summary
@@ -73,7 +73,7 @@ def finish(
         judged = Judged(results, read, len(probe.bank_at), len(probe.query_at), probe.crossed, material.seen)
         log.say("\n" + "\n".join(lines(results)) + f"\n\nworth     {summary(results)}\n          {judged.said()}")
     log.say(f"health    {verdict}")
-    write_report(folder, recipe, material.training, judged, log)
+    write_report(folder, recipe, material.training, judged, snippet(folder, plan.where))
     checkpoint.write_json(folder / "probe.json", judged.kept())
     log.say(f"\ndone      the encoder is {folder}/encoder.safetensors, the report {folder}/report.html. To use it:\n")
     log.say(snippet(folder, plan.where))

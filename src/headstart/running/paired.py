@@ -20,7 +20,7 @@ from ..objective import Objective
 from ..planning.plan import Plan
 from ..probes import Figure
 from ..recipe import RANDOM, Data, Recipe
-from ..report import write_report
+from ..reporting.page import write_report
 from ..scoring.features import encode
 from ..scoring.pairs import found, meet, meetings
 from ..scoring.results import MINE, Judged, Results, bar, keep_results, kept_results, lines, summary
@@ -92,7 +92,7 @@ def finish(
         checkpoint.write_tensors(folder / "heads.safetensors", heads)
     log.say(f"health    {verdict}")
     judged = Judged(results, read, 0, len(held))
-    write_report(folder, recipe, material.training, judged, log)
+    write_report(folder, recipe, material.training, judged, snippet(folder, parts))
     checkpoint.write_json(folder / "probe.json", judged.kept())
     log.say(f"\ndone      an encoder for each part: {', '.join(str(folder / part) for part in parts)}. To use them:\n")
     log.say(snippet(folder, parts))

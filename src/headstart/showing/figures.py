@@ -11,6 +11,10 @@ from .page import said
 BYTES = 4_500_000  # of a page, beyond which samples are named and no longer drawn
 
 
+NEAR = """.near{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,8rem),1fr));gap:.8rem}
+.near figure:first-child{border-right:2px solid var(--blue);padding-right:.6rem}.near figcaption{margin:.2rem 0 0}"""
+
+
 class Figures:
     """Figures of samples of one page, each drawn from what is read; once the page is large enough, they are only named.
 
@@ -41,3 +45,16 @@ class Figures:
         drawn = "".join(READ[kind](x, scale_of(kind, x), source.name(index)) for kind, x in each)
         self.room -= len(drawn)
         return drawn
+
+    def near(
+        self,
+        query: tuple[Source, int],
+        source: Source,
+        index: Sequence[int],
+        numbers: Sequence[float],
+        words: Sequence[str] = (),
+    ) -> str:
+        """A section of a page: a sample, and samples after it, with a number for each. words: what is said of the first."""
+        first = self.figure(*query, words)
+        others = "".join(self.figure(source, i, [f"{s:.3f}"]) for i, s in zip(index, numbers, strict=True))
+        return f"<section><div class=near>{first}{others}</div></section>"

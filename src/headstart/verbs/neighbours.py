@@ -2,7 +2,6 @@
 
 import csv
 import difflib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from ..errors import shown
 from ..home import expanded
 from ..log import Log
 from ..recipe import Run
-from ..showing.figures import Figures
+from ..showing.figures import NEAR, Figures
 from ..showing.page import document
 from ..showing.pages import STYLE
 from ..train import device_of
@@ -25,8 +24,6 @@ from .embed import embedded
 
 FORMS = (".csv", ".npz", ".html")
 QUERIES, DRAWN = 40, 12  # on a page: queries, and neighbours of each
-NEAR = """.near{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(48%,8rem),1fr));gap:.8rem}
-.near figure:first-child{border-right:2px solid var(--blue);padding-right:.6rem}.near figcaption{margin:.2rem 0 0}"""
 
 
 @dataclass(frozen=True)
@@ -177,22 +174,6 @@ def _page(near: Near, asked: Encoded, at: np.ndarray, found: Encoded) -> str:
     )
     parts = [head]
     for i in some:
-        parts.append(row(figures, asked, int(at[i]), found, near.index[i, :DRAWN], near.similarity[i, :DRAWN]))
+        query, index = (asked.samples, int(asked.at[at[i]])), found.at[near.index[i, :DRAWN]].tolist()
+        parts.append(figures.near(query, found.samples, index, near.similarity[i, :DRAWN].tolist()))
     return document("Nearest neighbours", parts, STYLE + NEAR)
-
-
-def row(
-    figures: Figures,
-    asked: Encoded,
-    query: int,
-    found: Encoded,
-    index: np.ndarray,
-    numbers: np.ndarray,
-    words: Sequence[str] = (),
-) -> str:
-    """A section of a page: a sample, and its nearest after it, with a number for each. words: what is said of the sample."""
-    first = figures.figure(asked.samples, int(asked.at[query]), words)
-    others = "".join(
-        figures.figure(found.samples, int(found.at[i]), [f"{s:.3f}"]) for i, s in zip(index, numbers, strict=True)
-    )
-    return f"<section><div class=near>{first}{others}</div></section>"

@@ -12,14 +12,14 @@ from ..encoded import Encoded, load
 from ..errors import shown
 from ..log import Log
 from ..recipe import Run
-from ..showing.figures import Figures
+from ..showing.figures import NEAR, Figures
 from ..showing.page import document, said
 from ..showing.pages import STYLE
 from ..train import device_of
 from ..words import WordError
 from ..writing import in_bytes, whole, write_text
 from .embed import embedded
-from .neighbours import NEAR, checked, row
+from .neighbours import checked
 
 FORMS = (".csv", ".html")
 FIRST, BESIDE = 5, 4  # that are said; neighbours that are drawn beside each
@@ -119,5 +119,6 @@ def _page(made: Unusual, some: np.ndarray, found: Encoded, normal: Encoded, mean
     parts.append(f"<p class=note>{said(meaning)}. After each sample stand the nearest to it, with their distances.</p>")
     for i in some.tolist():
         score = [f"score {made.score[i]:.2f}", f"share {made.share[i]:.2%}"]
-        parts.append(row(figures, found, i, normal, made.index[i, :BESIDE], made.distance[i, :BESIDE], score))
+        query, index = (found.samples, int(found.at[i])), normal.at[made.index[i, :BESIDE]].tolist()
+        parts.append(figures.near(query, normal.samples, index, made.distance[i, :BESIDE].tolist(), score))
     return document("Unusual samples", parts, STYLE + NEAR)

@@ -121,6 +121,7 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
             results = baselines(recipe, material.probe, folder, log)
             watch = watcher(objective.encoder, recipe.data.only, material.training, material.probe, READ, noted.append)
     outcome = train(recipe, run, folder, log, watch)
+    log.write("took", step=outcome.step, seconds=round(outcome.seconds, 3))
     if not first:
         return Finished(folder, results, "", outcome)
     if watch is not None and not noted:

@@ -1,0 +1,75 @@
+"""What the files of a run's folder say, read once for the report and the card."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..forms import Json
+from ..log import rows
+from ..scoring.results import Judged, Results, kept_results, summary
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run. facts: its run.json. worth, judged: what it is worth, and how that was judged, in words; "" without labels.
+
+    steps, probes: rows of its log. seconds: what its steps took, where that was written down. bad: {"path", "reason"} of what was
+    left out. seen: what its samples are like."""
+
+    folder: Path
+    facts: Json
+    verdict: str
+    results: Results
+    read: str
+    worth: str
+    judged: str
+    steps: list[Json]
+    probes: list[Json]
+    seconds: float | None
+    bad: list[Json]
+    seen: Json
+
+    @property
+    def plan(self) -> Json:
+        """The plan."""
+        plan: Json = self.facts["plan"]
+        return plan
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts of paired data, which have an encoder each; [""] of one kind."""
+        return list(self.plan["tokenizer"].get("parts", [""]))
+
+
+def story(folder: Path, judged: Judged | None = None) -> Story:
+    """From a run's folder. judged: what it is worth, where that is not written there yet."""
+    if judged is None:
+        kept = json.loads((folder / "probe.json").read_text())
+        results, read = kept_results(folder / "probe.json"), str(kept["read"])
+        worth, said = str(kept.get("worth", "")), str(kept.get("judged", ""))
+    else:
+        results, read = judged.results, judged.read
+        worth, said = (summary(results), judged.said()) if results else ("", "")
+    bad = [json.loads(line) for line in (folder / "bad_files.jsonl").read_text().splitlines()]
+    facts, card = json.loads((folder / "run.json").read_text()), folder / "encoder.json"
+    took = [row["seconds"] for row in rows(folder / "log.jsonl", "took")]
+    return Story(
+        folder,
+        facts,
+        json.loads((folder / "health.json").read_text())["verdict"],
+        results,
+        read,
+        worth,
+        said,
+        _latest(folder, "step"),
+        _latest(folder, "probe"),
+        sum(took) if took else None,
+        bad,
+        json.loads(card.read_text()).get("seen", {}) if card.exists() else {},
+    )
+
+
+def _latest(folder: Path, event: str) -> list[Json]:
+    """Rows of one kind by step; of a step that was taken again, the last."""
+    by_step = {row["step"]: row for row in rows(folder / "log.jsonl", event)}
+    return [by_step[step] for step in sorted(by_step)]

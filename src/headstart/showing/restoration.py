@@ -1,0 +1,92 @@
+"""What a masked objective was shown, what it made of it, and what was there, drawn as the kind is drawn."""
+
+from collections.abc import Sequence
+
+from ..errors import Unreadable
+from ..picture import Restored
+from ..tokens import Tokenizer, Tokens, content, layout
+from .drawing import KEPT, scale_of
+from .page import said, said_lines, short, table
+from .parts import decoded
+
+SIGNALS = ("image", "multispectral", "video", "volume", "field", "audio")  # hidden rows are grey
+WORDS = ("text", "code", "protein")
+FIRST = 400  # rows of a text that are shown
+TITLES = ("shown", "restored", "original")
+
+
+def restoration(tokenizer: Tokenizer, each: Sequence[Restored]) -> str:
+    """A section's figures; a sentence where rows of this kind have no such drawing."""
+    kind = tokenizer.kind
+    if kind in WORDS:
+        return "".join(_words(tokenizer, one) for one in each)
+    if kind == "table":
+        return "".join(_cells(tokenizer, one) for one in each)
+    if kind not in (*SIGNALS, "series"):
+        return f"<p class=note>Hidden rows are restored; of {said(kind)} samples there is no drawing of that yet.</p>"
+    return "".join(_figures(tokenizer, one) for one in each)
+
+
+def _figures(tokenizer: Tokenizer, one: Restored) -> str:
+    """Three drawings; of series, what was hidden is a gap."""
+    kind = tokenizer.kind
+    shown = one.shown(float("nan") if kind == "series" else 0.0)
+    scale = scale_of(kind, decoded(tokenizer, one.clean))
+    figures = []
+    for title, tokens in zip(TITLES, (shown, one.made, one.clean), strict=True):
+        drawn = KEPT[kind](decoded(tokenizer, tokens), scale, title)
+        figures.append(f"<figure>{drawn}<figcaption>{title}</figcaption></figure>")
+    return f"<div class=three>{''.join(figures)}</div>"
+
+
+def _words(tokenizer: Tokenizer, one: Restored) -> str:
+    """The text with what was hidden marked, and below it the same as the objective says it."""
+    clean, made, hidden = content(one.clean), content(one.made), _of_content(one)
+    lines = []
+    for title, rows in (("original, hidden parts marked", clean), ("restored", made)):
+        marked = []
+        for i in range(min(len(rows), FIRST)):
+            piece = said_lines(_piece(tokenizer, rows, i))
+            right = bool((clean.values[i] == made.values[i]).all())
+            wrong = "" if right or rows is clean else " class=miss"
+            marked.append(f"<mark{wrong}>{piece}</mark>" if hidden[i] else piece)
+        lines.append(f"<figcaption>{title}</figcaption><pre class=wrap>{''.join(marked)}</pre>")
+    same = (clean.values == made.values).view(len(clean), -1).all(1)
+    count = int(sum(hidden))
+    known = sum(bool(s) for s, h in zip(same.tolist(), hidden, strict=True) if h)
+    return f"<figure class=text>{''.join(lines)}<p class=note>{known} of {count} hidden rows are right</p></figure>"
+
+
+def _piece(tokenizer: Tokenizer, rows: Tokens, i: int) -> str:
+    text = str(tokenizer.decode(_one(rows, i)))
+    return text.lstrip() or " " if tokenizer.kind == "code" else text
+
+
+def _cells(tokenizer: Tokenizer, one: Restored) -> str:
+    """The cells that were hidden: what was there, and what was said."""
+    clean, made, hidden = content(one.clean), content(one.made), _of_content(one)
+    rows: list[list[str]] = []
+    for i in range(len(clean)):
+        if hidden[i] and len(rows) < 12:
+            there, says = (tokenizer.decode(_one(x, i)) for x in (clean, made))
+            rows += [[said(name), said(short(cell)), said(short(says.get(name)))] for name, cell in there.items()]
+    note = f"{sum(hidden)} of {len(clean)} cells were hidden"
+    return f"<figure>{table(rows, ['hidden', 'was', 'restored'])}<p class=note>{note}</p></figure>"
+
+
+def _of_content(one: Restored) -> list[bool]:
+    """Which rows with data were hidden."""
+    marks: list[bool] = content(one.clean.with_values(one.hidden)).values.tolist()
+    return marks
+
+
+def _one(rows: Tokens, i: int) -> Tokens:
+    return Tokens(rows.values[i : i + 1], rows.coords[i : i + 1], layout((1,)), rows.name)
+
+
+def drawable(tokenizer: Tokenizer, each: Sequence[Restored]) -> str:
+    """As `restoration`, and a sentence where a tokenizer cannot say again what was made."""
+    try:
+        return restoration(tokenizer, each)
+    except Unreadable as error:
+        return f"<p class=note>What was restored cannot be drawn: {said(error.reason)}.</p>"
