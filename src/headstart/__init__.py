@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .verbs.predict import predict
     from .verbs.pretrain import pretrain
     from .verbs.probe import probe
+    from .verbs.report import report
     from .verbs.show import show
     from .verbs.sniff import sniff
 
@@ -44,6 +45,7 @@ _PUBLIC = {  # name -> module; imported when first used, so that `headstart --he
     "predict": "verbs.predict",
     "pretrain": "verbs.pretrain",
     "probe": "verbs.probe",
+    "report": "verbs.report",
     "show": "verbs.show",
     "sniff": "verbs.sniff",
 }
@@ -64,6 +66,7 @@ __all__ = [
     "pretrain",
     "probe",
     "recipes",
+    "report",
     "show",
     "sniff",
 ]

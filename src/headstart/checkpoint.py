@@ -25,6 +25,7 @@ __all__ = [
     "restore",
     "save",
     "save_encoder",
+    "weights",
     "write_bytes",
     "write_json",
     "write_tensors",
@@ -99,9 +100,7 @@ def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) 
             f"{path} was written by the optimizer {wrote}, and this is {type(optimizer).__name__}: "
             "go on with the words it was begun with"
         )
-    device = next(objective.parameters()).device
-    kept = read_tensors(path / "objective.safetensors", str(device))
-    load_once(objective, kept, path)
+    weights(path, objective)
     moments: dict[str, dict[str, Tensor]] = {}
     for key, value in read_tensors(path / "optimizer.safetensors").items():
         name, _, what = key.rpartition("/")
@@ -110,6 +109,12 @@ def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) 
         if name in moments:
             optimizer.state[p] = {k: v.to(p.device) for k, v in moments[name].items()}
     return facts
+
+
+def weights(path: Path, objective: nn.Module) -> None:
+    """Put back what the objective of a checkpoint remembers, and no more."""
+    device = next(objective.parameters()).device
+    load_once(objective, read_tensors(path / "objective.safetensors", str(device)), path)
 
 
 def save_encoder(folder: Path, encoder: Encoder, facts: Json) -> None:

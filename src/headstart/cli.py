@@ -149,6 +149,14 @@ def predict(run: Folder, where: Where, words: Words = None) -> None:
     _run(lambda: verb(run, where, **_only(words, **known)))
 
 
+@app.command(epilog="Example: headstart report runs/a out=a.html data=/where/photos/are/now")
+def report(run: Folder, words: Words = None) -> None:
+    """Write the page about a finished run anew: worth, curves, samples, neighbours, a map; data=PATH if the data has moved."""
+    from .verbs.report import report as verb
+
+    _run(lambda: verb(run, **_only(words, data=None, out=None)))
+
+
 @app.command(epilog="Example: headstart recipes mae")
 def recipes(name: Annotated[str | None, typer.Argument(help="the recipe to show")] = None) -> None:
     """List the methods there are, or show one."""

@@ -9,8 +9,9 @@ from ..showing.page import said, short, svg
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 34, 30
 INKS = ("green", "gold", "red")
-STYLE = """svg polyline{fill:none;stroke:var(--blue);stroke-width:2}svg line.axis{stroke:var(--line)}
-svg line.bar{stroke-width:1.5;stroke-dasharray:6 4}text.name{font-weight:600}
+STYLE = """.chart{margin:.8rem 0}.chart text{font-size:13px}@media(max-width:40rem){.chart text{font-size:21px}}
+svg polyline{fill:none;stroke:var(--blue);stroke-width:2}svg line.axis{stroke:var(--line)}
+svg line.bar{stroke-width:1.5;stroke-dasharray:6 4}text.name{font-weight:600}text.end{text-anchor:end}
 line.b-green{stroke:var(--green)}line.b-gold{stroke:var(--gold)}line.b-red{stroke:var(--red)}
 text.b-green{fill:var(--green)}text.b-gold{fill:var(--gold)}text.b-red{fill:var(--red)}"""
 
@@ -34,11 +35,11 @@ def curve(points: Sequence[tuple[float, float]], label: str, bars: Mapping[str, 
 
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, tall(y), strict=True))
     words = [(LEFT, 18, "name", label), (6, TOP + 4, "", short(high)), (6, HEIGHT - BOTTOM + 4, "", short(low))]
-    words += [(LEFT, HEIGHT - 8, "", f"step {x[0]:.0f}"), (WIDTH - RIGHT - 46, HEIGHT - 8, "", f"{x[-1]:.0f}")]
-    text = "".join(f"<text class='{css}' x={a} y={b:.0f} font-size=13>{said(t)}</text>" for a, b, css, t in words)
+    words += [(LEFT, HEIGHT - 8, "", f"step {x[0]:.0f}"), (WIDTH - RIGHT, HEIGHT - 8, "end", f"{x[-1]:.0f}")]
+    text = "".join(f"<text class='{css}' x={a} y={b:.0f}>{said(t)}</text>" for a, b, css, t in words)
     axis = f"<line class=axis x1={LEFT} x2={WIDTH - RIGHT} y1={HEIGHT - BOTTOM} y2={HEIGHT - BOTTOM} />"
     drawn = svg(WIDTH, HEIGHT, f"{axis}{_bars(beside, tall)}{text}<polyline points='{line}'/>", label)
-    return f"<p>{drawn}</p>"
+    return f"<p class=chart>{drawn}</p>"
 
 
 def _bars(beside: Mapping[str, float], tall: Callable[[float], np.ndarray]) -> str:
@@ -48,7 +49,7 @@ def _bars(beside: Mapping[str, float], tall: Callable[[float], np.ndarray]) -> s
         at = y - 5 if y > TOP + 16 else y + 15
         out.append(
             f"<line class='bar b-{ink}' x1={LEFT} x2={WIDTH - RIGHT} y1={y:.1f} y2={y:.1f} />"
-            f"<text class=b-{ink} text-anchor=end x={WIDTH - RIGHT - 170 * i} y={at:.0f} font-size=12>"
+            f"<text class=b-{ink} text-anchor=end x={WIDTH - RIGHT - 260 * i} y={at:.0f}>"
             f"{said(name)} {short(value)}</text>"
         )
     return "".join(out)

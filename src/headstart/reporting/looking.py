@@ -1,6 +1,6 @@
 """The sections of a report that look at samples: what they are, what is made of them, who is near whom, and a map."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,19 +22,22 @@ SOME = 400  # samples that neighbours are looked for among, and that stand on th
 QUERIES, BESIDE = 4, 5  # samples whose neighbours are drawn, and how many of each
 ROOM = 2_000_000  # bytes of drawings
 PICTURES = ("image", "multispectral", "video", "volume", "field")  # whose restored.png says it best
+LISTED = 12  # names that are listed
 FACTS = {
     "channels": "channels",
     "names": "their names",
     "rates": "samples a second",
-    "sides": "sides",
-    "values": "values",
+    "sides": "height × width",
+    "values": "nearly all values",
 }
 Section = tuple[str, str, str]  # anchor, title, HTML
 
 
 def seen(story: Story, recipe: Recipe | None, source: Source | None) -> Section:
     """What the data is: facts of the card, labels, and samples spread over it."""
-    rows = [[said(words), said(_listed(story.seen[name]))] for name, words in FACTS.items() if story.seen.get(name)]
+    rows = [
+        [said(words), said(_listed(name, story.seen[name]))] for name, words in FACTS.items() if story.seen.get(name)
+    ]
     parts = [f"<p>{said(story.plan['found'])}</p>", table(rows) if rows else ""]
     if recipe is not None and source is not None:
         tokenizers = recipe.data.tokenizers
@@ -45,7 +48,7 @@ def seen(story: Story, recipe: Recipe | None, source: Source | None) -> Section:
         parts.append(
             f"<p class=note>{len(at)} of {len(source):,} samples that were learnt from, as they were read.</p>"
         )
-        parts.append(f"<div class=near>{drawn}</div>{labels(source)}")
+        parts.append(f"<div class=some>{drawn}</div>{labels(source)}")
     return "data", "The data", "".join(parts)
 
 
@@ -108,8 +111,15 @@ def _spread(source: Source, count: int) -> list[int]:
     return at
 
 
-def _listed(value: object) -> str:
-    """A fact of the card, from lists of numbers, of names, and of pairs of ends."""
-    if isinstance(value, list):
-        return ", ".join("-".join(map(short, v)) if isinstance(v, list) else short(v) for v in value[:12])
-    return short(value)
+def _listed(name: str, value: Sequence[object]) -> str:
+    """A fact of the card: numbers or names that occur, or the ends of what does."""
+    if name == "sides":
+        return " × ".join(_ends(each) for each in value if isinstance(each, list))
+    if name in ("rates", "values"):
+        return _ends(value)
+    more = f" and {len(value) - LISTED:,} more" if len(value) > LISTED else ""
+    return ", ".join(map(short, value[:LISTED])) + more
+
+
+def _ends(value: Sequence[object]) -> str:
+    return short(value[0]) if value[0] == value[-1] else f"{short(value[0])} to {short(value[-1])}"

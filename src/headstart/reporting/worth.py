@@ -50,13 +50,13 @@ def went(story: Story) -> Section:
     if not lines:
         return "went", "How it went", "<p class=note>Too few steps for a curve.</p>"
     note = "<p class=note>Dashed: the encoder before training, and the raw input where as many samples judged it.</p>"
-    return "went", "How it went", f"<p><b>{said(story.verdict)}</b></p>{lines}{note if quick else ''}"
+    return "went", "How it went", f"{lines}{note if quick else ''}"
 
 
 def _beside(story: Story, name: str, begun: tuple[int, Figure]) -> dict[str, float]:
     """{row: height} of the lines that a curve can be compared with."""
     bars = {"before training": begun[1].value} if begun[0] == 0 else {}
-    raw = story.results.get(RAW, {}).get(name)
+    raw = story.results.get(RAW, {}).get(name.removeprefix("quick "))
     if raw is not None and (raw.n, raw.labels) == (begun[1].n, begun[1].labels):
         bars[RAW] = raw.value
     return bars
