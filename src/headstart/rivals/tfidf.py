@@ -1,8 +1,8 @@
-"""TF-IDF: the words and pairs of words that a text has more often than others do; of code also letters in a row.
+"""TF-IDF: the words, pairs of words and letters in a row that a text has more often than others do.
 
-scikit-learn's TfidfVectorizer, counts damped by a logarithm. Signs (+=, ...) are words, too. The vocabulary is the
-commonest 20,000 words and pairs, and as many runs of letters. A page is its words in reading order, and a small picture of
-it if it has one.
+scikit-learn's TfidfVectorizer, counts damped by a logarithm. Signs (+=, ...) are words, too. The vocabulary is the commonest
+20,000 words and pairs, and as many runs of two to four letters, of text within words (and so languages without spaces have
+something to be told by). A page is its words in reading order, and a small picture of it if it has one.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,8 +27,7 @@ def tfidf(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
     code, page = tokenizer.kind == "code", tokenizer.kind == "document"
     texts = [_text(sample) for sample in spread(samples, LEARN, lambda sample: len(_text(sample)), ROOM)]
     parts = [weighed(texts, token_pattern=SIGNS, ngram_range=(1, 2), lowercase=not code)]
-    if code:
-        parts.append(weighed(texts, analyzer="char", ngram_range=(2, 4), lowercase=False))
+    parts.append(weighed(texts, analyzer="char" if code else "char_wb", ngram_range=(2, 4), lowercase=not code))
 
     def vectors(asked: Sequence[Sample]) -> Matrix:
         texts = [_text(sample) for sample in asked]
