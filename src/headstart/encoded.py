@@ -203,9 +203,7 @@ class Pretrained:
         z = encode(self.module, self.tokenizer, source, every, (self.read,), progress=progress)[self.read]
         bad = [(b.where, b.reason) for b in source.bad]
         whole = wholes(source)  # one vector for each recording: the mean over its windows
-        return Encoded(
-            whole.mean(z), whole.names, whole.labels, source.classes, bad, remarks, source, whole.first
-        )
+        return Encoded(whole.mean(z), whole.names, whole.labels, source.classes, bad, remarks, source, whole.first)
 
     def predict(
         self,

@@ -26,7 +26,7 @@ from .adapting import adapted
 from .head import Head, Supervised
 from .task import Task
 
-READ, BATCH = "mean_std", 64
+READ, BATCH = "mean_std", 32  # a batch of 64 takes twice the time and is no better at 100 labels: docs/log.md
 Watch = Callable[[int], Mapping[str, float | Figure]]
 
 
