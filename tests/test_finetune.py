@@ -224,6 +224,7 @@ def test_a_folder_is_left_behind_that_loads_and_predicts(base: Path, tmp_path: P
     card = json.loads((out / "encoder.json").read_text())
     assert card["head"]["classes"] == ["0", "1", "2"] and card["head"]["temperature"] > 0
     facts = json.loads((out / "figures.json").read_text())
+    assert facts["calibration"]["after"] <= facts["calibration"]["before"]
     assert facts["calibration"]["n"] == n and len(facts["trials"]) == 2
     assert any(json.loads(line)["event"] == "step" for line in (out / "log.jsonl").read_text().splitlines())
     assert not list(out.rglob("step-*")) and not list(out.rglob("best.safetensors"))

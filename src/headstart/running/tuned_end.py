@@ -42,13 +42,16 @@ def finish(
     _, first, whole = np.unique(wholes(source).at[at], return_index=True, return_inverse=True)
     true, n = labels[first], len(first)
     before, after = (mean_by(task.said(out, t), whole) for t in (1.0, tuned.temperature))
-    figures, unsure = task.marks(after, true), [task.unsure(said, true) for said in (before, after)]
+    unsure = [task.unsure(said, true) for said in (before, after)]
     said = [f"best      rate {best.lr:g} after step {best.step:,}: these weights are kept"]
     if unsure[0] is not None and unsure[1] is not None:
+        if unsure[1] > unsure[0]:  # of few samples: likelier is not surer
+            tuned.temperature, after, unsure = 1.0, before, unsure[:1] * 2
         said.append(
             f"sure      expected calibration error {unsure[0]:.3f}, and {unsure[1]:.3f} where outputs are divided by "
             f"{tuned.temperature:.3g}, which was chosen on the same {n:,} samples"
         )
+    figures = task.marks(after, true)
     for line in said:
         log.say(line)
     for name, figure in figures.items():
