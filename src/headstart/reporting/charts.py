@@ -1,6 +1,6 @@
 """Curves over training, with what is to be beaten drawn in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -30,22 +30,27 @@ def curve(points: Sequence[tuple[float, float]], label: str, bars: Mapping[str, 
     )
     across = (x - x[0]) / max(x[-1] - x[0], 1e-9) * (WIDTH - LEFT - RIGHT) + LEFT
 
-    def tall(value: np.ndarray | float) -> np.ndarray:
-        return HEIGHT - BOTTOM - (np.asarray(value) - low) / max(float(high - low), 1e-12) * (HEIGHT - TOP - BOTTOM)
+    def tall(values: np.ndarray) -> np.ndarray:
+        return HEIGHT - BOTTOM - (values - low) / max(float(high - low), 1e-12) * (HEIGHT - TOP - BOTTOM)
 
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, tall(y), strict=True))
     words = [(LEFT, 18, "name", label), (6, TOP + 4, "", short(high)), (6, HEIGHT - BOTTOM + 4, "", short(low))]
     words += [(LEFT, HEIGHT - 8, "", f"step {x[0]:.0f}"), (WIDTH - RIGHT, HEIGHT - 8, "end", f"{x[-1]:.0f}")]
     text = "".join(f"<text class='{css}' x={a} y={b:.0f}>{said(t)}</text>" for a, b, css, t in words)
     axis = f"<line class=axis x1={LEFT} x2={WIDTH - RIGHT} y1={HEIGHT - BOTTOM} y2={HEIGHT - BOTTOM} />"
-    drawn = svg(WIDTH, HEIGHT, f"{axis}{_bars(beside, tall)}{text}<polyline points='{line}'/>", label)
+    drawn = svg(
+        WIDTH,
+        HEIGHT,
+        f"{axis}{_bars(beside, tall(np.array(list(beside.values()))))}{text}<polyline points='{line}'/>",
+        label,
+    )
     return f"<p class=chart>{drawn}</p>"
 
 
-def _bars(beside: Mapping[str, float], tall: Callable[[float], np.ndarray]) -> str:
+def _bars(beside: Mapping[str, float], heights: np.ndarray) -> str:
     out = []
-    for i, (name, value) in enumerate(beside.items()):
-        ink, y = INKS[i % len(INKS)], float(tall(value))
+    for i, ((name, value), y) in enumerate(zip(beside.items(), heights.tolist(), strict=True)):
+        ink = INKS[i % len(INKS)]
         at = y - 5 if y > TOP + 16 else y + 15
         out.append(
             f"<line class='bar b-{ink}' x1={LEFT} x2={WIDTH - RIGHT} y1={y:.1f} y2={y:.1f} />"

@@ -10,7 +10,7 @@ from ..data.source import Source
 from ..picture import restored_rows
 from ..recipe import Recipe
 from ..scoring.features import encode
-from ..showing.figures import Figures
+from ..showing.figures import Figures, wide
 from ..showing.page import inline, said, short, table
 from ..showing.pages import labels
 from ..showing.restoration import drawable
@@ -48,7 +48,7 @@ def seen(story: Story, recipe: Recipe | None, source: Source | None) -> Section:
         parts.append(
             f"<p class=note>{len(at)} of {len(source):,} samples that were learnt from, as they were read.</p>"
         )
-        parts.append(f"<div class=some>{drawn}</div>{labels(source)}")
+        parts.append(f"<div class='some{wide(source)}'>{drawn}</div>{labels(source)}")
     return "data", "The data", "".join(parts)
 
 

@@ -27,7 +27,7 @@ h2{margin-top:2.2rem;border-bottom:1px solid var(--line)}.note{margin:.5rem 0}
 mark{background:#2da44e55;color:inherit;border-radius:2px}mark.miss{background:#cf222e44}
 figure.text{margin:1rem 0}details summary{cursor:pointer}pre{max-height:none}.scroll table{font-size:.9rem}
 .verdict{font-size:1.1rem}
-.some{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,9rem),1fr));gap:.8rem}"""
+.map svg{max-width:42rem}"""
 
 
 def write_report(folder: Path, recipe: Recipe, source: Source, judged: Judged, usage: str) -> None:

@@ -11,7 +11,9 @@ from .page import said
 BYTES = 4_500_000  # of a page, beyond which samples are named and no longer drawn
 
 
-NEAR = """.near{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,8rem),1fr));gap:.8rem}
+SMALL = ("image", "multispectral", "field", "points", "splats", "molecule", "graph")  # drawings that need no width
+NEAR = """.near,.some{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,8rem),1fr));gap:.8rem}
+.wide{grid-template-columns:repeat(auto-fill,minmax(min(100%,14rem),1fr))}
 .near figure:first-child{border-right:2px solid var(--blue);padding-right:.6rem}.near figcaption{margin:.2rem 0 0}"""
 
 
@@ -57,4 +59,9 @@ class Figures:
         """A section of a page: a sample, and samples after it, with a number for each. words: what is said of the first."""
         first = self.figure(*query, words)
         others = "".join(self.figure(source, i, [f"{s:.3f}"]) for i, s in zip(index, numbers, strict=True))
-        return f"<section><div class=near>{first}{others}</div></section>"
+        return f"<section><div class='near{wide(source)}'>{first}{others}</div></section>"
+
+
+def wide(source: Source) -> str:
+    """What is added to the class of a grid whose figures need width."""
+    return "" if source.kind in SMALL else " wide"
