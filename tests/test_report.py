@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.parts import untimed
 from tests.vectors import pictures
 from typer.testing import CliRunner
