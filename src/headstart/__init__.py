@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .encoded import Pretrained, load
     from .verbs.again import again
     from .verbs.check import check
+    from .verbs.compare import compare
     from .verbs.demo import demo
     from .verbs.doctor import doctor
     from .verbs.embed import embed
@@ -33,6 +34,7 @@ _PUBLIC = {  # name -> module; imported when first used, so that `headstart --he
     "Pretrained": "encoded",
     "again": "verbs.again",
     "check": "verbs.check",
+    "compare": "verbs.compare",
     "demo": "verbs.demo",
     "doctor": "verbs.doctor",
     "embed": "verbs.embed",
@@ -53,6 +55,7 @@ __all__ = [
     "Pretrained",
     "again",
     "check",
+    "compare",
     "demo",
     "doctor",
     "embed",

@@ -149,6 +149,25 @@ def predict(run: Folder, where: Where, words: Words = None) -> None:
     _run(lambda: verb(run, where, **_only(words, **known)))
 
 
+@app.command(
+    epilog="Examples: headstart compare runs/a labelled/ labels=100,600    "
+    "headstart compare photos/ recipe=mae,gmml,dino seeds=3 run.minutes=5"
+)
+def compare(
+    places: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN... PATH [NAME=VALUE]...", help="runs, then labelled data; words anywhere"),
+    ],
+) -> None:
+    """Say what pre-training is worth by number of labels; labels=, seeds= (draws), steps= and tune= (of fine-tuning), out=.
+
+    Raw input, what is usually taken for this kind of data, a random encoder, from scratch, and each run, frozen and fine-tuned.
+    """
+    from .verbs.compare import compare as verb
+
+    _run(lambda: verb(*places))
+
+
 @app.command(epilog="Example: headstart report runs/a out=a.html data=/where/photos/are/now")
 def report(run: Folder, words: Words = None) -> None:
     """Write the page about a finished run anew: worth, curves, samples, neighbours, a map; data=PATH if the data has moved."""

@@ -27,7 +27,7 @@ class Split:
     x: [n, D] float32, or whatever a learner takes, [n, ...]. y: [n] labels: whole numbers are classes, floats quantities. rounds:
     in each, everyone who judges does so once; where few have labels all of them do, in turns (cross-validation). counts: how many
     labels a probe from few takes. groups: [n], samples of one number hang together (rows of one sample, windows of one
-    recording); None: each stands alone.
+    recording); None: each stands alone. draws: of labels, where fewer are learnt from than there are.
     """
 
     x: np.ndarray
@@ -35,6 +35,7 @@ class Split:
     rounds: Sequence[Sequence[Turn]]
     counts: tuple[int, ...] = ()
     groups: np.ndarray | None = None
+    draws: int = DRAWS
 
     def __post_init__(self) -> None:
         if self.y.shape != self.x.shape[:1]:
@@ -139,7 +140,7 @@ class Split:
         """For each round and draw of labels, [m] or [m, K]."""
         few_of = count is not None and count < self.learnt
         for number, turns in enumerate(self.rounds):
-            for draw in range(DRAWS if few_of and len(self.rounds) == 1 else 1):
+            for draw in range(self.draws if few_of and len(self.rounds) == 1 else 1):
                 out: np.ndarray | None = None
                 for learn, judge in turns:
                     chosen = learn[few(self.y[learn], count, np.random.default_rng(draw + number))] if few_of else learn  # type: ignore[arg-type]

@@ -24,13 +24,15 @@ def linear(split: Split) -> Iterator[tuple[str, Figure]]:
 
 
 def fitted(bank: np.ndarray, bank_labels: np.ndarray, query: np.ndarray) -> np.ndarray:
-    """Chances of the classes by a logistic regression, [m, K], or what a ridge regression says, [m]. [n, D], [n], [m, D]."""
+    """Chances of the classes by a logistic regression, [m, K], or what a ridge regression says, [m]. [n, D], [n], [m, D];
+    sparse ones are taken as they are."""
+    from scipy import sparse
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
     from threadpoolctl import threadpool_limits
 
-    x, z = standardise(bank, query)
+    x, z = (bank, query) if sparse.issparse(bank) else standardise(bank, query)
     if bank_labels.dtype.kind == "f":
         with threadpool_limits(1):
             said: np.ndarray = RidgeCV(RIDGES).fit(x, bank_labels).predict(z)

@@ -23,6 +23,7 @@ HELD_MOST = 10_000  # samples kept out of training, at most
 SHARE = 0.1  # of the labelled samples, or of pairs, that is kept out of training where nothing is said (data.held)
 JUDGES = 500  # labelled samples that judge, at least, where nothing is said
 FEW = 3 * JUDGES  # labelled ones that hang together with no other; fewer than these judge in turns
+TEST = 0.3  # of the labelled samples judges where nothing else is to be learnt from them
 SPARE = 0.2  # of all samples: where no more have labels, none of those is learnt from
 RIVALS = 1_000  # pairs among which the other part is looked for: more of them would be harder
 
@@ -44,7 +45,6 @@ def gather(
     where: object, source: Source, tokenizer: Tokenizer | PairTokenizer, given: Input, run: Run, log: Log
 ) -> Material:
     """Read the samples and divide them; the same call divides them in the same way."""
-    share = SHARE if given.held is None else given.held
     everything = read_in(
         source, tokenizer, given.window, log.progress("reading"), lambda said: log.say(f"cache     {said}")
     )
@@ -54,6 +54,15 @@ def gather(
             f"skipped   {len(everything.bad):,} that cannot be read or do not go with the {len(everything):,} others, "
             f"listed in bad_files.jsonl; the first is {first}"
         )
+    return divided(where, everything, tokenizer, given, run)
+
+
+def divided(
+    where: object, everything: Prepared, tokenizer: Tokenizer | PairTokenizer, given: Input, run: Run
+) -> Material:
+    """Samples to learn from, and those that judge: those of a set's own test split; some that are kept out of training; or, where
+    few have labels, all of these in turns."""
+    share = SHARE if given.held is None else given.held
     splits = _splits(where, tokenizer, given, everything)
     if splits is not None:
         bank, query = splits
@@ -78,7 +87,7 @@ def gather(
     what = f"labels ({f'{len(everything.classes)} classes' if everything.classes else 'quantities'}) only probe; "
     unjudged = Material(everything, everything, None, "too few labels to probe with, so all samples train")
     known = _labelled_at(everything.labels)
-    if given.held is None and independent(known, everything.groups) < FEW:
+    if given.held is None and _independent(known, everything.groups) < FEW:
         probe = in_turns(everything, known, run.seed)
         if probe is None:
             return unjudged
@@ -97,12 +106,21 @@ def gather(
     return Material(everything, Subset(everything, rest), probe, note)
 
 
+def probing(where: object, everything: Prepared, tokenizer: Tokenizer) -> Labelled | None:
+    """Who is learnt from and who judges where nothing is trained but what judges: of many labelled samples `TEST` judge, few do
+    in turns; None where there are too few."""
+    if everything.labels is None:
+        return None
+    few = _independent(_labelled_at(everything.labels), everything.groups) < FEW
+    return divided(where, everything, tokenizer, Input(held=None if few else TEST), Run()).probe
+
+
 def _labelled_at(labels: np.ndarray) -> np.ndarray:
     """The numbers of those that have a label."""
     return np.flatnonzero(np.isfinite(labels) if labels.dtype.kind == "f" else labels >= 0)
 
 
-def independent(at: np.ndarray, groups: np.ndarray | None) -> int:
+def _independent(at: np.ndarray, groups: np.ndarray | None) -> int:
     """How many of these hang together with no other of them."""
     return len(at) if groups is None else len(np.unique(groups[at]))
 

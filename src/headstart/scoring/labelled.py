@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data.source import Source
 from ..errors import Mistake
-from ..probes import Split
+from ..probes import DRAWS, Split
 from .features import Indices
 
 LABELS = (100, 600)  # label counts of probes from few labels, as far as a data set has them
@@ -54,12 +54,22 @@ class Labelled:
 
     def split(self, vectors: Vectors) -> Split:
         """The samples as vectors, with their labels."""
-        groups = None if self.query.groups is None else self.query.groups[self.query_at]
+        bank = vectors(self.bank, self.bank_at)
+        return self.around(bank if self.crossed else np.concatenate([bank, vectors(self.query, self.query_at)]))
+
+    def around(self, x: np.ndarray, draws: int = DRAWS, of: tuple[int, ...] = LABELS) -> Split:
+        """What stands for each sample [n, ...], those that are learnt from and then those that judge (once, where both are the
+        same), with their labels. of: label counts, as far as there are so many."""
+        have, groups = self.labels("bank"), None if self.query.groups is None else self.query.groups[self.query_at]
         if self.crossed:
-            return _in_turns(vectors(self.bank, self.bank_at), self.labels("bank"), groups)
-        bank, query = vectors(self.bank, self.bank_at), vectors(self.query, self.query_at)
-        have = self.labels("bank")
-        return Split.of(bank, have, query, self.labels("query"), counts(have), groups)
+            made = Split.crossed(x, have, groups=groups)
+        else:
+            n = len(have)
+            y = np.concatenate([have, self.labels("query")])
+            if groups is not None:
+                groups = np.concatenate([groups.min() - 1 - np.arange(n), groups])
+            made = Split(x, y, (((np.arange(n), n + np.arange(len(y) - n)),),), groups=groups)
+        return replace(made, counts=counts(have, made.learnt, of), draws=draws)
 
     def row_split(self, vectors: RowVectors) -> Split | None:
         """The rows of as many samples as fit, with their labels; None where too few have any."""
@@ -148,10 +158,10 @@ def _in_turns(x: np.ndarray, y: np.ndarray, groups: np.ndarray | None) -> Split:
     return replace(made, counts=counts(y, made.learnt))
 
 
-def counts(labels: np.ndarray, most: int | None = None) -> tuple[int, ...]:
-    """Label counts for a probe from few: at least two per class, and no more than there are (`most`)."""
+def counts(labels: np.ndarray, most: int | None = None, of: tuple[int, ...] = LABELS) -> tuple[int, ...]:
+    """Label counts for a probe from few: those of these that are at least two per class, and no more than there are (`most`)."""
     classes, most = 0 if labels.dtype.kind == "f" else len(np.unique(labels)), most or len(labels)
-    return tuple(c for c in LABELS if 2 * classes <= c <= most) or (most,)
+    return tuple(c for c in of if 2 * classes <= c <= most) or (most,)
 
 
 def _known(labels: np.ndarray) -> np.ndarray:

@@ -93,23 +93,32 @@ def best(results: Results, name: str) -> Figure | None:
 
 
 def lines(results: Results, indent: str = " " * 10) -> list[str]:
-    """The table as text."""
-    names, chance = columns(results), chances(results)
-    rows = {row: [cell(marks, name) for name in names] for row, marks in results.items()}
+    """The table as text; a rival, whose figures are its own, stands below it."""
+    of_all = {row: marks for row, marks in results.items() if not _apart(results, row)}
+    names, chance = columns(of_all), chances(of_all)
+    rows = {row: [cell(marks, name) for name in names] for row, marks in of_all.items()}
     rows |= {"chance": [chance.get(name, "") for name in names]} if chance else {}
     first = max(16, *(len(row) for row in rows)) if rows else 16
     wide = [max([16, *(len(text) for text in column)]) + 2 for column in zip(names, *rows.values(), strict=True)]
     out = [indent + " " * first + "".join(f"{name:>{w}s}" for name, w in zip(names, wide, strict=True))]
     for row, cells in rows.items():
         out.append(indent + f"{row:{first}s}" + "".join(f"{text:>{w}s}" for text, w in zip(cells, wide, strict=True)))
-    return out
+    return out + [f"{indent}{row}: {own(results[row])}" for row in results if row not in of_all]
+
+
+def own(marks: Marks) -> str:
+    """Figures in a line."""
+    return ", ".join(f"{name} {cell(marks, name)}" for name in marks)
+
+
+def _apart(results: Results, row: str) -> bool:
+    """None of this row's figures is one of pre-training's: it is a rival with a measure of its own."""
+    return MINE in results and not results[row].keys() & results[MINE].keys()
 
 
 def bar(results: Results) -> list[str]:
     """Each row on a line of its own, as what is to be beaten."""
-    return [
-        f"{row:15s} " + "  ".join(f"{name} {cell(marks, name)}" for name in marks) for row, marks in results.items()
-    ]
+    return [f"{row:15s} {own(marks)}" for row, marks in results.items()]
 
 
 def against(results: Results, mine: str = MINE) -> list[Against]:
@@ -158,11 +167,11 @@ def summary(results: Results) -> str:
     if open_:
         n, more = open_[0].gain.n, max(a.gain.more for a in open_)
         known = f"cannot be told with {n:,} judges{'' if parts else ' whether pre-training helps'}"
-        parts.append(f"{known}: {_listed(open_)}; about {_round(more):,} more labelled samples would tell")
+        parts.append(f"{known}: {_listed(open_)}; about {rounded(more):,} more labelled samples would tell")
     return "; ".join(parts)
 
 
-def _round(n: int) -> int:
+def rounded(n: int) -> int:
     """To two digits, upwards."""
     ten = 10 ** max(0, len(str(n)) - 2)
     return -(-n // ten) * ten
@@ -204,7 +213,7 @@ def kept_results(path: Path) -> Results:
     }
 
 
-def keep_results(path: Path, results: Results, **facts: Any) -> None:
+def keep_results(path: Path, results: Results, **facts: object) -> None:
     """What `kept_results` reads: the figures, and beside them what each judge moves them."""
     moves = {
         f"{row}/{name}": np.ascontiguousarray(figure.moves, np.float32)

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from ..data.source import DataError
 from ..data.sources.listed import ListSource
 from ..encoded import load
@@ -13,13 +11,10 @@ from ..planning.plan import Plan, build
 from ..recipe import RANDOM, Run
 from ..running.finish import fresh
 from ..running.folder import facts, method_of
-from ..running.material import JUDGES, divide, independent
-from ..scoring.labelled import in_turns, labelled
+from ..running.material import probing
 from ..scoring.results import HALVES, MINE, Results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
 from ..train import device_of
-
-TEST = 0.3  # share of the labelled samples that judges, where these are enough; else all do in turns
 
 
 def probe(
@@ -45,11 +40,7 @@ def probe(
             f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "
             "an idx file with its labels beside it, or say where they are: data.label=labels.csv:species"
         )
-    held, rest, known = divide(source.labels, source.groups, TEST, 0, most=len(source))
-    if independent(held, source.groups) < JUDGES:
-        data = in_turns(source, known)
-    else:
-        data = labelled(source, source, np.intersect1d(rest, known), held)
+    data = probing(where, source, encoder.tokenizer)
     if data is None:
         raise DataError(
             f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"

@@ -1,0 +1,213 @@
+"""Compare: every way by one split, a verdict that can say no, and what must be paid for it is said."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.parts import Listed, untimed
+from tests.test_verdicts import of_right, pictures
+
+import headstart as hs
+from headstart.comparing.chart import page
+from headstart.comparing.comparing import compared, together
+from headstart.comparing.told import Cell, Compared
+from headstart.comparing.ways import FROZEN, RAW, SCRATCH, TUNED, Start, Way, frozen, tuned
+from headstart.data.source import DataError
+from headstart.log import Log
+from headstart.probes.linear import fitted
+from headstart.scoring.labelled import Labelled, in_turns, labelled
+from headstart.words import WordError
+
+
+def quiet() -> Log:
+    return Log(quiet=True)
+
+
+def known(n: int, quantity: bool = False, seed: int = 0) -> tuple[Labelled, np.ndarray]:
+    """Labelled samples of which half judge, and vectors [n, 12] whose first number tells the label."""
+    r = np.random.default_rng(seed)
+    y = r.standard_normal(n).astype(np.float32) if quantity else r.integers(0, 2, n)
+    x = r.standard_normal((n, 12)).astype(np.float32)
+    x[:, 0] += 3 * y
+    source = Listed(list(range(n)), "image", y)
+    data = labelled(source, source, np.arange(n // 2), np.arange(n // 2, n))
+    assert data is not None
+    return data, x
+
+
+def noise(n: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((n, 12)).astype(np.float32)
+
+
+def ways(mine: np.ndarray, theirs: np.ndarray) -> list[Way]:
+    both = np.concatenate([theirs, mine], 1)
+    return [
+        Way(RAW, FROZEN, lambda: theirs, fitted),
+        Way("a", FROZEN, lambda: mine, fitted, "a"),
+        Way(f"{RAW} + a", FROZEN, lambda: both, fitted, "a", beside=True),
+    ]
+
+
+def test_what_tells_the_label_is_worth_it_and_noise_is_not():
+    data, x = known(1200)
+    found = compared(data, ways(x, noise(1200)), (50, 400), 3, quiet())
+    assert found.counts == [50, 400] and found.measure == "accuracy"
+    each = {(c.way, c.labels): c.figure for c in found.cells}
+    assert each["a", 400].value > 0.9 and abs(each[RAW, 400].value - 0.5) < 0.06
+    assert each["a", 50].labels == 50 and len(each["a", 50].draws) == 3 and each["a", 50].n == 600
+    assert found.verdict.startswith("With 50 labels pre-training is worth +")
+    assert "a with a linear model 0.9" in found.verdict and f"of the {RAW}" in found.verdict
+    assert f"With 400 labels a adds to the {RAW} (+" in found.verdict
+    no = compared(data, ways(noise(1200), x), (50, 400), 3, quiet())
+    assert "With 50 labels pre-training is not worth it, -" in no.verdict and "is worth" not in no.verdict
+    neither = compared(data, ways(noise(1200), noise(1200, 2)), (50, 400), 3, quiet())
+    assert "is worth" not in neither.verdict and neither.verdict.count("cannot be told to help with 600 judges") == 2
+    assert "more judges would tell" in neither.verdict
+
+
+def test_quantities_and_few_labels():
+    data, x = known(400, quantity=True)
+    found = compared(data, ways(x, noise(400)), (100,), 2, quiet())
+    assert found.measure == "R2" and found.cells[1].figure.value > 0.8 and abs(found.cells[0].figure.value) < 0.3
+    r = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    few = in_turns(Listed(list(range(60)), "image", y), np.arange(60))
+    assert few is not None
+    better = (r.standard_normal((60, 12)) + 2 * y[:, None]).astype(np.float32)
+    said = compared(few, ways(better, noise(60)), (20, 600), 3, quiet())
+    assert said.counts == [20, 48] and all(c.figure.n == 60 for c in said.cells)  # of 60 no more than 48 teach at once
+    assert "in turns (cross-validation)" in said.judged and "60 judges" in said.judged
+
+
+def test_too_few_labels_for_the_classes_are_left_out_and_said():
+    r = np.random.default_rng(0)
+    y = r.integers(0, 10, 400)
+    source = Listed(list(range(400)), "image", y)
+    data = labelled(source, source, np.arange(200), np.arange(200, 400))
+    assert data is not None
+    found = compared(data, ways(noise(400), noise(400, 2)), (10, 100), 2, quiet())
+    assert found.counts == [100] and found.notes == ("labels=10 is left out: 10 classes need at least 20",)
+
+
+def cell(way: str, value: float, labels: int, how: str = FROZEN, mine: str = "", n: int = 4000) -> Cell:
+    right = np.zeros(n)
+    right[: round(value * n)] = 1
+    return Cell(way, how, mine, False, labels, of_right(np.random.default_rng(3).permutation(right)), 1.0)
+
+
+def test_from_where_on_it_is_not_worth_it():
+    cells = []
+    for labels, scratch, mine in ((100, 0.6, 0.75), (600, 0.7, 0.78), (5000, 0.9, 0.9)):
+        cells += [cell(RAW, 0.5, labels), cell(SCRATCH, scratch, labels, TUNED), cell("a", mine, labels, TUNED, "a")]
+    said = Compared(tuple(cells), "accuracy", "").verdict
+    assert (
+        "With 100 labels pre-training is worth +15.0 ± " in said
+        and "fine-tuned a 0.750 against 0.600 from scratch" in said
+    )
+    assert "With 5,000 labels pre-training is not worth it, level" in said
+    assert "From 5,000 labels on it is not worth it" in said
+    never = Compared((cell(RAW, 0.8, 100), cell("a", 0.5, 100, mine="a")), "accuracy", "").verdict
+    assert "From 100" not in never and "not worth it" in never
+
+
+def test_runs_of_one_recipe_are_one_way_whose_interval_holds_seeds():
+    alike = [cell(f"mae {i}", 0.70, 100, mine=f"mae {i}") for i in range(3)]
+    apart = [cell(f"mae {i}", v, 100, mine=f"mae {i}") for i, v in enumerate((0.6, 0.7, 0.8))]
+    (one,), (other,) = together(alike, "mae"), together(apart, "mae")
+    assert one.way == one.mine == "mae" and one.figure.value == pytest.approx(0.7) == other.figure.value
+    assert other.figure.half > 4 * one.figure.half and one.seconds == 3
+
+
+# whole
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A folder of 80 pictures of two classes, and a run of two steps on it."""
+    place = pictures(tmp_path_factory.mktemp("data"), 80, 80)
+    out = tmp_path_factory.mktemp("runs") / "a"
+    words = {"steps": 2, "size": "XS", "data.batch": 8, "run.device": "cpu", "run.out": str(out)}
+    with untimed():
+        hs.pretrain(str(place), log=quiet(), **words)
+    return place, out
+
+
+def test_the_whole_way(run, capsys, monkeypatch):
+    """Table, page and figures; the run is left as it was; fine-tuned and frozen, alone and beside the raw input."""
+    monkeypatch.setattr("headstart.probes.linear.STRENGTHS", (1e-2, 1e-2))
+    place, out = run
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    found = hs.compare(out, place, "labels=20", steps=3, seeds=2)
+    assert {(c.how, c.way) for c in found.cells} == {
+        (FROZEN, RAW), (FROZEN, "HOG and colours + linear"), (FROZEN, "random encoder"), (FROZEN, str(out)),
+        (FROZEN, f"{RAW} + {out}"), (TUNED, SCRATCH), (TUNED, str(out)),
+    }  # fmt: skip
+    said = capsys.readouterr().out
+    assert found.verdict in said and "80 labelled samples, in turns" in said and "left)" in said
+    made = out / f"compare-{place.name}.html"
+    shown, kept = made.read_text(), json.loads(made.with_suffix(".json").read_text())
+    assert "<svg" in shown and "http" not in shown.replace("http://www.w3.org", "") and "With 20 labels" in shown
+    assert kept["verdict"] == found.verdict and len(kept["cells"]) == 7
+    assert all({"value", "error", "n"} <= c["figure"].keys() for c in kept["cells"])
+    assert {p: p.read_bytes() for p in before} == before
+
+
+def test_recipes_are_trained_and_compared(run, capsys, monkeypatch):
+    """`compare DATA recipe=mae,gmml seeds=2` trains four runs, each recipe in as many steps for both seeds."""
+    monkeypatch.setattr("headstart.probes.linear.STRENGTHS", (1e-2, 1e-2))
+    place, _ = run
+    words = ["recipe=mae,gmml", "seeds=2", "labels=20", "tune=none", "run.minutes=0.01", "size=XS", "data.batch=8"]
+    with untimed():
+        found = hs.compare(*words[:2], place, *words[2:], out="both.html")
+    assert {c.way for c in found.cells if c.mine} == {"mae", f"{RAW} + mae", "gmml", f"{RAW} + gmml"}
+    assert all(len(c.figure.draws) == 2 for c in found.cells if c.mine)
+    assert len([c for c in found.cells if c.way == RAW]) == 1 and Path("both.html").exists()
+    plans = [json.loads(p.read_text())["plan"] for p in Path("runs").glob("*/run.json")]
+    assert len(plans) == 4
+    for recipe in ("mae", "gmml"):
+        same = [p for p in plans if p["recipe"] == recipe]
+        assert len({p["steps"] for p in same}) == 1 and {p["run"]["seed"] for p in same} == {0, 1}
+
+
+def test_mistakes_are_sentences(run, tmp_path):
+    place, out = run
+    for words, said in (
+        ([str(place)], "give the runs to compare before the data"),
+        ([], "say what to compare"),
+        ([out, place, "lables=5"], "there is no word 'lables' here; did you mean labels"),
+        ([out, place, "labels=many"], "numbers of labels, such as labels=100,600"),
+        ([out, place, "seeds=0"], "seeds=0: it is at least 1"),
+        ([out, place, "tune=half"], "choose full or none"),
+        ([out, place, "recipe=mae"], "give runs to compare, or recipe="),
+    ):
+        with pytest.raises(WordError, match=said):
+            hs.compare(*words, log=quiet())
+    bare = tmp_path / "bare"
+    pictures(bare, 30, 0)
+    with pytest.raises(DataError, match="has no labels to compare by"):
+        hs.compare(out, bare / "unlabelled", log=quiet())
+
+
+def test_every_start_is_searched_alike():
+    """From scratch and from a run: the same head, the same rates, the same steps; labels that judge are never learnt from."""
+    data, _ = known(80)
+    start = Start(torch.nn.Module(), None, "mean")  # type: ignore[arg-type]
+    assert [w.name for w in tuned(data, {"a": start}, start, 7)] == [SCRATCH, "a"]
+    learners = [w.learner for w in tuned(data, {"a": start}, start, 7)]
+    assert len({type(x) for x in learners}) == 1 and {x.steps for x in learners} == {7}  # type: ignore[attr-defined]
+    places = next(iter(tuned(data, {}, start, 7))).make()
+    split = data.around(places, 2)
+    seen = []
+
+    def spy(bank, labels, query):
+        assert set(bank[:, 0]) == {0} and set(query[:, 0]) == {1} and not set(bank[:, 1]) & set(query[:, 1])
+        seen.append(tuple(bank[:, 1]))
+        return np.zeros(len(query), np.int64)
+
+    next(split.judged("", spy, 20))
+    assert len(set(seen)) == 2 and all(len(s) == 20 for s in seen)
+    assert frozen is not None and page(
+        "a", Compared((cell(RAW, 0.5, 100), cell("a", 0.6, 100, mine="a")), "accuracy", "")
+    ).startswith("<!doctype")
