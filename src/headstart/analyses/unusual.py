@@ -1,8 +1,7 @@
-"""How unusual a sample is to an encoder: its mean distance to its nearest neighbours, relative to that of these neighbours.
+"""How unusual a sample is to an encoder: the local outlier factor (Breunig et al. 2000) of its vector.
 
-A simple form of the local outlier factor (Breunig et al. 2000): what is far from all in a dense place stands out, and what lies
-in a sparse place among its like does not. The score is about 1 for what is as near to others as its neighbours are.
-benchmarks/outliers.py compares it with the plain distance and the full factor.
+How much sparser it is around a sample than around its nearest neighbours: about 1 for what lies among its like, in a dense place
+or in a sparse one. Distances are of standardised vectors, by Euclid. benchmarks/nearness.py compares it with the plain distance.
 """
 
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from ..probes import standardise
 from .neighbours import Queries, Vectors, nearest
 
 NEIGHBOURS = 20
+SPARE = 8  # neighbours that rounding may have put in the wrong order
 ROWS = 1024  # whose distances are computed at a time
 
 
@@ -41,12 +41,13 @@ def unusual(
     """The scores of vectors among themselves, or against those of normal samples; distances are of standardised vectors."""
     bank, query = standardise(z if normal is None else normal, z)
     near, far = _distances(bank, bank, k, True, device, None if normal is not None else progress)
-    typical = far.mean(1)
-    every = _relative(typical, near, typical)
+    edge = far[:, -1]
+    room = _room(near, far, edge)
+    every = _factor(room, near, room)
     if normal is None:
         return Unusual(every, _shares(every, every), near, far)
     index, distance = _distances(bank, query, k, False, device, progress)
-    score = _relative(distance.mean(1), index, typical)
+    score = _factor(_room(index, distance, edge), index, room)
     return Unusual(score, _shares(score, every), index, distance)
 
 
@@ -60,26 +61,34 @@ def _distances(
 ) -> tuple[Int[np.ndarray, "m k"], Float[np.ndarray, "m k"]]:
     """(places in the bank, distances) of the k nearest, by Euclid.
 
-    The nearest has the largest q·b - |b|²/2, which is an inner product of vectors with one more number.
+    The nearest has the largest q·b - |b|²/2, which is an inner product of vectors with one more number. It is rounded, so the
+    distances of a few more are computed.
     """
     longer = np.concatenate([bank, (bank**2).sum(1, keepdims=True)], 1)
     asked = np.concatenate([query, np.full((len(query), 1), -0.5, np.float32)], 1)
-    index = nearest(longer, asked, k, np.arange(len(bank)) if own else None, device, progress).index
+    index = nearest(longer, asked, k + SPARE, np.arange(len(bank)) if own else None, device, progress).index
     parts = [
         np.linalg.norm(query[i : i + ROWS, None] - bank[index[i : i + ROWS]], axis=2)
         for i in range(0, len(query), ROWS)
     ]
     distance = np.concatenate(parts)
-    order = np.argsort(distance, 1, kind="stable")
+    order = np.argsort(distance, 1, kind="stable")[:, :k]
     return np.take_along_axis(index, order, 1), np.take_along_axis(distance, order, 1)
 
 
-def _relative(
-    own: Float[np.ndarray, "n"], index: Int[np.ndarray, "n k"], typical: Float[np.ndarray, "m"]
+def _room(
+    index: Int[np.ndarray, "n k"], distance: Float[np.ndarray, "n k"], edge: Float[np.ndarray, "m"]
+) -> Float[np.ndarray, "n"]:
+    """How far it is to the neighbours on average, none counted nearer than its own k-th neighbour is (reachability distance)."""
+    return np.maximum(distance, edge[index]).mean(1)
+
+
+def _factor(
+    own: Float[np.ndarray, "n"], index: Int[np.ndarray, "n k"], room: Float[np.ndarray, "m"]
 ) -> Float[np.ndarray, "n"]:
     """1 where there is no distance on either side: a sample among copies of itself is as usual as they are."""
-    floor = 1e-6 * max(float(typical.mean()), 1e-12)
-    return (own + floor) / (typical[index].mean(1) + floor)
+    floor = 1e-6 * max(float(room.mean()), 1e-12)
+    return ((own + floor) / (room + floor)[index].T).mean(0)
 
 
 def _shares(score: Float[np.ndarray, "n"], among: Float[np.ndarray, "m"]) -> Float[np.ndarray, "n"]:

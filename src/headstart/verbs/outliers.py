@@ -85,8 +85,9 @@ def _meaning(normal: bool, k: int) -> str:
     """What a score says."""
     among = "of the normal samples" if normal else "of all samples"
     return (
-        f"score: the mean distance to its {k} nearest {'normal samples' if normal else 'neighbours'}, as a multiple of what is "
-        f"usual there (1); share: {among}, how many score as high or higher. A high score is unusual to this encoder, not wrong"
+        f"score: how much sparser it is around a sample than around its {k} nearest{' normal samples' if normal else ''} (local "
+        f"outlier factor, 1 is usual); share: {among}, how many score as high or higher. A high score is unusual to this "
+        "encoder, not wrong"
     )
 
 
