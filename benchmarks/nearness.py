@@ -4,8 +4,8 @@
 
 For each encoder and its labelled data: how many of the 10 nearest have a sample's own label, by ways of comparing vectors; and
 the AUC with which planted outliers (3 % of one class among all others) are found, by ways to score, with 95 % intervals over
-draws. Then clouds of unequal density with outliers planted near the dense ones, and anywhere; then the time that the nearest of so many
-vectors of 256 take.
+draws. Then clouds of unequal density with outliers planted near the dense ones, and anywhere; then the time that the nearest
+of so many vectors of 256 take.
 """
 
 import sys
