@@ -7,7 +7,7 @@ import numpy as np
 from ..showing.page import said, short, svg
 
 WIDTH, HEIGHT = 720, 220
-LEFT, RIGHT, TOP, BOTTOM = 64, 24, 34, 30
+LEFT, RIGHT, TOP, BOTTOM = 88, 24, 34, 30
 INKS = ("green", "gold", "red")
 STYLE = """.chart{margin:.8rem 0}.chart text{font-size:13px}@media(max-width:40rem){.chart text{font-size:21px}}
 svg polyline{fill:none;stroke:var(--blue);stroke-width:2}svg line.axis{stroke:var(--line)}

@@ -13,7 +13,7 @@ BYTES = 4_500_000  # of a page, beyond which samples are named and no longer dra
 
 SMALL = ("image", "multispectral", "field", "points", "splats", "molecule", "graph")  # drawings that need no width
 NEAR = """.near,.some{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,8rem),1fr));gap:.8rem}
-.wide{grid-template-columns:repeat(auto-fill,minmax(min(100%,14rem),1fr))}
+.wide{grid-template-columns:repeat(auto-fill,minmax(min(100%,18rem),1fr))}
 .near figure:first-child{border-right:2px solid var(--blue);padding-right:.6rem}.near figcaption{margin:.2rem 0 0}"""
 
 
