@@ -5,17 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from tests.parts import Listed, untimed
+from tests.parts import TINY, Listed, untimed
+from tests.parts import data as pictured
 from tests.test_verdicts import of_right, pictures
 
 import headstart as hs
 from headstart.comparing.chart import page
 from headstart.comparing.comparing import compared, together
 from headstart.comparing.told import Cell, Compared
-from headstart.comparing.ways import FROZEN, RAW, SCRATCH, TUNED, Start, Way, frozen, tuned
+from headstart.comparing.ways import FROZEN, RAW, SCRATCH, TUNED, Start, Way, tuned
 from headstart.data.source import DataError
 from headstart.log import Log
+from headstart.nn.encoder import encoder
 from headstart.probes.linear import fitted
 from headstart.scoring.labelled import Labelled, in_turns, labelled
 from headstart.words import WordError
@@ -193,7 +194,8 @@ def test_mistakes_are_sentences(run, tmp_path):
 def test_every_start_is_searched_alike():
     """From scratch and from a run: the same head, the same rates, the same steps; labels that judge are never learnt from."""
     data, _ = known(80)
-    start = Start(torch.nn.Module(), None, "mean")  # type: ignore[arg-type]
+    given = pictured("image")
+    start = Start(encoder(given.tokenizers, TINY), given.only, "mean")
     assert [w.name for w in tuned(data, {"a": start}, start, 7)] == [SCRATCH, "a"]
     learners = [w.learner for w in tuned(data, {"a": start}, start, 7)]
     assert len({type(x) for x in learners}) == 1 and {x.steps for x in learners} == {7}  # type: ignore[attr-defined]
@@ -208,6 +210,6 @@ def test_every_start_is_searched_alike():
 
     next(split.judged("", spy, 20))
     assert len(set(seen)) == 2 and all(len(s) == 20 for s in seen)
-    assert frozen is not None and page(
-        "a", Compared((cell(RAW, 0.5, 100), cell("a", 0.6, 100, mine="a")), "accuracy", "")
-    ).startswith("<!doctype")
+    assert page("a", Compared((cell(RAW, 0.5, 100), cell("a", 0.6, 100, mine="a")), "accuracy", "")).startswith(
+        "<!doctype"
+    )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +187,8 @@ def written(marks: Mapping[str, float | Figure]) -> Json:
 
 
 def _facts(figure: Figure) -> Json:
-    known = {f.name: getattr(figure, f.name) for f in fields(figure) if f.name != "moves"}
-    return {k: list(v) if k == "draws" else v for k, v in known.items() if v is not None}
+    known = {name: value for name, value in vars(figure).items() if name != "moves" and value is not None}
+    return known | {"draws": list(figure.draws)}
 
 
 def figures(kept: Mapping[str, Any]) -> Marks:
