@@ -41,7 +41,6 @@ def pretrained(name: str, place: Path, out: Path, **more):
 @pytest.fixture
 def one_draw(monkeypatch):
     """Figures that nobody looks at cost a ninth."""
-    monkeypatch.setattr(linear, "DRAWS", 1)
     monkeypatch.setattr(linear, "STRENGTHS", (1e-2, 1e-2))
 
 

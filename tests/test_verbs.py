@@ -67,6 +67,7 @@ def test_a_run_leaves_everything_behind(finished: tuple[Path, Path]) -> None:
     _, out = finished
     wanted = {"run.json", "recipe.py", "log.jsonl", "checkpoints", "encoder.safetensors", "encoder.json", "health.json"}
     wanted |= {"bad_files.jsonl", "report.html", "README.md", "probe.json", "baselines.json", "restored.png"}
+    wanted |= {"baselines.safetensors"}
     assert {p.name for p in out.iterdir()} == wanted
     bad = [json.loads(line)["path"] for line in (out / "bad_files.jsonl").read_text().splitlines()]
     assert sorted(Path(b).name for b in bad) == ["cut.png", "empty.png", "text.jpg"]
@@ -281,7 +282,6 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
 def test_the_demo_ends_with_a_table_and_a_picture(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linear, "DRAWS", 1)  # its figures are nobody's here: CI runs the demo as it is
     monkeypatch.setattr(linear, "STRENGTHS", (1e-2, 1e-2))
     done = hs.demo("steps=4", "run.probe_every=1", f"run.out={tmp_path / 'demo'}")
     said = capsys.readouterr().out
