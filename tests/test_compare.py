@@ -12,7 +12,7 @@ from tests.test_verdicts import of_right, pictures
 import headstart as hs
 from headstart.comparing.chart import page
 from headstart.comparing.comparing import compared, together
-from headstart.comparing.told import Cell, Compared
+from headstart.comparing.told import Cell, Compared, read
 from headstart.comparing.ways import FROZEN, RAW, SCRATCH, TUNED, Start, Way, tuned
 from headstart.data.source import DataError
 from headstart.log import Log
@@ -153,6 +153,10 @@ def test_the_whole_way(run, capsys, monkeypatch):
     assert kept["verdict"] == found.verdict and len(kept["cells"]) == 7
     assert all({"value", "error", "n"} <= c["figure"].keys() for c in kept["cells"])
     assert {p: p.read_bytes() for p in before} == before
+    again = read(kept)
+    assert again.kept() == kept and again.lines() == found.lines()
+    hs.report(out, log=quiet())
+    assert found.verdict.replace("'", "&#x27;") in (out / "report.html").read_text()
 
 
 def test_recipes_are_trained_and_compared(run, capsys, monkeypatch):

@@ -35,8 +35,8 @@ LEVELS = (
     "contract",  # of a recipe, as a program
     "encoded",  # a finished run: reads data as its plan did
     "planning",  # decides a run, by timing a few steps of it
-    "reporting",
     "comparing",  # with what could be done without
+    "reporting",
     "running",  # from a plan to what a run leaves behind
     "verbs",
     "cli studio __main__",

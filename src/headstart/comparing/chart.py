@@ -15,13 +15,14 @@ STYLE = "svg .axis{stroke:var(--line);stroke-width:1}.key{display:inline-block;m
 
 def page(title: str, compared: Compared) -> str:
     """The page, self-contained."""
-    parts = [
-        f"<h1>{escape(title)}</h1><p><b>{escape(compared.verdict)}.</b></p>",
-        f"<p class=note>{escape(compared.judged)}.</p>",
-    ]
+    return document(title, [f"<h1>{escape(title)}</h1>", section(compared)], STYLE)
+
+
+def section(compared: Compared) -> str:
+    """Verdict, chart and table, as part of a page."""
+    parts = [f"<p><b>{escape(compared.verdict)}.</b></p><p class=note>{escape(compared.judged)}.</p>"]
     parts += [chart(compared), table(compared)]
-    parts += [f"<p class=note>{escape(note)}</p>" for note in compared.notes]
-    return document(title, parts, STYLE)
+    return "".join([*parts, *(f"<p class=note>{escape(note)}</p>" for note in compared.notes)])
 
 
 def table(compared: Compared) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..forms import Json
 from ..probes import Figure, Gain, gain
-from ..scoring.results import HALVES, rounded, written
+from ..scoring.results import HALVES, figures, rounded, written
 from .ways import FROZEN, SCRATCH, TUNED, Way
 
 POINTS = 100  # of a share, as people say it
@@ -26,12 +26,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Compared:
-    """What `compare` returns. measure: what all figures are, such as "balanced accuracy". judged: how, in a sentence."""
+    """What `compare` returns. measure: what all figures are, such as "balanced accuracy". judged: how, in a sentence. told: the
+    verdict, where it was written down."""
 
     cells: tuple[Cell, ...]
     measure: str
     judged: str
     notes: tuple[str, ...] = ()
+    told: str = ""
 
     @property
     def counts(self) -> list[int]:
@@ -43,7 +45,7 @@ class Compared:
     @property
     def verdict(self) -> str:
         """Sentences: for each number of labels whether pre-training is worth it, and what the encoder adds to the raw input."""
-        return ". ".join([*_grouped([_worth(self.at(n), n) for n in self.counts]), *_adds(self)])
+        return self.told or ". ".join([*_grouped([_worth(self.at(n), n) for n in self.counts]), *_adds(self)])
 
     def lines(self) -> list[str]:
         """The table as text: a column for each number of labels."""
@@ -65,7 +67,8 @@ class Compared:
         """As JSON has it."""
         cells = [
             {
-                "way": c.way, "how": c.how, "pre-trained": c.mine, "labels": c.labels, "seconds": round(c.seconds, 1),
+                "way": c.way, "how": c.how, "pre-trained": c.mine, "beside": c.beside, "labels": c.labels,
+                "seconds": round(c.seconds, 1),
                 **written({"figure": c.figure}),
             }
             for c in self.cells
@@ -77,6 +80,15 @@ class Compared:
             "notes": list(self.notes),
             "cells": cells,
         }
+
+
+def read(kept: Json) -> Compared:
+    """What `Compared.kept` wrote; its verdict, which needs what each judge moves, is that text."""
+    cells = [
+        Cell(c["way"], c["how"], c["pre-trained"], bool(c["beside"]), c["labels"], figures(c)["figure"], c["seconds"])
+        for c in kept["cells"]
+    ]
+    return Compared(tuple(cells), kept["measure"], kept["judged"], tuple(kept["notes"]), kept["verdict"])
 
 
 def _said(figure: Figure) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..checkpoint import write_text
+from ..comparing.chart import STYLE as CHART
 from ..data.source import Source
 from ..picture import restored as pictures
 from ..picture import sheet
@@ -16,6 +17,7 @@ from ..showing.pages import STYLE as DRAWN
 from ..showing.scatter import STYLE as MAP
 from . import charts
 from .card import card
+from .efficiency import compared_with
 from .looking import compared, restored, seen
 from .story import Story, story
 from .worth import bad, cost, went, worth
@@ -47,7 +49,13 @@ def write_report(folder: Path, recipe: Recipe, source: Source, judged: Judged, u
 
 def page(told: Story, recipe: Recipe | None, source: Source | None, usage: str, left_out: str = "") -> str:
     """The page, its pictures inside. recipe, source: None where the data is not at hand; left_out: why, in a sentence."""
-    sections = [worth(told), went(told), seen(told, recipe, source), restored(told, recipe, source)]
+    sections = [
+        worth(told),
+        *compared_with(told),
+        went(told),
+        seen(told, recipe, source),
+        restored(told, recipe, source),
+    ]
     sections += [*compared(told, recipe, source), cost(told), bad(told), ("load", "How to load it", _usage(usage))]
     sections = [each for each in sections if each[2]]
     head = f"<h1>{said(told.folder.name)}</h1><p>{said(told.plan['found'])}</p>"
@@ -55,7 +63,7 @@ def page(told: Story, recipe: Recipe | None, source: Source | None, usage: str, 
     head += f"<p class=wrong>{said(left_out)}</p>" if left_out else ""
     links = "".join(f"<a href='#{name}'>{said(title)}</a>" for name, title, _ in sections)
     body = [f"<h2 id={name}>{said(title)}</h2>{html}" for name, title, html in sections]
-    style = DRAWN + NEAR + MAP + charts.STYLE + STYLE
+    style = DRAWN + NEAR + MAP + charts.STYLE + STYLE + CHART
     return document(told.folder.name, [head, f"<nav>{links}</nav>", *body], style)
 
 
