@@ -113,6 +113,18 @@ def test_from_where_on_it_is_not_worth_it():
     assert "From 100" not in never and "not worth it" in never
 
 
+def test_who_tries_often_does_not_win_by_luck():
+    """The best of eight encoders that are all as good as the raw input, which stands alone, is worth it in few cases."""
+    worth = []
+    for seed in range(150):
+        r = np.random.default_rng(seed)
+        each = [of_right(r.random(300) < 0.6) for _ in range(9)]
+        cells = [Cell("raw input", FROZEN, "", False, 100, each[0], 1.0)]
+        cells += [Cell(f"run {i}", FROZEN, f"run {i}", False, 100, f, 1.0) for i, f in enumerate(each[1:])]
+        worth.append("is worth" in Compared(tuple(cells), "accuracy", "").verdict)
+    assert np.mean(worth) <= 0.05
+
+
 def test_runs_of_one_recipe_are_one_way_whose_interval_holds_seeds():
     alike = [cell(f"mae {i}", 0.70, 100, mine=f"mae {i}") for i in range(3)]
     apart = [cell(f"mae {i}", v, 100, mine=f"mae {i}") for i, v in enumerate((0.6, 0.7, 0.8))]

@@ -1,7 +1,7 @@
 """What a comparison says: figures by way and number of labels, and in a sentence from where to where pre-training is worth it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..forms import Json
 from ..probes import Figure, Gain, gain
@@ -115,10 +115,10 @@ def _best(cells: Sequence[Cell]) -> Cell:
 
 
 def _worth(cells: list[Cell], labels: int) -> _Worth:
-    """Pairs go like with like first: tuned against from scratch; what is best of all decides."""
-    mine = _best([c for c in cells if c.mine and not c.beside])
-    other = _best([c for c in cells if not c.mine])
-    won = gain(mine.figure, other.figure)
+    """The best way with pre-training against the best of all others; a tuned one against from scratch as well."""
+    own = [c for c in cells if c.mine and not c.beside]
+    mine, other = _best(own), _best([c for c in cells if not c.mine])
+    won = _best_of(len(own), gain(mine.figure, other.figure))
     said = f"{_named(mine)} {mine.figure.value:.3f} against {other.figure.value:.3f} {_of(other)}"
     scratch = [c for c in cells if c.how == TUNED and c.way == SCRATCH]
     if mine.how == TUNED and scratch and scratch[0] is not other:
@@ -131,6 +131,13 @@ def _worth(cells: list[Cell], labels: int) -> _Worth:
         return _Worth(labels, 0, f"is not worth it, level: {said}")
     ask = f"about {rounded(won.more):,} more judges would tell"
     return _Worth(labels, 2, f"cannot be told to help with {won.n:,} judges ({_points(won)}): {said}; {ask}")
+
+
+def _best_of(ways: int, won: Gain) -> Gain:
+    """As unsure as the best of so many ways is (Bonferroni): who tries often enough wins by luck."""
+    from scipy.stats import norm
+
+    return replace(won, half=won.half * float(norm.ppf(1 - 0.025 / ways) / norm.ppf(0.975)))
 
 
 def _named(cell: Cell) -> str:
