@@ -17,6 +17,7 @@ from headstart.comparing.ways import FROZEN, RAW, SCRATCH, TUNED, Start, Way, tu
 from headstart.data.source import DataError
 from headstart.log import Log
 from headstart.nn.encoder import encoder
+from headstart.probes import Split
 from headstart.probes.linear import fitted
 from headstart.scoring.labelled import Labelled, in_turns, labelled
 from headstart.words import WordError
@@ -169,6 +170,30 @@ def test_the_whole_way(run, capsys, monkeypatch):
     assert again.kept() == kept and again.lines() == found.lines()
     hs.report(out, log=quiet())
     assert found.verdict.replace("'", "&#x27;") in (out / "report.html").read_text()
+
+
+def test_it_goes_on_where_it_was_stopped(run, capsys, monkeypatch, tmp_path):
+    """Ctrl-C after the third figure: the next time these are not found anew, and the page is the same as without."""
+    monkeypatch.setattr("headstart.probes.linear.STRENGTHS", (1e-2, 1e-2))
+    place, out = run
+    words = ["labels=20,40", "tune=none"]
+    whole = hs.compare(out, place, *words, out=str(tmp_path / "whole.html"), log=quiet())
+    real, calls = Split.judged, []
+
+    def judged(self, name, learner, count=None):
+        calls.append(count)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(self, name, learner, count)
+
+    monkeypatch.setattr(Split, "judged", judged)
+    with pytest.raises(KeyboardInterrupt):
+        hs.compare(out, place, *words, out=str(tmp_path / "a.html"), log=quiet())
+    capsys.readouterr()
+    found = hs.compare(out, place, *words, out=str(tmp_path / "a.html"))
+    assert capsys.readouterr().out.count("as found before") == 3 and len(calls) == 4 + 7
+    assert [c.figure for c in found.cells] == [c.figure for c in whole.cells] and found.verdict == whole.verdict
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.html", "a.json", "whole.html", "whole.json"]
 
 
 def test_recipes_are_trained_and_compared(run, capsys, monkeypatch):

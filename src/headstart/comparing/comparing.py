@@ -7,16 +7,27 @@ import numpy as np
 
 from ..errors import Mistake
 from ..log import Log, span
-from ..probes import Figure, figure
+from ..probes import Figure, Split, figure
 from ..scoring.labelled import Labelled
 from .told import Cell, Compared, judged_by, way_of
+from .unfinished import Unfinished
 from .ways import TUNED, Way
 
 MEASURES = {"": "accuracy", "-balanced": "balanced accuracy", "-R2": "R2"}
 
 
-def compared(data: Labelled, ways: Sequence[Way], labels: tuple[int, ...], draws: int, log: Log) -> Compared:
-    """Every way, from as many labels, as far as there are so many (all of them, where there are fewer)."""
+def compared(
+    data: Labelled,
+    ways: Sequence[Way],
+    labels: tuple[int, ...],
+    draws: int,
+    log: Log,
+    before: Unfinished | None = None,
+) -> Compared:
+    """Every way, from as many labels, as far as there are so many (all of them, where there are fewer).
+
+    before: what was found already; what is found is put there.
+    """
     if min(labels) < 2:
         raise Mistake(f"labels={min(labels)}: nothing is learnt from fewer than two")
     have = data.labels("bank")
@@ -29,20 +40,25 @@ def compared(data: Labelled, ways: Sequence[Way], labels: tuple[int, ...], draws
     cells: list[Cell] = []
     measure, total, began = "", len(ways) * len(counts), time.monotonic()
     for way in ways:
-        made = time.monotonic()
-        split = data.around(way.make(), draws)
-        made = (time.monotonic() - made) / len(counts)
+        split: Split | None = None
         for count in counts:
-            since = time.monotonic()
-            cut = split.some(1) if way.how == TUNED else split
-            named, said = next(cut.judged("", way.learner, count))
+            since, known = time.monotonic(), None if before is None else before.get(way, count)
+            if known is None:
+                split = split or data.around(way.make(), draws)
+                cut = split.some(1) if way.how == TUNED else split
+                named, said = next(cut.judged("", way.learner, count))
+                took = time.monotonic() - since
+                if before is not None:
+                    before.put(way, count, named, said, took)
+            else:
+                named, said, took = known
             measure = MEASURES[named]
-            cells.append(way_of(way, count, said, time.monotonic() - since + made))
+            cells.append(way_of(way, count, said, took))
             done = len(cells)
             left = (time.monotonic() - began) / done * (total - done)
             log.say(
                 f"compare   {way.how:10s} {way.name:32s} {count:>7,} labels  {said.value:.3f} ± {said.half:.3f}"
-                + (f"  ({span(left)} left)" if done < total else "")
+                + ("  (as found before)" if known else f"  ({span(left)} left)" if done < total else "")
             )
     return Compared(tuple(cells), measure, judged_by(len(some.judges), data.crossed, draws, measure), tuple(notes))
 

@@ -11,6 +11,7 @@ import torch
 from ..comparing.chart import page
 from ..comparing.comparing import compared, together
 from ..comparing.told import Cell, Compared
+from ..comparing.unfinished import Unfinished, content
 from ..comparing.ways import RANDOM, SCRATCH, Start, frozen, tuned
 from ..data.source import DataError
 from ..encoded import Pretrained, load
@@ -89,14 +90,20 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
     for other in others:
         _same(first, other)
     log.say(f"judges    {_sides(first.data)}; pre-training may have seen any of these, without their labels")
-    found = _compared(first, others, asked, log)
-    log.say("\n" + "\n".join(found.lines()) + f"\n\nworth     {found.verdict}.\n          {found.judged}.")
     out = Path(asked.out) if asked.out else _place(runs, where)
     if out.suffix != ".html":
         raise WordError(f"out={out}: it ends in .html; the figures are written beside it as .json")
+    same = {
+        "asked": [asked.seeds, asked.steps], "data": [len(first.data.bank_at), len(first.data.query_at)],
+        "runs": {one.name: content(one.folder / "encoder.safetensors") for one in (first, *others)},
+    }  # fmt: skip
+    before = Unfinished(out.with_suffix(".unfinished.json"), same)
+    found = _compared(first, others, asked, before, log)
+    log.say("\n" + "\n".join(found.lines()) + f"\n\nworth     {found.verdict}.\n          {found.judged}.")
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, page(f"What pre-training is worth on {title(where)}", found))
     write_json(out.with_suffix(".json"), found.kept())
+    before.done()
     log.say(f"wrote     {out} and {out.with_suffix('.json')}")
     return found
 
@@ -115,7 +122,7 @@ class _Opened:
         return Start(self.encoder.module, self.encoder.tokenizer, self.encoder.read)
 
 
-def _compared(first: _Opened, others: Sequence[_Opened], asked: _Asked, log: Log) -> Compared:
+def _compared(first: _Opened, others: Sequence[_Opened], asked: _Asked, before: Unfinished, log: Log) -> Compared:
     """The ways that know no run are those of the first; runs of one recipe become one way."""
     plain = untrained(first.folder, first.encoder.module, log)
     random = Start(plain, first.encoder.tokenizer, choose_read(plain, first.encoder.tokenizer, first.data)[0])
@@ -126,7 +133,7 @@ def _compared(first: _Opened, others: Sequence[_Opened], asked: _Asked, log: Log
         if asked.tune != "none":
             ways += tuned(one.data, {one.name: one.start}, random, asked.steps)
         ways = [way for way in ways if way.mine or not number]
-        found = compared(one.data, ways, asked.labels, asked.seeds, log)
+        found = compared(one.data, ways, asked.labels, asked.seeds, log, before)
         cells += found.cells
     assert found is not None
     notes = list(found.notes)
