@@ -14,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 Words = Annotated[
     list[str] | None,
@@ -117,12 +118,19 @@ def map(run: Folder, where: Where, words: Words = None) -> None:
     _run(lambda: verb(run, where, **_only(words, **known, **_READ)))
 
 
-@app.command(epilog="Example: headstart probe runs/a labelled/ data.label=labels.csv:species")
+@app.command(
+    epilog="Example: headstart probe runs/a labelled/ data.label=labels.csv:species probes=retrieval,attentive"
+)
 def probe(run: Folder, where: Where, words: Words = None) -> None:
-    """Score an encoder on labelled data, beside the raw input and the encoder before training."""
+    """Score an encoder on labelled data, beside the raw input and the encoder before training.
+
+    knn and linear always judge (and trees raw tables); probes=NAME,NAME adds others: retrieval (who finds its class), attentive
+    (a head that looks over all rows), centroid, bayes, ridge, trees; all of them with probes=all. In Python, where rows have
+    labels (rows=): segment, prompted, same_object.
+    """
     from .verbs.probe import probe as verb
 
-    _run(lambda: verb(run, where, **_only(words, **{"data.label": None, "data.kind": None})))
+    _run(lambda: verb(run, where, **_only(words, **{"probes": None, "data.label": None, "data.kind": None})))
 
 
 @app.command(

@@ -14,8 +14,9 @@ labels judged but once, and a difference was held against the error of one side.
 """
 
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Literal, get_args
 
@@ -28,8 +29,13 @@ from ._split import DRAWS, Learner, Split, few
 __all__ = ["DRAWS", "VERSION", "Figure", "Gain", "Learner", "Marks", "Probe", "Sides", "Split", "few", "figure", "gain"]
 
 VERSION = 3
-Of = Literal["segments", "rows", "pairs"]
+Of = Literal["segments", "rows", "pairs", "sets"]
 Marks = dict[str, Figure]  # by name
+LACKING: dict[Of, str] = {  # why a probe cannot judge here
+    "pairs": "judges two parts of each sample, as a run on pairs does by itself: ask for another probe",
+    "rows": "judges rows, and here only samples have labels: in Python, hs.probe(..., rows=labels_of), a function of "
+    "(source, number of a sample), gives a label for each of its rows",
+}
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,10 @@ Meeting = Callable[[Sides], Iterable[tuple[str, Figure]]]
 
 @dataclass(frozen=True)
 class Probe:
-    """A way to judge. of: one vector a sample ("segments"), one a row with labels of its own ("rows"), two parts of each sample
-    ("pairs"). quick: cheap enough to be watched during training. rival: it judges raw input alone, in a row of this name; what
-    it says stands against figures from as many labels. kinds: of data that it is for; none: all. asked: only where it is asked
-    for by name."""
+    """A way to judge. of: one vector a sample ("segments"), one a row with labels of its own ("rows"), all rows of each sample
+    ("sets"), two parts of each sample ("pairs"). quick: cheap enough to be watched during training. rival: it judges raw input
+    alone, in a row of this name; what it says stands against figures from as many labels. kinds: of data that it is for; none:
+    all. asked: only where it is asked for by name."""
 
     measure: Callable[..., Iterable[tuple[str, Figure]]]
     of: Of = "segments"
@@ -85,6 +91,23 @@ def every(of: Of, kind: str = "", quick: bool = False) -> list[Probe]:
     """The probes of these that suit a kind of data, rivals among them; quick: only those that are watched during training."""
     found = [p for p in map(named, names()) if p.of == of and not p.asked and (not p.kinds or kind in p.kinds)]
     return [p for p in found if p.quick or not quick]
+
+
+def asked_for(said: str | Sequence[str], of: Sequence[Of] = ("segments", "sets")) -> list[Probe]:
+    """The probes of these names ("retrieval,bayes", or a list of them); "all" is every one of what can be judged (`of`)."""
+    wanted, known = said.split(",") if isinstance(said, str) else said, names()
+    found: list[Probe] = []
+    for name in filter(None, (str(each).strip() for each in wanted)):
+        if name != "all" and name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise Mistake(f"there is no probe {name!r}; {hint}the probes are: {', '.join(known)}, or all")
+        new = [p for p in map(named, known) if p.of in of] if name == "all" else [named(name)]
+        beyond = {p.of for p in new} - {*of}
+        if beyond:
+            raise Mistake(f"{name} {LACKING[beyond.pop()]}")
+        found += [p for p in new if p not in found]
+    return found
 
 
 def judge(probes: Iterable[Probe], given: Split | Sides) -> Marks:

@@ -56,6 +56,20 @@ def auc(score: np.ndarray, want: np.ndarray, classes: np.ndarray) -> Marking:
     return (float(np.mean(values)), moves / len(values)) if values else (0.5, moves)
 
 
+def iou(said: np.ndarray, want: np.ndarray, classes: np.ndarray) -> Marking:
+    """Mean over classes of intersection over union (Everingham et al. 2010), counted over all judges together.
+
+    said: [m, K], 1 where a judge says one of `classes`, or a mean of that over draws. Classes that no judge has are left out.
+    """
+    is_one = want[:, None] == classes
+    there = is_one.any(0)
+    is_one, said = is_one[:, there], said[:, there]
+    both = said * is_one
+    either = is_one + said - both
+    each = both.sum(0) / either.sum(0)
+    return float(each.mean()), ((both - each * either) / either.sum(0)).mean(1)
+
+
 def together(moves: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     """What each independent judge moves: the sum over those of one group."""
     if groups is None:

@@ -102,6 +102,11 @@ class Split:
         """The same with at most so many rounds."""
         return replace(self, rounds=self.rounds[:rounds])
 
+    def among(self, judges: np.ndarray) -> "Split":
+        """The same, of whose judges only these judge."""
+        turns = [[(learn, np.intersect1d(judge, judges)) for learn, judge in turns] for turns in self.rounds]
+        return replace(self, rounds=turns)
+
     def judged(self, name: str, learner: Learner, count: int | None = None) -> Iterator[tuple[str, Figure]]:
         """What a learner answers, marked: accuracy of even classes; balanced accuracy (`-balanced`) of uneven ones, and of a few
         such classes, where it gives scores, the area under the ROC curve (`-AUC`); R2 (`-R2`) of quantities.
@@ -109,21 +114,15 @@ class Split:
         count: so many labels are learnt from, drawn per class in equal numbers, several times; None: all.
         """
         classes, want = np.unique(self.y), self.y[self.judges]
-        answers = np.stack(list(self._answers(learner, count, classes)))  # [draws, m] or [draws, m, K]
-        labels, groups = (
-            min(count or self.learnt, self.learnt),
-            None if self.groups is None else self.groups[self.judges],
-        )
+        answers = np.stack(list(self.answers(learner, count, classes)))  # [draws, m] or [draws, m, K]
+        labels = min(count or self.learnt, self.learnt)
         scored = answers.ndim == 3
         said = classes[answers.argmax(2)] if scored else answers
 
         def marked(
             mark: Callable[[np.ndarray], Marking], of: np.ndarray, ending: str, chance: float
         ) -> tuple[str, Figure]:
-            value, moves = mark(of.mean(0))
-            moves = moves * WIDER if len(self.rounds[0]) > 1 else moves
-            each = np.array([mark(draw)[0] for draw in of]) if len(of) > 1 else np.zeros(0)
-            return f"{name}{ending}", figure(value, moves, each, groups, chance, labels)
+            return f"{name}{ending}", self.marked(mark, of, chance, labels)
 
         if self.quantity:
             yield marked(lambda error: r2(error, want), (said - want) ** 2, "-R2", 0.0)
@@ -136,8 +135,18 @@ class Split:
         if scored and len(classes) <= CURVES:
             yield marked(lambda score: auc(score, want, classes), answers, "-AUC", 0.5)
 
-    def _answers(self, learner: Learner, count: int | None, classes: np.ndarray) -> Iterator[np.ndarray]:
-        """For each round and draw of labels, [m] or [m, K]."""
+    def marked(
+        self, mark: Callable[[np.ndarray], Marking], answers: np.ndarray, chance: float, labels: int | None = None
+    ) -> Figure:
+        """What the judges' answers [draws, m, ...] are worth, by a marking of their mean over draws. labels: learnt from."""
+        value, moves = mark(answers.mean(0))
+        moves = moves * WIDER if len(self.rounds[0]) > 1 else moves
+        each = np.array([mark(draw)[0] for draw in answers]) if len(answers) > 1 else np.zeros(0)
+        groups = None if self.groups is None else self.groups[self.judges]
+        return figure(value, moves, each, groups, chance, labels)
+
+    def answers(self, learner: Learner, count: int | None, classes: np.ndarray) -> Iterator[np.ndarray]:
+        """What a learner says of the judges, for each round and draw of labels: [m], or [m, K] scores of these classes."""
         few_of = count is not None and count < self.learnt
         for number, turns in enumerate(self.rounds):
             for draw in range(self.draws if few_of and len(self.rounds) == 1 else 1):

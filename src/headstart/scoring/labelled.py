@@ -15,6 +15,8 @@ BANK, QUERY = 20_000, 10_000  # at most
 CROSSED = 6_000  # samples that judge in turns, at most
 LEAST = (20, 10)
 QUICK = (4_000, 1_000)  # during training
+FEW_OF_ROWS = 200  # samples with labels of rows alone: fewer judge in turns
+SETS, SET_ROWS = (1_200, 1_000), 64  # samples that are kept as their rows, and rows of each (evenly chosen), at most
 
 RowLabels = Callable[[Source, int], np.ndarray]  # a sample -> [T], a label for each of its rows; -1, or NaN: none
 Vectors = Callable[[Source, Indices], np.ndarray]  # [n, D]
@@ -36,19 +38,24 @@ class Labelled:
     rows: RowLabels | None = None
     crossed: bool = False
 
+    @property
+    def named(self) -> bool:
+        """Samples have labels, not their rows alone."""
+        return self.bank.labels is not None
+
     def labels(self, part: str) -> np.ndarray:
         source, at = (self.bank, self.bank_at) if part == "bank" else (self.query, self.query_at)
         assert source.labels is not None
         return source.labels[at]
 
-    def some(self, seed: int = 1) -> "Labelled":
-        """Few of them, for a look during training."""
+    def some(self, seed: int = 1, sizes: tuple[int, int] = QUICK) -> "Labelled":
+        """Few of them, for a look during training; or as many as these at most."""
         rng = np.random.default_rng(seed)
         if self.crossed:
-            at = np.sort(rng.permutation(self.query_at)[: QUICK[1]])
+            at = np.sort(rng.permutation(self.query_at)[: sizes[1]])
             return replace(self, bank_at=at, query_at=at)
         bank, query = (
-            np.sort(rng.permutation(x)[:n]) for x, n in zip((self.bank_at, self.query_at), QUICK, strict=True)
+            np.sort(rng.permutation(x)[:n]) for x, n in zip((self.bank_at, self.query_at), sizes, strict=True)
         )
         return replace(self, bank_at=bank, query_at=query)
 
@@ -71,6 +78,15 @@ class Labelled:
             made = Split(x, y, (((np.arange(n), n + np.arange(len(y) - n)),),), groups=groups)
         return replace(made, counts=counts(have, made.learnt, of), draws=draws)
 
+    def sets(self, vectors: RowVectors) -> Split:
+        """Some of the samples as all of their rows, with their labels: x [n] holds arrays [T, D]."""
+        few = self.some(sizes=SETS)
+        parts = [(few.bank, few.bank_at), *([] if few.crossed else [(few.query, few.query_at)])]
+        found = [_thin(rows) for source, at in parts for rows in vectors(source, at)]
+        x = np.empty(len(found), object)
+        x[:] = found
+        return few.around(x)
+
     def row_split(self, vectors: RowVectors) -> Split | None:
         """The rows of as many samples as fit, with their labels; None where too few have any."""
         if self.rows is None:
@@ -81,7 +97,8 @@ class Labelled:
         query, want, groups = self._rows(self.query, self.query_at, QUERY, vectors)
         if len(have) < LEAST[0] or len(want) < LEAST[1]:
             return None
-        return Split.of(bank, have, query, want, counts(have), groups)
+        split = Split.of(bank, have, query, want, counts(have), groups)
+        return replace(split, groups=np.concatenate([-1 - whose, groups]))
 
     def _rows(
         self, source: Source, at: np.ndarray, most: int, vectors: RowVectors
@@ -105,6 +122,13 @@ class Labelled:
         every, groups = np.concatenate(said), np.repeat(chosen, [len(labels) for labels in said])
         known_at = _known(every)
         return np.concatenate(z)[known_at], every[known_at], groups[known_at]
+
+
+def _thin(rows: np.ndarray) -> np.ndarray:
+    """At most `SET_ROWS` of [T, D], evenly chosen; of none a row of zeros."""
+    if not len(rows):
+        return np.zeros((1, rows.shape[1]), np.float32)
+    return rows[np.unique(np.linspace(0, len(rows) - 1, SET_ROWS).round().astype(int))].astype(np.float32)
 
 
 def labelled(
@@ -146,6 +170,20 @@ def in_turns(source: Source, at: np.ndarray, seed: int = 0, rows: RowLabels | No
     if len(at) < LEAST[0] or (not quantity and len(np.unique(source.labels[at])) < 2):
         return None
     return Labelled(source, source, at, at, rows, crossed=True) if _many(source, at) else None
+
+
+def by_rows(source: Source, rows: RowLabels, share: float) -> Labelled | None:
+    """Samples of which nothing is known but labels of their rows: this share of them judges, of few all do in turns; None where
+    there are fewer than two."""
+    at = np.arange(len(source))
+    whose = at if source.groups is None else source.groups
+    each = np.random.default_rng(0).permutation(np.unique(whose))
+    if len(each) < 2:
+        return None
+    if len(each) < FEW_OF_ROWS:
+        return Labelled(source, source, at, at, rows, crossed=True)
+    judges = np.isin(whose, each[: round(share * len(each))])
+    return Labelled(source, source, at[~judges], at[judges], rows)
 
 
 def _many(source: Source, at: np.ndarray) -> bool:

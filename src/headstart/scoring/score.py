@@ -1,6 +1,6 @@
 """Scoring an encoder beside what it must beat: the raw input, and itself before training, under one protocol."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from ..data.source import Source
 from ..health import Health, measure
 from ..nn.encoder import Encoder
-from ..probes import Figure, Marks, Split, every, few, judge
+from ..probes import Figure, Marks, Of, Probe, Split, every, few, judge
 from ..probes.knn import nearest
 from ..probes.linear import fitted
 from ..tokens import Tokenizer
@@ -17,24 +17,35 @@ from .labelled import QUICK, Labelled, RowVectors, Vectors, labelled
 from .results import Results
 
 
-def score(data: Labelled, kind: str, vectors: Vectors, rows: RowVectors, quick: bool = False) -> Marks:
-    """What the probes of samples say of these vectors, and those of rows where labels of rows are known."""
-    probes = [p for p in every("segments", kind, quick) if not p.rival]
+def score(
+    data: Labelled, kind: str, vectors: Vectors, rows: RowVectors, quick: bool = False, also: Sequence[Probe] = ()
+) -> Marks:
+    """What the probes of samples say of these vectors, and those of rows where labels of rows are known. also: probes beside
+    the usual ones."""
+    probes = [p for p in _chosen("segments", kind, quick, also) if not p.rival and data.named]
     marks = judge(probes, _some(data.split(vectors), quick)) if probes else {}
-    of_rows = every("rows", kind, quick)
+    of_sets = [p for p in also if p.of == "sets" and data.named]
+    if of_sets:
+        marks |= judge(of_sets, data.sets(rows))
+    of_rows = _chosen("rows", kind, quick, also)
     split = data.row_split(rows) if of_rows else None
     return marks if split is None else marks | judge(of_rows, _some(split, quick))
+
+
+def _chosen(of: Of, kind: str, quick: bool, also: Sequence[Probe]) -> list[Probe]:
+    usual = every(of, kind, quick)
+    return usual + [p for p in also if p.of == of and p not in usual]
 
 
 def _some(split: Split, quick: bool) -> Split:
     return split.some(1) if quick else split
 
 
-def score_raw(tokenizer: Tokenizer, data: Labelled) -> Results:
+def score_raw(tokenizer: Tokenizer, data: Labelled, also: Sequence[Probe] = ()) -> Results:
     """The rows of a table that know no encoder: the raw input, and the rivals of a kind of data."""
     vectors = partial(raw, tokenizer)
-    results = {"raw input": score(data, tokenizer.kind, vectors, partial(raw_rows, tokenizer))}
-    rivals = [p for p in every("segments", tokenizer.kind) if p.rival]
+    results = {"raw input": score(data, tokenizer.kind, vectors, partial(raw_rows, tokenizer), also=also)}
+    rivals = [p for p in _chosen("segments", tokenizer.kind, False, also) if p.rival and data.named]
     split = data.split(vectors) if rivals else None
     for rival in rivals:
         assert split is not None
@@ -42,13 +53,20 @@ def score_raw(tokenizer: Tokenizer, data: Labelled) -> Results:
     return results
 
 
-def score_encoder(encoder: Encoder, tokenizer: Tokenizer, data: Labelled, read: str, quick: bool = False) -> Marks:
+def score_encoder(
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    data: Labelled,
+    read: str,
+    quick: bool = False,
+    also: Sequence[Probe] = (),
+) -> Marks:
     """An encoder's scores, its samples read in one way."""
 
     def vectors(source: Source, at: Indices) -> np.ndarray:
         return encode(encoder, tokenizer, source, at, (read,))[read]
 
-    return score(data, tokenizer.kind, vectors, partial(encode_rows, encoder, tokenizer), quick)
+    return score(data, tokenizer.kind, vectors, partial(encode_rows, encoder, tokenizer), quick, also)
 
 
 def reads(encoder: Encoder) -> tuple[str, ...]:
@@ -60,7 +78,7 @@ def reads(encoder: Encoder) -> tuple[str, ...]:
 def choose_read(encoder: Encoder, tokenizer: Tokenizer, data: Labelled) -> tuple[str, dict[str, float]]:
     """The readout whose kNN and linear probe are best within the bank: half of it judges the other. Queries stay unseen;
     where all judge in turns nothing can be chosen by them."""
-    if data.crossed:
+    if data.crossed or not data.named:
         return reads(encoder)[0], {}
     at = np.random.default_rng(0).permutation(data.bank_at)[: QUICK[0]]
     half = len(at) // 2

@@ -1,50 +1,55 @@
 """`headstart probe`: what an encoder is worth on labelled data, beside the raw input and itself before training."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from ..data.feeding.prepare import Prepared
 from ..data.source import DataError
 from ..data.sources.listed import ListSource
-from ..encoded import load
+from ..encoded import Pretrained, load
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
+from ..probes import asked_for
 from ..recipe import RANDOM, Run
 from ..running.finish import fresh
 from ..running.folder import facts, method_of
-from ..running.material import probing
+from ..running.material import TEST, probing
+from ..scoring.labelled import Labelled, RowLabels, by_rows
 from ..scoring.results import HALVES, MINE, Results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
 from ..train import device_of
 
 
 def probe(
-    run: str | Path, where: object, log: Log | None = None, label: str | None = None, kind: str | None = None
+    run: str | Path,
+    where: object,
+    log: Log | None = None,
+    label: str | None = None,
+    kind: str | None = None,
+    probes: str | Sequence[str] | None = None,
+    rows: RowLabels | None = None,
 ) -> Results:
     """Scores by row on the labelled data `where`; 30 % of its samples judge, the others are learnt from; where
     these are fewer than 500, all judge in turns.
 
     label: the column that holds the labels ("folders": the names of folders do; "labels.csv:species": a column of a table that
-    lies anywhere). kind: says what the data is, where its form does not.
+    lies anywhere). kind: says what the data is, where its form does not. probes: that stand beside the usual ones, by name
+    ("retrieval,attentive", or a list; "all"). rows: (source, number of a sample) -> [T], a whole number for each of its rows as
+    the encoder's tokenizer makes them, -1 where unknown, for probes that judge rows; `source.name(number)` says which sample.
 
     Samples that the encoder saw in pre-training, without their labels, may be among both.
     """
     log, folder = log or Log(), Path(run)
+    also = asked_for(probes or (), ("segments", "sets") if rows is None else ("segments", "sets", "rows"))
     device = device_of(Run())
     encoder = load(folder, device, trust=(folder / "run.json").exists())  # its method is called below, anyhow
     source, remarks = encoder.prepare(where, label=label, kind=kind)
     log.say(f"found     {source.describe()}")
     for remark in remarks:
         log.say(f"note      {remark}")
-    if source.labels is None:
-        raise DataError(
-            f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "
-            "an idx file with its labels beside it, or say where they are: data.label=labels.csv:species"
-        )
-    data = probing(where, source, encoder.tokenizer)
-    if data is None:
-        raise DataError(
-            f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"
-        )
+    data = _divided(where, source, encoder, rows)
     tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module, log)
     sides = f"{len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by"
     if data.crossed:
@@ -52,13 +57,32 @@ def probe(
     log.say(
         f"probe     {sides}, {len(source.classes) or 'no'} classes; pre-training may have seen them, without labels"
     )
+    read = choose_read(fresh, tokenizer, data)[0]
     results = {
-        **score_raw(tokenizer, data),
-        "random encoder": score_encoder(fresh, tokenizer, data, choose_read(fresh, tokenizer, data)[0]),
-        MINE: score_encoder(encoder.module, tokenizer, data, encoder.read),
+        **score_raw(tokenizer, data, also),
+        "random encoder": score_encoder(fresh, tokenizer, data, read, also=also),
+        MINE: score_encoder(encoder.module, tokenizer, data, encoder.read, also=also),
     }
     log.say("\n" + "\n".join(lines(results)) + f"\n\nworth     {summary(results)}\n          {HALVES}")
     return results
+
+
+def _divided(where: object, source: Prepared, encoder: Pretrained, rows: RowLabels | None) -> Labelled:
+    """Who is learnt from and who judges."""
+    data = probing(where, source, encoder.tokenizer)
+    if data is not None:
+        return replace(data, rows=rows)
+    data = None if rows is None else by_rows(source, rows, TEST)
+    if data is not None and source.labels is None:
+        return data
+    if source.labels is None:
+        raise DataError(
+            f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "
+            "an idx file with its labels beside it, or say where they are: data.label=labels.csv:species"
+        )
+    raise DataError(
+        f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"
+    )
 
 
 def untrained(folder: Path, trained: Encoder, log: Log) -> Encoder:
