@@ -134,6 +134,25 @@ def probe(run: Folder, where: Where, words: Words = None) -> None:
 
 
 @app.command(
+    epilog="Examples: headstart compare runs/a labelled/ labels=100,600    "
+    "headstart compare photos/ recipe=mae,gmml,dino seeds=3 run.minutes=5"
+)
+def compare(
+    places: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN... PATH [NAME=VALUE]...", help="runs, then labelled data; words anywhere"),
+    ],
+) -> None:
+    """Say what pre-training is worth by number of labels; labels=, seeds= (draws), steps= and tune= (of fine-tuning), out=.
+
+    Raw input, what is usually taken for this kind of data, a random encoder, from scratch, and each run, frozen and fine-tuned.
+    """
+    from .verbs.compare import compare as verb
+
+    _run(lambda: verb(*places))
+
+
+@app.command(
     epilog="Example: headstart finetune runs/a labelled/ tune=lora:8 data.label=labels.csv:species run.minutes=5"
 )
 def finetune(run: Folder, where: Where, words: Words = None) -> None:
@@ -155,25 +174,6 @@ def predict(run: Folder, where: Where, words: Words = None) -> None:
 
     known = {"out": f"{run.rstrip('/')}/predicted.csv", "trust": False, "data.label": None, "data.kind": None}
     _run(lambda: verb(run, where, **_only(words, **known)))
-
-
-@app.command(
-    epilog="Examples: headstart compare runs/a labelled/ labels=100,600    "
-    "headstart compare photos/ recipe=mae,gmml,dino seeds=3 run.minutes=5"
-)
-def compare(
-    places: Annotated[
-        list[str],
-        typer.Argument(metavar="RUN... PATH [NAME=VALUE]...", help="runs, then labelled data; words anywhere"),
-    ],
-) -> None:
-    """Say what pre-training is worth by number of labels; labels=, seeds= (draws), steps= and tune= (of fine-tuning), out=.
-
-    Raw input, what is usually taken for this kind of data, a random encoder, from scratch, and each run, frozen and fine-tuned.
-    """
-    from .verbs.compare import compare as verb
-
-    _run(lambda: verb(*places))
 
 
 @app.command(epilog="Example: headstart report runs/a out=a.html data=/where/photos/are/now")
