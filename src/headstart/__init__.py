@@ -13,6 +13,7 @@ settle()  # before any library looks for a home that is not there
 if TYPE_CHECKING:
     from .encoded import Pretrained, load
     from .verbs.again import again
+    from .verbs.analyse import analyse
     from .verbs.check import check
     from .verbs.compare import compare
     from .verbs.demo import demo
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _PUBLIC = {  # name -> module; imported when first used, so that `headstart --help` does not wait for torch
     "Pretrained": "encoded",
     "again": "verbs.again",
+    "analyse": "verbs.analyse",
     "check": "verbs.check",
     "compare": "verbs.compare",
     "demo": "verbs.demo",
@@ -54,6 +56,7 @@ _PUBLIC = {  # name -> module; imported when first used, so that `headstart --he
 __all__ = [
     "Pretrained",
     "again",
+    "analyse",
     "check",
     "compare",
     "demo",

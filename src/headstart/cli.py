@@ -152,6 +152,17 @@ def compare(
     _run(lambda: verb(*places))
 
 
+@app.command(epilog="Example: headstart analyse runs/a photos/")
+def analyse(run: Folder, where: Where, words: Words = None) -> None:
+    """Say how vectors lie, without labels, beside the encoder before training: rank, uniformity, alignment, LiDAR, by depth.
+
+    With labels also a linear probe at each depth, and which samples lie nearer to another class than to theirs; data.label=.
+    """
+    from .verbs.analyse import analyse as verb
+
+    _run(lambda: verb(run, where, **_only(words, **{"data.label": None, "data.kind": None})))
+
+
 @app.command(
     epilog="Example: headstart finetune runs/a labelled/ tune=lora:8 data.label=labels.csv:species run.minutes=5"
 )
