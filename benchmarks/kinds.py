@@ -80,8 +80,9 @@ def measure(name: str, minutes: float, **words: object) -> Row:
 
 
 def shown(row: Marks) -> list[str]:
-    """The names of kNN and of the linear probe at the largest label count."""
-    return [next(n for n in row if n.startswith("knn")), [n for n in row if n.startswith("linear-")][-1]]
+    """The names of kNN and of the linear probe at the largest label count; of a rival, of its own from as many."""
+    names = [name for name in row if not name.endswith("-AUC")]
+    return [names[0], names[-1]]
 
 
 def marks(row: Marks | None) -> str:
