@@ -15,12 +15,12 @@ from headstart.comparing.comparing import compared, together
 from headstart.comparing.told import Cell, Compared, read
 from headstart.comparing.ways import FROZEN, RAW, SCRATCH, TUNED, Start, Way, tuned
 from headstart.data.source import DataError
+from headstart.errors import Mistake
 from headstart.log import Log
 from headstart.nn.encoder import encoder
 from headstart.probes import Split
 from headstart.probes.linear import fitted
 from headstart.scoring.labelled import Labelled, in_turns, labelled
-from headstart.words import WordError
 
 
 def quiet() -> Log:
@@ -65,14 +65,21 @@ def test_what_tells_the_label_is_worth_it_and_noise_is_not():
     no = compared(data, ways(noise(1200), x), (50, 400), 3, quiet())
     assert "With 50 labels pre-training is not worth it, -" in no.verdict and "is worth" not in no.verdict
     neither = compared(data, ways(noise(1200), noise(1200, 2)), (50, 400), 3, quiet())
-    assert "is worth" not in neither.verdict and neither.verdict.count("cannot be told to help with 600 judges") == 2
-    assert "more judges would tell" in neither.verdict
+    assert "is worth" not in neither.verdict and neither.verdict.count("nothing is told better than by chance") == 2
+    half = np.where(np.random.default_rng(5).random((1200, 1)) < 0.5, x, noise(1200)).astype(np.float32)
+    open_ = compared(data, ways(half, half + 0.6 * noise(1200, 3)), (400,), 3, quiet())
+    assert "cannot be told to help with 600 judges" in open_.verdict and "more judges would tell" in open_.verdict
 
 
 def test_quantities_and_few_labels():
     data, x = known(400, quantity=True)
     found = compared(data, ways(x, noise(400)), (100,), 2, quiet())
-    assert found.measure == "R2" and found.cells[1].figure.value > 0.8 and abs(found.cells[0].figure.value) < 0.3
+    assert (
+        found.measure == "R2"
+        and "points" not in found.verdict
+        and found.cells[1].figure.value > 0.8
+        and abs(found.cells[0].figure.value) < 0.3
+    )
     r = np.random.default_rng(0)
     y = np.arange(60) % 2
     few = in_turns(Listed(list(range(60)), "image", y), np.arange(60))
@@ -223,13 +230,18 @@ def test_mistakes_are_sentences(run, tmp_path):
         ([out, place, "seeds=0"], "seeds=0: it is at least 1"),
         ([out, place, "tune=half"], "choose full or none"),
         ([out, place, "recipe=mae"], "give runs to compare, or recipe="),
+        ([place, "recipe=mae,foo"], "foo"),
+        ([out, place, "out=cmp"], "it ends in .html"),
     ):
-        with pytest.raises(WordError, match=said):
+        with pytest.raises(Mistake, match=said):
             hs.compare(*words, log=quiet())
     bare = tmp_path / "bare"
     pictures(bare, 30, 0)
     with pytest.raises(DataError, match="has no labels to compare by"):
         hs.compare(out, bare / "unlabelled", log=quiet())
+    with pytest.raises(DataError, match="has no labels to compare by"):
+        hs.compare(bare / "unlabelled", "recipe=mae", log=quiet())
+    assert not Path("runs").exists()  # nothing was trained
 
 
 def test_every_start_is_searched_alike():

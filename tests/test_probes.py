@@ -179,7 +179,9 @@ def test_verdicts():
     assert verdict(good, falls, down).startswith(
         "fell at first, as many methods do, and is rising again: knn went from 0.5"
     )
-    narrow = Health(20.0, 0.004, 32, 100)
+    common = verdict(Health(20.0, 0.004, 32, 100), falls, [], Health(20.0, 0.26, 32, 100))
+    assert common.startswith("the loss fell from") and "fell from 0.260 to 0.004): centre or standardise" in common
+    narrow = Health(8.0, 0.004, 32, 100)
     said = verdict(narrow, falls, [], Health(20.0, 0.26, 32, 100))
     assert said.startswith("shrinking: samples grow alike: the spread of their vectors fell from 0.260 to 0.004")
     said = verdict(narrow, falls, knn_went(0.3, 0.5, 0.015), Health(20.0, 0.26, 32, 100))

@@ -184,7 +184,7 @@ def test_a_handful_of_judges_decides_nothing():
         said.startswith("cannot be told with 20 judges whether pre-training helps: knn 0.")
         and "do not bother" not in said
     )
-    assert " of the raw input (" in said and said.endswith("more labelled samples would tell")
+    assert " of the raw input (" in said and said.endswith("more judges would tell in knn")
     assert summary(table(0.8, 0.6, 2000)).startswith("pre-training helps: knn 0.794")
     assert summary(table(0.6, 0.8, 2000)).startswith("pre-training does not help: worse in knn 0.")
     assert summary(table(0.6, 0.6, 20_000, same=1.0)).startswith(

@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 Words = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME=VALUE]...", help="settings, such as recipe=gmml steps=2000 run.minutes=4"),
+    typer.Argument(metavar="[NAME=VALUE]...", help="settings, such as run.minutes=4; each verb names its own"),
 ]
 Folder = Annotated[str, typer.Argument(metavar="RUN", help="the folder of a run, such as runs/mae-photos")]
 Where = Annotated[
@@ -146,6 +146,7 @@ def compare(
     """Say what pre-training is worth by number of labels; labels=, seeds= (draws), steps= and tune= (of fine-tuning), out=.
 
     Raw input, what is usually taken for this kind of data, a random encoder, from scratch, and each run, frozen and fine-tuned.
+    With recipe= instead of runs each is trained first, with as many seeds.
     """
     from .verbs.compare import compare as verb
 

@@ -59,12 +59,13 @@ def verdict(
         )
     said = _by_probes(quick) if len(quick) > 1 else ""
     if begun is not None and now.samples >= 16 and now.spread < SHRUNK * begun.spread:
-        fell = f"samples grow alike: the spread of their vectors fell from {begun.spread:.3f} to {now.spread:.3f}"
-        said = (
-            f"{said}; but {fell}"
-            if said.startswith("learning")
-            else f"shrinking: {fell}; lower optim.lr, or train for less"
-        )
+        fell = f"the spread of their vectors fell from {begun.spread:.3f} to {now.spread:.3f}"
+        if now.effective_rank > begun.effective_rank / 2:  # as many directions, beside one that all share
+            said = said or _by_loss(losses, bool(quick), moving)
+            return f"{said}; samples have much in common ({fell}): centre or standardise vectors before comparing them"
+        if said.startswith("learning"):
+            return f"{said}; but samples grow alike: {fell}"
+        return f"shrinking: samples grow alike: {fell}; lower optim.lr, or train for less"
     return said or _by_loss(losses, bool(quick), moving)
 
 

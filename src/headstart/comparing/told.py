@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ..forms import Json
 from ..probes import Figure, Gain, gain
-from ..scoring.results import HALVES, figures, rounded, written
+from ..scoring.results import DULL, HALVES, dull, figures, rounded, written
 from .ways import FROZEN, SCRATCH, TUNED, Way
 
 POINTS = 100  # of a share, as people say it
@@ -45,7 +45,9 @@ class Compared:
     @property
     def verdict(self) -> str:
         """Sentences: for each number of labels whether pre-training is worth it, and what the encoder adds to the raw input."""
-        return self.told or ". ".join([*_grouped([_worth(self.at(n), n) for n in self.counts]), *_adds(self)])
+        return self.told or ". ".join(
+            [*_grouped([_worth(self.at(n), n, self.measure) for n in self.counts]), *_adds(self)]
+        )
 
     def lines(self) -> list[str]:
         """The table as text: a column for each number of labels."""
@@ -114,23 +116,28 @@ def _best(cells: Sequence[Cell]) -> Cell:
     return max(cells, key=lambda cell: cell.figure.value)
 
 
-def _worth(cells: list[Cell], labels: int) -> _Worth:
+def _worth(cells: list[Cell], labels: int, measure: str) -> _Worth:
     """The best way with pre-training against the best of all others; a tuned one against from scratch as well."""
+    if all(dull(c.figure) for c in cells):
+        chance = next(c.figure.chance for c in cells)
+        best = _best(cells)
+        said = f"best {best.figure.value:.3f} ± {best.figure.half:.3f}, by chance {chance:.3f}"
+        return _Worth(labels, 0, f"cannot be judged: nothing is told better than by chance ({said}); {DULL}")
     own = [c for c in cells if c.mine and not c.beside]
     mine, other = _best(own), _best([c for c in cells if not c.mine])
     won = _best_of(len(own), gain(mine.figure, other.figure))
     said = f"{_named(mine)} {mine.figure.value:.3f} against {other.figure.value:.3f} {_of(other)}"
     scratch = [c for c in cells if c.how == TUNED and c.way == SCRATCH]
     if mine.how == TUNED and scratch and scratch[0] is not other:
-        said += f", {scratch[0].figure.value:.3f} {SCRATCH} ({_points(gain(mine.figure, scratch[0].figure))})"
+        said += f", {scratch[0].figure.value:.3f} {SCRATCH} ({_points(gain(mine.figure, scratch[0].figure), measure)})"
     if won.clear > 0:
-        return _Worth(labels, 1, f"is worth {_points(won)}: {said}")
+        return _Worth(labels, 1, f"is worth {_points(won, measure)}: {said}")
     if won.clear < 0:
-        return _Worth(labels, -1, f"is not worth it, {_points(won)}: {said}")
+        return _Worth(labels, -1, f"is not worth it, {_points(won, measure)}: {said}")
     if won.level:
         return _Worth(labels, 0, f"is not worth it, level: {said}")
     ask = f"about {rounded(won.more):,} more judges would tell"
-    return _Worth(labels, 2, f"cannot be told to help with {won.n:,} judges ({_points(won)}): {said}; {ask}")
+    return _Worth(labels, 2, f"cannot be told to help with {won.n:,} judges ({_points(won, measure)}): {said}; {ask}")
 
 
 def _best_of(ways: int, won: Gain) -> Gain:
@@ -148,7 +155,9 @@ def _of(cell: Cell) -> str:
     return cell.way if cell.way == SCRATCH else f"of the {cell.way}"
 
 
-def _points(won: Gain) -> str:
+def _points(won: Gain, measure: str) -> str:
+    if measure == "R2":
+        return f"{won.value:+.3f} ± {won.half:.3f}"
     return f"{POINTS * won.value:+.1f} ± {POINTS * won.half:.1f} points"
 
 
@@ -177,7 +186,7 @@ def _adds(compared: Compared) -> list[str]:
         what = {1: "adds to", -1: "takes from"}.get(
             won.clear, "adds nothing to" if won.level else "cannot be told to add to"
         )
-        out.append(f"With {both.labels:,} labels {both.mine} {what} the {raw.way} ({_points(won)})")
+        out.append(f"With {both.labels:,} labels {both.mine} {what} the {raw.way} ({_points(won, compared.measure)})")
     return out
 
 

@@ -11,6 +11,8 @@ from ..probes import Figure
 from ..scoring.results import keep_results, kept_results
 from .ways import Way
 
+UNFINISHED = ".unfinished.json"
+
 
 class Unfinished:
     """Figures by way, number of labels and ending of their measure. asked: what must be the same for them to count."""

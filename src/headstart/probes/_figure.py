@@ -7,6 +7,7 @@ import numpy as np
 
 from ._marking import half_width, standard_error, together
 
+HANDFUL = 10  # judges by fewer than which nothing is told
 LEVEL = 0.02  # a difference that is surely smaller than this is none
 
 
@@ -54,8 +55,8 @@ class Gain:
 
     @property
     def clear(self) -> int:
-        """1: better, -1: worse, 0: neither can be said."""
-        return int(np.sign(self.value)) * (abs(self.value) > self.half)
+        """1: better, -1: worse, 0: neither can be said; never by a handful of judges."""
+        return int(np.sign(self.value)) * (abs(self.value) > self.half and self.n >= HANDFUL)
 
     @property
     def level(self) -> bool:
@@ -65,9 +66,10 @@ class Gain:
     @property
     def more(self) -> int:
         """About how many more judges would tell the two apart, if the difference is what it seems to be, or show that they are
-        level."""
-        wanted = max(abs(self.value), LEVEL) * 0.9
-        return max(1, round(self.n * ((self.half / wanted) ** 2 - 1)))
+        level, whichever needs fewer."""
+        away = abs(self.value)
+        narrow = max(away, LEVEL - away)  # half an interval that leaves out 0, or lies within the level
+        return max(1, round(self.n * ((self.half / (0.95 * narrow)) ** 2 - 1)))
 
     def __str__(self) -> str:
         low, high = self.value - self.half, self.value + self.half

@@ -19,6 +19,8 @@ def recall(sides: Sides) -> Iterator[tuple[str, Figure]]:
     """recall-1 and recall-5."""
     n = len(sides.a)
     for k, found in zip(AT, shares(sides.a, sides.b), strict=True):
+        if k > 1 and n <= k:  # everything is found among so few
+            continue
         value = float(found.mean())
         yield f"recall-{k}", figure(value, (found - value) / n, chance=min(1.0, k / n))
 

@@ -68,6 +68,12 @@ def folder_of(run: Path, where: str, out: str) -> Path:
     return Path(out) if out else Path("runs") / f"tuned-{run.resolve().name}-{stem}"
 
 
+def learnt_from(folder: Path, where: str) -> bool:
+    """Whether the encoder in a folder was tuned to labels of this very data. where: as `title` has it."""
+    facts = folder / FACTS
+    return facts.exists() and bool(json.loads(facts.read_text())["where"] == where)
+
+
 def begun(folder: Path, base: Path, where: str, asked: Json, proof: str) -> Settled | None:
     """What the fine-tuning that this command goes on with was settled to; None where nothing was begun. A WordError where the
     folder holds anything else. proof: the fingerprint of data and encoder."""

@@ -16,6 +16,7 @@ from ..writing import write_bytes, write_json
 
 Results = dict[str, Marks]  # row ("raw input", "random encoder", "pre-trained") -> name -> figure
 MINE = "pre-trained"
+DULL = "the labels may not be in the data, or more of them are needed"
 HALVES = "± is half of a 95 % interval, over judges and over draws of the labels learnt from"
 
 
@@ -152,6 +153,9 @@ def summary(results: Results) -> str:
     each = against(results)
     if not each:
         return "nothing to compare it with"
+    if all(dull(a.mine) and dull(a.other) for a in each):
+        said = ", ".join(f"{a.name} {cell(results[MINE], a.name)}, by chance {a.mine.chance:.3f}" for a in each)
+        return f"nothing here is told better than by chance, with pre-training or without ({said}): {DULL}"
     better, worse = [a for a in each if a.gain.clear > 0], [a for a in each if a.gain.clear < 0]
     level = [a for a in each if a not in better + worse and a.gain.level]
     open_ = [a for a in each if a not in better + worse + level]
@@ -165,10 +169,17 @@ def summary(results: Results) -> str:
     if level:
         parts.append(f"{'level' if parts else 'pre-training is level with what it has to beat'} in {_listed(level)}")
     if open_:
-        n, more = open_[0].gain.n, max(a.gain.more for a in open_)
+        n, first = open_[0].gain.n, min(open_, key=lambda a: a.gain.more)
         known = f"cannot be told with {n:,} judges{'' if parts else ' whether pre-training helps'}"
-        parts.append(f"{known}: {_listed(open_)}; about {rounded(more):,} more labelled samples would tell")
+        parts.append(
+            f"{known}: {_listed(open_)}; about {rounded(first.gain.more):,} more judges would tell in {first.name}"
+        )
     return "; ".join(parts)
+
+
+def dull(figure: Figure) -> bool:
+    """It cannot be told from chance."""
+    return figure.chance is not None and figure.over(replace(figure, value=figure.chance)) <= figure.half
 
 
 def rounded(n: int) -> int:

@@ -1,6 +1,8 @@
 """`headstart compare`: what pre-training is worth, by number of labels, against all that a user could do without it."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +13,9 @@ import torch
 from ..comparing.chart import page
 from ..comparing.comparing import compared, together
 from ..comparing.told import Cell, Compared
-from ..comparing.unfinished import Unfinished, content
+from ..comparing.unfinished import UNFINISHED, Unfinished, content
 from ..comparing.ways import RANDOM, SCRATCH, Start, frozen, tuned
+from ..data.open import open_source
 from ..data.source import DataError
 from ..encoded import Pretrained, load
 from ..forms import Json
@@ -24,11 +27,12 @@ from ..running.folder import facts, title
 from ..running.material import probing
 from ..scoring.labelled import Labelled
 from ..scoring.score import choose_read
+from ..shelf.find import find, spelled
 from ..train import device_of, dtype_of
 from ..words import WordError, fit, parse, unknown
 from ..writing import write_json, write_text
 from .pretrain import pretrain
-from .probe import untrained
+from .probe import refuse_learnt, untrained
 
 LABELS = (100, 600)
 JUDGES = 2_000  # at most: more cost time and tell little
@@ -77,6 +81,9 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
         raise WordError("say what to compare: headstart compare runs/a labelled/, or compare labelled/ recipe=mae,gmml")
     where, runs = places[-1], [Path(str(run)) for run in places[:-1]]
     names = {str(run): run for run in runs}
+    out = Path(asked.out) if asked.out else _place(runs, where)
+    if out.suffix != ".html":
+        raise WordError(f"out={out}: it ends in .html; the figures are written beside it as .json")
     if asked.recipe is not None:
         if runs:
             raise WordError("recipe= trains anew: give runs to compare, or recipe=, not both")
@@ -90,15 +97,14 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
     for other in others:
         _same(first, other)
     log.say(f"judges    {_sides(first.data)}; pre-training may have seen any of these, without their labels")
-    out = Path(asked.out) if asked.out else _place(runs, where)
-    if out.suffix != ".html":
-        raise WordError(f"out={out}: it ends in .html; the figures are written beside it as .json")
     same = {
         "asked": [asked.seeds, asked.steps], "data": [len(first.data.bank_at), len(first.data.query_at)],
         "runs": {one.name: content(one.folder / "encoder.safetensors") for one in (first, *others)},
     }  # fmt: skip
-    before = Unfinished(out.with_suffix(".unfinished.json"), same)
+    before = Unfinished(out.with_suffix(UNFINISHED), same)
     found = _compared(first, others, asked, before, log)
+    for note in found.notes:
+        log.say(f"note      {note}")
     log.say("\n" + "\n".join(found.lines()) + f"\n\nworth     {found.verdict}.\n          {found.judged}.")
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, page(f"What pre-training is worth on {title(where)}", found))
@@ -152,16 +158,14 @@ def _opened(name: str, run: Path, where: object, given: Json, device: torch.devi
         run, device, trust=(run / "run.json").exists()
     )  # its method is called for what it was before training
     set_dtype(encoder.module, dtype_of(Run(), device))
+    refuse_learnt(run, where)
     label, kind = given.get("data.label"), given.get("data.kind")
     source, remarks = encoder.prepare(where, log.progress("reading"), label, kind)
     log.say(f"found     {source.describe()}, as {name} reads it")
     for remark in remarks:
         log.say(f"note      {remark}")
     if source.labels is None:
-        raise DataError(
-            f"{where} has no labels to compare by: put the files of each class in a folder of its name, or say where they are: "
-            "data.label=labels.csv:species"
-        )
+        raise _unlabelled(where)
     data = probing(where, source, encoder.tokenizer)
     if data is None:
         raise DataError(f"{where} has too few labels to compare by: at least two classes, and 20 labelled samples")
@@ -169,6 +173,13 @@ def _opened(name: str, run: Path, where: object, given: Json, device: torch.devi
         judges = np.sort(np.random.default_rng(0).permutation(data.query_at)[:JUDGES])
         data = dataclasses.replace(data, query_at=judges)
     return _Opened(name, run, encoder, data)
+
+
+def _unlabelled(where: object) -> DataError:
+    return DataError(
+        f"{where} has no labels to compare by: put the files of each class in a folder of its name, or say where they are: "
+        "data.label=labels.csv:species"
+    )
 
 
 def _same(one: _Opened, other: _Opened) -> None:
@@ -186,18 +197,23 @@ def _same(one: _Opened, other: _Opened) -> None:
 def _trained(where: object, asked: _Asked, given: Json, log: Log) -> dict[str, Path]:
     """A run for each recipe and seed, in as many steps for all seeds of a recipe; those that are there go on or are taken."""
     told = {name: given[name] for name in TRAINED if given.get(name) is not None}
+    recipes = [spelled(r.strip()) for r in str(asked.recipe).split(",") if r.strip()]
+    for recipe in recipes:
+        find(recipe)  # a name that is none is told before anything is trained
+    if open_source(where, told.get("data.kind"), told.get("data.label")).labels is None:
+        raise _unlabelled(where)
+    mark = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:4]  # other words are other runs
     found: dict[str, Path] = {}
-    for recipe in [r.strip() for r in str(asked.recipe).split(",") if r.strip()]:
+    for recipe in recipes:
         steps: int | None = None
         for seed in range(asked.seeds):
-            out = default_folder(title(where), recipe).with_name(
-                f"compare-{default_folder(title(where), recipe).name}-{seed}"
-            )
+            usual = default_folder(title(where), recipe)
+            out = usual.with_name(f"compare-{usual.name}-{mark}-{seed}")
             words = {**told, "recipe": recipe, "run.seed": seed, "run.out": str(out)}
             if steps is not None:
                 words = {name: value for name, value in words.items() if name != "run.minutes"} | {"steps": steps}
             log.say(f"train     {recipe}, seed {seed}: {out}")
-            done = pretrain(where, log=Log(quiet=True), **words)
+            done = pretrain(where, log=Log(quiet=log.quiet), **words)
             if done.outcome.interrupted:
                 raise KeyboardInterrupt
             steps = steps or int(facts(out)["plan"]["steps"])

@@ -1,5 +1,6 @@
 """`headstart finetune`: from a pre-trained encoder and labelled data to one that says the labels of new data."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from ..train import device_of, dtype_of
 SNIPPET = """
 import headstart as hs
 found = hs.load({folder!r}).predict(new_data)  # found.best, found.said, found.names
-# or: headstart predict {folder} new/ out=new.csv"""
+# or: headstart predict {quoted} new/ out=new.csv"""
 
 
 @dataclass
@@ -84,7 +85,7 @@ def finetune(run: str | Path, where: object, *words: str, log: Log | None = None
             return Finetuned(folder, interrupted=True)
         log.path = folder / "log.jsonl"
         figures = finish(folder, base, _labelled(pretrained, said), material, trials, [*material.notes, plan], log)
-    log.say(SNIPPET.format(folder=str(folder)))
+    log.say(SNIPPET.format(folder=str(folder), quoted=shlex.quote(str(folder))))
     return Finetuned(folder, figures, max(trials, key=lambda done: done.score).lr)
 
 

@@ -62,7 +62,7 @@ def outliers(
     found = embedded(encoder, where, log, label, kind)
     normal = found if against is None else embedded(encoder, against, log, None, kind)
     if len(normal.z) < LEAST:
-        what = "where" if against is None else "against"
+        what = str(where if against is None else against)
         raise DataError(
             f"{what} holds {len(normal.z)} samples: what is usual can be said from {LEAST} on; give more data"
         )

@@ -12,6 +12,8 @@ from ..errors import shown
 from ..log import Log, span
 from ..probes import Figure
 from ..recipe import Run
+from ..running.folder import title
+from ..running.tuned import learnt_from
 from ..tasks.judging import judged, said_of
 from ..tasks.predicting import Predicted
 from ..train import device_of
@@ -51,6 +53,9 @@ def predict(
     log.say(f"predicted {what} for {len(found):,} samples in {span(time.monotonic() - began)}")
     assert encoder.tuned is not None
     marks: dict[str, Figure] = judged(encoder.tuned.task, found)
+    if marks and learnt_from(Path(run), title(where)):
+        log.say("judged    not: it was tuned to the labels of this very data, so that these say nothing of it")
+        marks = {}
     for name, mark in marks.items():
         log.say(f"judged    {said_of(name, mark)} that have labels of their own")
     if target is not None:

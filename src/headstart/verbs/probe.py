@@ -11,11 +11,12 @@ from ..encoded import Pretrained, load
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
-from ..probes import asked_for
+from ..probes import asked_for, named, names
 from ..recipe import RANDOM, Run
 from ..running.finish import fresh
-from ..running.folder import facts, method_of
+from ..running.folder import facts, method_of, title
 from ..running.material import TEST, probing
+from ..running.tuned import learnt_from
 from ..scoring.labelled import Labelled, RowLabels, by_rows
 from ..scoring.results import HALVES, MINE, Results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
@@ -45,6 +46,7 @@ def probe(
     also = asked_for(probes or (), ("segments", "sets") if rows is None else ("segments", "sets", "rows"))
     device = device_of(Run())
     encoder = load(folder, device, trust=(folder / "run.json").exists())  # its method is called below, anyhow
+    refuse_learnt(folder, where)
     source, remarks = encoder.prepare(where, label=label, kind=kind)
     log.say(f"found     {source.describe()}")
     for remark in remarks:
@@ -63,8 +65,19 @@ def probe(
         "random encoder": score_encoder(fresh, tokenizer, data, read, also=also),
         MINE: score_encoder(encoder.module, tokenizer, data, encoder.read, also=also),
     }
-    log.say("\n" + "\n".join(lines(results)) + f"\n\nworth     {summary(results)}\n          {HALVES}")
+    log.say(
+        "\n"
+        + "\n".join(lines(results))
+        + f"\n\nworth     {summary(_usual(results) if also else results)}\n          {HALVES}"
+    )
     return results
+
+
+def _usual(results: Results) -> Results:
+    """Without the figures that were asked for by name: a verdict does not hang on what somebody asks for."""
+    usual = tuple(name for name in names() if not named(name).asked)
+    kept = {row: {n: f for n, f in marks.items() if n.startswith(usual)} for row, marks in results.items()}
+    return {row: marks for row, marks in kept.items() if marks} if kept[MINE] else results
 
 
 def _divided(where: object, source: Prepared, encoder: Pretrained, rows: RowLabels | None) -> Labelled:
@@ -83,6 +96,15 @@ def _divided(where: object, source: Prepared, encoder: Pretrained, rows: RowLabe
     raise DataError(
         f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"
     )
+
+
+def refuse_learnt(folder: Path, where: object) -> None:
+    """A DataError where the encoder was tuned to labels of this very data: by these anything would look good."""
+    if learnt_from(folder, title(where)):
+        raise DataError(
+            f"the encoder in {folder} was fine-tuned to the labels of {title(where)}, so these say nothing of it: give labelled "
+            "samples that it did not learn from, or the run that it was tuned from"
+        )
 
 
 def untrained(folder: Path, trained: Encoder, log: Log) -> Encoder:
