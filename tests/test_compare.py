@@ -175,7 +175,9 @@ def test_the_whole_way(run, capsys, monkeypatch):
     assert {p: p.read_bytes() for p in before} == before
     again = read(kept)
     assert again.kept() == kept and again.lines() == found.lines()
+    (out / "compare-old.json").write_text('{"cells": [{}]}')
     hs.report(out, log=quiet())
+    assert "compare-old.json is damaged, or of another version" in (out / "report.html").read_text()
     assert found.verdict.replace("'", "&#x27;") in (out / "report.html").read_text()
 
 

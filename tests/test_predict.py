@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from headstart.errors import Mistake
 from headstart.log import Log
 from headstart.nn.encoder import encoder
 from headstart.recipe import Input
+from headstart.running.folder import title
 from headstart.tasks.saved import save
 from headstart.tasks.tuning import tune
 from headstart.tokenizers.series import SeriesTokenizer
@@ -88,6 +90,24 @@ def test_labels_of_the_data_judge_what_is_said(tuned: Path, tmp_path: Path):
     assert "judged    accuracy" in done.output and "on 60 samples that have labels of their own" in done.output
     with (tmp_path / "z.csv").open() as file:
         assert [row["label"] for row in csv.DictReader(file)] == y.astype(str).tolist()
+
+
+def test_labels_that_it_learnt_from_judge_nothing(tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Tuned to random labels, `probe` of the same said "pre-training helps", and `predict` judged itself by them."""
+    x, y = bars(60)
+    same, others = str(tmp_path / "same.npz"), str(tmp_path / "others.npz")
+    for path in (same, others):
+        np.savez(path, x=x, y=y)
+    place = tmp_path / "tuned"
+    shutil.copytree(tuned, place)
+    (place / "tuned.json").write_text(json.dumps({"where": title(same)}))
+    for verb in (hs.probe, hs.compare):
+        with pytest.raises(DataError, match=r"was fine-tuned to the labels of .*same\.npz, so these say nothing"):
+            verb(place, same, log=Log(quiet=True))
+    hs.predict(place, same)
+    assert "judged    not: it was tuned to the labels of this very data" in capsys.readouterr().out
+    hs.predict(place, others)
+    assert "that have labels of their own" in capsys.readouterr().out
 
 
 def test_what_it_does_not_know_is_refused(tuned: Path, tmp_path: Path):

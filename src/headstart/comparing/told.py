@@ -191,4 +191,4 @@ def _adds(compared: Compared) -> list[str]:
 
 
 def way_of(way: Way, labels: int, figure: Figure, seconds: float) -> Cell:
-    return Cell(way.name, way.how, way.mine, way.beside, labels, figure, seconds)
+    return Cell(way.name, way.how, way.mine, way.beside, labels, figure, round(seconds, 1))
