@@ -1,5 +1,6 @@
 """What samples are like, in a few facts that stand on an encoder's card, and how the samples of other data differ from them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ COLOURS = (1, 3, 4)  # channels of a picture whose last axis they are
 NUMBERS = 4096  # of a sample that are looked at
 OTHER, FOREIGN = 20, 1000  # times as wide a spread of values, or as narrow: is said, is refused
 SIDES = 4  # times as long or as short a side: is said
+BEYOND = 5  # ranges between quartiles away from the middle: is said
+CELLS = 8  # of a column, from which on its quartiles are known
 FEW = 6  # names that are said
 
 
@@ -20,7 +23,8 @@ def facts(samples: Sequence[Sample], kind: str) -> Json:
     """What these samples are like, as JSON.
 
     channels: how many, each number that occurs. names: those of channels. rates: [lowest, highest] per second, of those that say
-    one. sides: [[shortest, longest] of height, of width] in pixels. values: [1st, 99th percentile].
+    one. sides: [[shortest, longest] of height, of width] in pixels. values: [1st, 99th percentile]. columns: of a table, quartiles of
+    each of numbers.
     """
     channels = {count for sample in samples if (count := channels_of(sample, kind)) is not None}
     rates = [rate for sample in samples if (rate := rate_of(sample)) is not None]
@@ -41,6 +45,13 @@ def facts(samples: Sequence[Sample], kind: str) -> Json:
     numbers = numbers[np.isfinite(numbers)]
     if kind in PICTURES | MEASURED and len(numbers):
         found["values"] = np.percentile(numbers, [1, 99]).tolist()
+    if kind == "table":
+        cells: dict[str, list[float]] = defaultdict(list)
+        for row in samples:
+            for name, cell in row.items():
+                if isinstance(cell, int | float) and not isinstance(cell, bool) and np.isfinite(cell):
+                    cells[name].append(float(cell))
+        found["columns"] = {n: np.percentile(x, [25, 50, 75]).tolist() for n, x in cells.items() if len(x) >= CELLS}
     return found
 
 
@@ -53,6 +64,7 @@ def differences(known: Json, new: Json, kind: str) -> list[str]:
         *_rates(known, new),
         *_sides(known, new),
         *_values(known, new),
+        *_columns(known, new),
     ]
 
 
@@ -129,6 +141,21 @@ def _values(known: Json, new: Json) -> list[str]:
         raise DataError(f"these samples have {said}: give them in the same unit")
     apart = min(most, high) < max(least, low)
     return [f"they have {said}: is it the same unit?"] if apart or not 1 / OTHER <= times <= OTHER else []
+
+
+def _columns(known: Json, new: Json) -> list[str]:
+    """Columns whose middle lies far beyond what was usual (by quartiles, which a few odd cells do not move), or that are spread
+    much wider or narrower: dollars that were cents."""
+    mine, other = known.get("columns", {}), new.get("columns", {})
+    strange = []
+    for name in sorted(mine.keys() & other.keys()):
+        (low, middle, high), (least, here, most) = mine[name], other[name]
+        wide, spread = max(high - low, 1e-9 * abs(middle)), most - least
+        if wide > 0 and (abs(here - middle) > BEYOND * wide or spread > OTHER * wide or 0 < spread < wide / OTHER):
+            strange.append(f"{name} (middle {here:.4g}, and {middle:.4g} where the encoder learnt)")
+    return (
+        [f"columns whose values are not as they were: {few_of(strange)}: are these the same units?"] if strange else []
+    )
 
 
 def _named(sample: Sample) -> Sequence[object]:
