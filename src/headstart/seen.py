@@ -23,8 +23,8 @@ def facts(samples: Sequence[Sample], kind: str) -> Json:
     """What these samples are like, as JSON.
 
     channels: how many, each number that occurs. names: those of channels. rates: [lowest, highest] per second, of those that say
-    one. sides: [[shortest, longest] of height, of width] in pixels. values: [1st, 99th percentile]. columns: of a table, quartiles of
-    each of numbers.
+    one. sides: [[shortest, longest] of height, of width] in pixels. values: [1st, 99th percentile]. columns: of a table, of each
+    that holds numbers the quartiles.
     """
     channels = {count for sample in samples if (count := channels_of(sample, kind)) is not None}
     rates = [rate for sample in samples if (rate := rate_of(sample)) is not None]
