@@ -11,6 +11,7 @@ from .ways import TUNED
 WIDTH, HEIGHT, LEFT, FOOT = 760, 380, 54, 40
 COLOURS = ("#0969da", "#cf222e", "#1a7f37", "#8250df", "#9a6700", "#bf3989", "#57606a", "#0a7ea4")
 STYLE = "svg .axis{stroke:var(--line);stroke-width:1}.key{display:inline-block;margin-right:1rem;white-space:nowrap}"
+STYLE += ".compared{overflow-x:auto}.compared td:not(:first-child),.compared th{white-space:nowrap}"
 
 
 def page(title: str, compared: Compared) -> str:
@@ -42,7 +43,7 @@ def table(compared: Compared) -> str:
         rows.append(
             f"<tr><td>{escape(f'{way}, {how}')}</td>{''.join(each)}<td>{sum(c.seconds for c in cells):.0f}</td></tr>"
         )
-    return f"<table>{''.join(rows)}</table>"
+    return f"<div class='scroll compared'><table>{''.join(rows)}</table></div>"
 
 
 def chart(compared: Compared) -> str:
