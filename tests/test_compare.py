@@ -21,6 +21,7 @@ from headstart.nn.encoder import encoder
 from headstart.probes import Split
 from headstart.probes.linear import fitted
 from headstart.scoring.labelled import Labelled, in_turns, labelled
+from headstart.verbs.compare import _labels_of
 
 
 def quiet() -> Log:
@@ -203,6 +204,13 @@ def test_it_goes_on_where_it_was_stopped(run, capsys, monkeypatch, tmp_path):
     assert capsys.readouterr().out.count("as found before") == 3 and len(calls) == 4 + 7
     assert [c.figure for c in found.cells] == [c.figure for c in whole.cells] and found.verdict == whole.verdict
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.html", "a.json", "whole.html", "whole.json"]
+
+
+def test_other_labels_are_another_comparison():
+    """Interrupted, and asked again for another column of the same samples: no figure is taken over."""
+    data, _ = known(80)
+    other, _ = known(80, seed=5)
+    assert _labels_of(data) == _labels_of(known(80)[0]) != _labels_of(other)
 
 
 def test_recipes_are_trained_and_compared(run, capsys, monkeypatch):

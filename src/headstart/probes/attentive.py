@@ -6,8 +6,8 @@ the maps to keys and values fold into the query and the linear map (Psomas et al
 
 Rows are standardised by those learnt from, and so is what is gathered (the batch norm of linear probes in MAE). The query
 begins at zero, which is the mean of the rows; then 60 steps of Adam over all labels at once, under the L2 penalty that
-scikit-learn's C = 0.1 is. Of 100 and 600 labels of 8 x 8 digits, rows that are patches and their places, it makes 0.894 and
-0.956 where the linear probe on their mean makes 0.883 and 0.941.
+scikit-learn's C = 0.1 is. These settings were chosen on
+8 x 8 digits and on the data of its own test, so there it flatters.
 """
 
 from collections.abc import Iterator

@@ -99,6 +99,7 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
     log.say(f"judges    {_sides(first.data)}; pre-training may have seen any of these, without their labels")
     same = {
         "asked": [asked.seeds, asked.steps], "data": [len(first.data.bank_at), len(first.data.query_at)],
+        "labels": _labels_of(first.data),
         "runs": {one.name: content(one.folder / "encoder.safetensors") for one in (first, *others)},
     }  # fmt: skip
     before = Unfinished(out.with_suffix(UNFINISHED), same)
@@ -245,6 +246,11 @@ def _asked(given: Json) -> _Asked:
     recipe = given.get("recipe")
     recipe = ",".join(map(str, recipe)) if isinstance(recipe, list | tuple) else recipe
     return _Asked(labels, seeds, steps, tune, recipe, given.get("out"))
+
+
+def _labels_of(data: Labelled) -> str:
+    """Short proof that the labels are the same: another column of the same table is another comparison."""
+    return hashlib.sha256(data.labels("bank").tobytes() + data.labels("query").tobytes()).hexdigest()[:16]
 
 
 def _sides(data: Labelled) -> str:
