@@ -99,7 +99,11 @@ def _said(figure: Figure) -> str:
 
 def judged_by(judges: int, crossed: bool, draws: int, measure: str) -> str:
     """How a comparison was judged, in a sentence without its full stop."""
-    turns = "in turns (cross-validation)" if crossed else f"{draws} draws of the labels learnt from"
+    turns = (
+        "in turns (cross-validation), fine-tuned ways in one round of it"
+        if crossed
+        else f"{draws} draws of the labels learnt from"
+    )
     return f"{measure} by {judges:,} judges, {turns}; {HALVES}, paired where differences are said"
 
 
