@@ -18,9 +18,13 @@ import headstart as hs
 from headstart.cli import app
 from headstart.data.source import DataError
 from headstart.data.sources.listed import ListSource
+from headstart.kinds import KINDS
 from headstart.log import Log
-from headstart.picture import Restored
+from headstart.nn.encoder import Model
+from headstart.picture import Restored, restored_rows
+from headstart.recipes.mae import mae
 from headstart.reporting.charts import curve
+from headstart.showing.page import document
 from headstart.showing.restoration import restoration
 from headstart.tiny import tiny, tiny_data, tiny_pair
 
@@ -220,3 +224,23 @@ def test_hidden_words_that_are_right_are_told_from_those_that_are_wrong() -> Non
     drawn = restoration(data.only, [Restored(rows, rows.with_values(values), torch.from_numpy(hidden))])
     assert "a<mark>b</mark><mark>c</mark>def" in drawn and "a<mark>b</mark><mark class=miss>a</mark>def" in drawn
     assert "1 of 2 hidden rows are right" in drawn
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_hidden_and_restored_is_drawn_of_every_kind(kind: str) -> None:
+    data = tiny_data(kind)
+    rows = restored_rows(mae(data, Model(16, 1, 2), 0.5, 1).objective, data, np.arange(2))
+    assert rows is not None
+    drawn = restoration(data.only, rows)
+    checked(document("x", [drawn]))
+    assert ("<th>was" if kind == "table" else ">original") in drawn and "restored" in drawn and "cannot be" not in drawn
+
+
+def test_hidden_atoms_are_missing_from_what_was_shown() -> None:
+    data = tiny_data("molecule")
+    rows = data.only(data.only.fitted("CCCCCO"))
+    atom = rows.coords[:, 0] == rows.coords[:, 1]
+    oxygen = atom & (rows.coords[:, 0] == rows.coords[:, 0].max())
+    drawn = restoration(data.only, [Restored(rows, rows, oxygen)])
+    shown, restored, original = (html.unescape(code) for code in re.findall(r"<code>(.*?)</code>", drawn))
+    assert "O" not in shown and shown.count("C") == 5 and restored == original and "O" in original

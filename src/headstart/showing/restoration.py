@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from ..errors import Unreadable
 from ..picture import Restored
-from ..tokens import Tokenizer, Tokens, content, layout
+from ..tokens import Tokenizer, Tokens, content, layout, rows_where, select
 from .drawing import KEPT, scale_of
+from .grids import Range
 from .page import said, said_lines, short, table
 from .parts import decoded
 
@@ -16,27 +17,43 @@ TITLES = ("shown", "restored", "original")
 
 
 def restoration(tokenizer: Tokenizer, each: Sequence[Restored]) -> str:
-    """A section's figures; a sentence where rows of this kind have no such drawing."""
+    """A section's figures."""
     kind = tokenizer.kind
     if kind in WORDS:
         return "".join(_words(tokenizer, one) for one in each)
     if kind == "table":
         return "".join(_cells(tokenizer, one) for one in each)
-    if kind not in (*SIGNALS, "series"):
-        return f"<p class=note>Hidden rows are restored; of {said(kind)} samples there is no drawing of that yet.</p>"
     return "".join(_figures(tokenizer, one) for one in each)
 
 
 def _figures(tokenizer: Tokenizer, one: Restored) -> str:
-    """Three drawings; of series, what was hidden is a gap."""
+    """Three drawings. What was hidden is grey in signals, a gap in series, and missing from all others: atoms, points, notes."""
     kind = tokenizer.kind
-    shown = one.shown(float("nan") if kind == "series" else 0.0)
     scale = scale_of(kind, decoded(tokenizer, one.clean))
     figures = []
-    for title, tokens in zip(TITLES, (shown, one.made, one.clean), strict=True):
-        drawn = KEPT[kind](decoded(tokenizer, tokens), scale, title)
-        figures.append(f"<figure>{drawn}<figcaption>{title}</figcaption></figure>")
+    for title, tokens in zip(TITLES, (_left(kind, one), one.made, one.clean), strict=True):
+        figures.append(f"<figure>{_drawn(tokenizer, tokens, scale, title)}<figcaption>{title}</figcaption></figure>")
     return f"<div class=three>{''.join(figures)}</div>"
+
+
+def _left(kind: str, one: Restored) -> Tokens:
+    """What was to be seen."""
+    if kind == "series":
+        return one.shown(float("nan"))
+    if kind in SIGNALS:
+        return one.shown(0.0)
+    kept = rows_where(~one.hidden, (int((~one.hidden).sum()),))
+    return select(one.clean, kept)
+
+
+def _drawn(tokenizer: Tokenizer, tokens: Tokens, scale: Range, title: str) -> str:
+    if not len(content(tokens)):
+        return "<p class=note>nothing: all rows were hidden</p>"
+    try:
+        sample = decoded(tokenizer, tokens)
+    except Unreadable as error:
+        return f"<p class=note>cannot be drawn: {said(error.reason)}</p>"
+    return KEPT[tokenizer.kind](sample, scale, title)
 
 
 def _words(tokenizer: Tokenizer, one: Restored) -> str:
@@ -69,7 +86,10 @@ def _cells(tokenizer: Tokenizer, one: Restored) -> str:
     for i in range(len(clean)):
         if hidden[i] and len(rows) < 12:
             there, says = (tokenizer.decode(_one(x, i)) for x in (clean, made))
-            rows += [[said(name), said(short(cell)), said(short(says.get(name)))] for name, cell in there.items()]
+            rows += [
+                [said(name), said(short(cell)), said(short(says[name]) if says.get(name) is not None else "missing")]
+                for name, cell in there.items()
+            ]
     note = f"{sum(hidden)} of {len(clean)} cells were hidden"
     return f"<figure>{table(rows, ['hidden', 'was', 'restored'])}<p class=note>{note}</p></figure>"
 
