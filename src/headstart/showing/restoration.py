@@ -11,6 +11,7 @@ from .page import said, said_lines, short, table
 from .parts import decoded
 
 SIGNALS = ("image", "multispectral", "video", "volume", "field", "audio")  # hidden rows are grey
+CURVES = ("series", "trajectory")  # have gaps
 WORDS = ("text", "code", "protein")
 FIRST = 400  # rows of a text that are shown
 TITLES = ("shown", "restored", "original")
@@ -27,7 +28,7 @@ def restoration(tokenizer: Tokenizer, each: Sequence[Restored]) -> str:
 
 
 def _figures(tokenizer: Tokenizer, one: Restored) -> str:
-    """Three drawings. What was hidden is grey in signals, a gap in series, and missing from all others: atoms, points, notes."""
+    """Three drawings. What was hidden is grey in signals, a gap in curves, and missing from all others: atoms, points, notes."""
     kind = tokenizer.kind
     scale = scale_of(kind, decoded(tokenizer, one.clean))
     figures = []
@@ -38,7 +39,7 @@ def _figures(tokenizer: Tokenizer, one: Restored) -> str:
 
 def _left(kind: str, one: Restored) -> Tokens:
     """What was to be seen."""
-    if kind == "series":
+    if kind in CURVES and one.clean.values.is_floating_point():
         return one.shown(float("nan"))
     if kind in SIGNALS:
         return one.shown(0.0)
