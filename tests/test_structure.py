@@ -51,6 +51,7 @@ FLOORS = (
     "cells",
     "classes",
     "labels",
+    "groups",
     "sources",
     "readers",
     "finding sets",

@@ -25,7 +25,7 @@ Where = Annotated[
     str, typer.Argument(metavar="PATH", help="a file or folder of data of any kind, or the name of a set")
 ]
 
-_READ = {"trust": False, "data.label": None, "data.kind": None}  # words of verbs that embed data
+_READ = {"trust": False, "data.label": None, "data.kind": None, "data.group": "auto"}  # words of verbs that embed data
 
 Moved = Annotated[str | None, typer.Argument(metavar="[PATH]", help="the data, if it has moved")]
 
@@ -87,8 +87,7 @@ def embed(run: Folder, where: Where, words: Words = None) -> None:
     """Turn data into vectors with a pre-trained encoder; out=FILE ends in .npz, .csv or .parquet; trust=true."""
     from .verbs.embed import embed as verb
 
-    known = {"out": f"{run.rstrip('/')}/z.npz", "trust": False, "data.label": None, "data.kind": None}
-    _run(lambda: verb(run, where, **_only(words, **known)))
+    _run(lambda: verb(run, where, **_only(words, out=f"{run.rstrip('/')}/z.npz", **_READ)))
 
 
 @app.command(epilog="Example: headstart neighbours runs/a photos/ of=photos/cat.jpg k=5 out=near.html")
@@ -126,11 +125,17 @@ def probe(run: Folder, where: Where, words: Words = None) -> None:
 
     knn and linear always judge (and trees raw tables); probes=NAME,NAME adds others: retrieval (who finds its class), attentive
     (a head that looks over all rows), centroid, bayes, ridge, trees; all of them with probes=all. In Python, where rows have
-    labels (rows=): segment, prompted, same_object.
+    labels (rows=): segment, prompted, same_object. data.group=patient says
+    which samples hang together (a column, an array, labels.csv:patient, or folders), and are never divided between learning and
+    judging.
     """
     from .verbs.probe import probe as verb
 
-    _run(lambda: verb(run, where, **_only(words, **{"probes": None, "data.label": None, "data.kind": None})))
+    _run(
+        lambda: verb(
+            run, where, **_only(words, **{"probes": None, "data.label": None, "data.kind": None, "data.group": "auto"})
+        )
+    )
 
 
 @app.command(
@@ -146,6 +151,7 @@ def compare(
     """Say what pre-training is worth by number of labels; labels=, seeds= (draws), steps= and tune= (of fine-tuning), out=.
 
     Raw input, what is usually taken for this kind of data, a random encoder, from scratch, and each run, frozen and fine-tuned.
+    data.group=patient never divides what hangs together.
     With recipe= instead of runs each is trained first, with as many seeds.
     """
     from .verbs.compare import compare as verb
@@ -161,7 +167,7 @@ def analyse(run: Folder, where: Where, words: Words = None) -> None:
     """
     from .verbs.analyse import analyse as verb
 
-    _run(lambda: verb(run, where, **_only(words, **{"data.label": None, "data.kind": None})))
+    _run(lambda: verb(run, where, **_only(words, **{"data.label": None, "data.kind": None, "data.group": "auto"})))
 
 
 @app.command(
@@ -171,7 +177,8 @@ def finetune(run: Folder, where: Where, words: Words = None) -> None:
     """Tune an encoder to labelled data: classes, several at once, or quantities; tune=, lr=, steps=, weights=, init=scratch.
 
     A fifth of the labels is held back to choose the rate, the step and the temperature; the same command goes on where an
-    interrupted one stopped. What it leaves is a folder that embed, probe and predict take.
+    interrupted one stopped; data.group=patient never divides what hangs together. What it leaves is a folder that embed, probe
+    and predict take.
     """
     from .verbs.finetune import finetune as verb
 
@@ -184,8 +191,7 @@ def predict(run: Folder, where: Where, words: Words = None) -> None:
     """Say the class or the quantity of each sample with a fine-tuned encoder; out=FILE ends in .npz, .csv or .parquet."""
     from .verbs.predict import predict as verb
 
-    known = {"out": f"{run.rstrip('/')}/predicted.csv", "trust": False, "data.label": None, "data.kind": None}
-    _run(lambda: verb(run, where, **_only(words, **known)))
+    _run(lambda: verb(run, where, **_only(words, out=f"{run.rstrip('/')}/predicted.csv", **_READ)))
 
 
 @app.command(epilog="Example: headstart report runs/a out=a.html data=/where/photos/are/now")

@@ -45,6 +45,11 @@ def said_of_labels(source: Labelled) -> str:
     return ("" if source.labels is None else what) + (f" ({source.why})" if source.why else "")
 
 
+def noted(*remarks: str) -> str:
+    """What there is to say, in a line."""
+    return "; ".join(filter(None, remarks))
+
+
 def as_labels(
     values: np.ndarray, n: int, title: str, classes: Sequence[str] = ()
 ) -> tuple[np.ndarray, tuple[str, ...]]:

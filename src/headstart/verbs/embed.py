@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.groups import AUTO
 from ..data.source import DataError
 from ..encoded import Encoded, Pretrained, load
 from ..errors import shown
@@ -26,16 +27,17 @@ def embed(
     trust: bool = False,
     label: str | None = None,
     kind: str | None = None,
+    group: str = AUTO,
 ) -> Encoded:
     """Embed `where` with the encoder of a run's folder; write names, labels and vectors to `out` (.npz, .csv, .parquet).
 
-    trust: as for `load`, an encoder may be made of parts from outside headstart. label, kind: as for `Pretrained.prepare`.
+    trust: as for `load`, an encoder may be made of parts from outside headstart. label, kind, group: as for `Pretrained.prepare`.
     """
     log = log or Log()
     target = None if out is None else Path(str(out))
     if target is not None and target.suffix not in FORMS:
         raise DataError(f"out={target} should end in one of {', '.join(FORMS)}: the ending chooses the format")
-    found = embedded(load(run, device_of(Run()), trust), where, log, label, kind)
+    found = embedded(load(run, device_of(Run()), trust), where, log, label, kind, group)
     if target is not None:
         write(found, target)
         log.say(f"wrote     {target}")
@@ -43,11 +45,16 @@ def embed(
 
 
 def embedded(
-    encoder: Pretrained, where: object, log: Log, label: str | None = None, kind: str | None = None
+    encoder: Pretrained,
+    where: object,
+    log: Log,
+    label: str | None = None,
+    kind: str | None = None,
+    group: str = AUTO,
 ) -> Encoded:
     """Vectors of `where`; how it differs from what the encoder knows, and what of it cannot be read, is said."""
     began = time.monotonic()
-    found = encoder.embed_named(where, log.progress("embedding"), log.progress("reading"), label, kind)
+    found = encoder.embed_named(where, log.progress("embedding"), log.progress("reading"), label, kind, group)
     for remark in found.remarks:
         log.say(f"note      {remark}")
     for name, reason in found.bad[:3]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..analyses.mapping import LEAST, clusters, mapped
+from ..data.groups import AUTO
 from ..data.source import DataError
 from ..encoded import load
 from ..errors import shown
@@ -44,15 +45,16 @@ def map(
     trust: bool = False,
     label: str | None = None,
     kind: str | None = None,
+    group: str = AUTO,
 ) -> Mapped:
     """Place the samples of `where` on a map, and write the page (.html) to `out`. Of more than `most`, so many drawn by lot.
 
-    seed: equal ones give equal maps. trust, label, kind: as for `embed`.
+    seed: equal ones give equal maps. trust, label, kind, group: as for `embed`.
     """
     log, target = log or Log(), checked(out, (".html",))
     if most < LEAST:
         raise WordError(f"most={most}: a map of fewer than {LEAST} samples says nothing")
-    found = embedded(load(run, device_of(Run()), trust), where, log, label, kind)
+    found = embedded(load(run, device_of(Run()), trust), where, log, label, kind, group)
     if len(found.z) < LEAST:
         raise DataError(f"{shown(str(where))} holds {len(found.z)} samples: a map of fewer than {LEAST} says nothing")
     some = np.sort(np.random.default_rng(seed).permutation(len(found.z))[:most])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..analyses.neighbours import SAME, Near, directions, nearest
+from ..data.groups import AUTO
 from ..data.source import DataError
 from ..encoded import Encoded, Pretrained, load
 from ..errors import shown
@@ -59,17 +60,18 @@ def neighbours(
     trust: bool = False,
     label: str | None = None,
     kind: str | None = None,
+    group: str = AUTO,
 ) -> Neighbours:
     """The k nearest samples of `where` to each of them, never itself; written to `out` (.csv, .npz, or a page to look at, .html).
 
-    of: the name of one sample, or other data, whose nearest in `where` are asked for. trust, label, kind: as for `embed`.
+    of: the name of one sample, or other data, whose nearest in `where` are asked for. trust, label, kind, group: as for `embed`.
     """
     log, target = log or Log(), checked(out, FORMS)
     if k < 1:
         raise WordError(f"k={k}: ask for at least one neighbour")
     device = device_of(Run())
     encoder = load(run, device, trust)
-    found = embedded(encoder, where, log, label, kind)
+    found = embedded(encoder, where, log, label, kind, group)
     asked, own = _asked(encoder, found, where, of, log)
     if len(found.z) < 2 and own is not None:
         raise DataError(f"{shown(str(where))} holds one sample, which has no neighbours: give more data")

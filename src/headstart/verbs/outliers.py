@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..analyses.unusual import NEIGHBOURS, Unusual, unusual
+from ..data.groups import AUTO
 from ..data.source import DataError
 from ..encoded import Encoded, load
 from ..errors import shown
@@ -49,17 +50,19 @@ def outliers(
     trust: bool = False,
     label: str | None = None,
     kind: str | None = None,
+    group: str = AUTO,
 ) -> Outliers:
     """Score every sample of `where` and write all of them to `out` (.csv), or the `most` most unusual as a page (.html).
 
-    against: normal data, against which samples are scored, instead of against each other. trust, label, kind: as for `embed`.
+    against: normal data, against which samples are scored, instead of against each other. trust, label, kind, group: as for
+    `embed`.
     """
     log, target = log or Log(), checked(out, FORMS)
     if most < 1:
         raise WordError(f"most={most}: ask for at least one sample")
     device = device_of(Run())
     encoder = load(run, device, trust)
-    found = embedded(encoder, where, log, label, kind)
+    found = embedded(encoder, where, log, label, kind, group)
     normal = found if against is None else embedded(encoder, against, log, None, kind)
     if len(normal.z) < LEAST:
         what = str(where if against is None else against)

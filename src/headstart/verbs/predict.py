@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.groups import AUTO
 from ..data.source import DataError
 from ..encoded import load
 from ..errors import shown
@@ -31,18 +32,19 @@ def predict(
     trust: bool = False,
     label: str | None = None,
     kind: str | None = None,
+    group: str = AUTO,
 ) -> Predicted:
     """Say the class or the quantity of each sample of `where`, by the fine-tuned encoder in a folder; write them to `out` (.npz,
     .csv, .parquet): names, what is likeliest, the probability of every class.
 
-    Where the data has labels of its own, what is said is compared with them. trust, label, kind: as for `embed`.
+    Where the data has labels of its own, what is said is compared with them. trust, label, kind, group: as for `embed`.
     """
     log = log or Log()
     target = None if out is None else Path(str(out))
     if target is not None and target.suffix not in FORMS:
         raise DataError(f"out={target} should end in one of {', '.join(FORMS)}: the ending chooses the format")
     encoder, began = load(run, device_of(Run()), trust), time.monotonic()
-    found = encoder.predict(where, log.progress("predicting"), log.progress("reading"), label, kind)
+    found = encoder.predict(where, log.progress("predicting"), log.progress("reading"), label, kind, group)
     for remark in found.remarks:
         log.say(f"note      {remark}")
     for name, reason in found.bad[:3]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..data.feeding.prepare import Prepared
+from ..data.groups import AUTO
 from ..data.source import DataError
 from ..data.sources.listed import ListSource
 from ..encoded import Pretrained, load
@@ -31,12 +32,14 @@ def probe(
     kind: str | None = None,
     probes: str | Sequence[str] | None = None,
     rows: RowLabels | None = None,
+    group: str = AUTO,
 ) -> Results:
     """Scores by row on the labelled data `where`; 30 % of its samples judge, the others are learnt from; where
     these are fewer than 500, all judge in turns.
 
     label: the column that holds the labels ("folders": the names of folders do; "labels.csv:species": a column of a table that
-    lies anywhere). kind: says what the data is, where its form does not. probes: that stand beside the usual ones, by name
+    lies anywhere). group: the column, array or file that says which samples hang together, and are never divided between the two.
+    kind: says what the data is, where its form does not. probes: that stand beside the usual ones, by name
     ("retrieval,attentive", or a list; "all"). rows: (source, number of a sample) -> [T], a whole number for each of its rows as
     the encoder's tokenizer makes them, -1 where unknown, for probes that judge rows; `source.name(number)` says which sample.
 
@@ -47,7 +50,7 @@ def probe(
     device = device_of(Run())
     encoder = load(folder, device, trust=(folder / "run.json").exists())  # its method is called below, anyhow
     refuse_learnt(folder, where)
-    source, remarks = encoder.prepare(where, label=label, kind=kind)
+    source, remarks = encoder.prepare(where, label=label, kind=kind, group=group)
     log.say(f"found     {source.describe()}")
     for remark in remarks:
         log.say(f"note      {remark}")
