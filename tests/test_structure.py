@@ -51,7 +51,7 @@ FLOORS = (
     "cells",
     "classes",
     "labels",
-    "groups",
+    "groups telltale",
     "sources",
     "readers",
     "finding sets",

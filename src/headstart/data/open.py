@@ -31,6 +31,7 @@ from .sources.either import Either
 from .sources.files import FileSource
 from .sources.listed import ListSource
 from .sources.pair import PairSource, Part
+from .telltale import said_of, telling
 
 KINDS = (*SINGLE, "pair")
 
@@ -187,7 +188,8 @@ def _open_frame(every: list[dict[Hashable, Sample]], label: str | None, group: s
     named = next((columns[n] for n, reason in aside.items() if reason == IDENTIFIER), None)
     names = None if named is None else [str(named.cell(i)) for i in range(len(every))]
     rows = [{k: v for k, v in row.items() if k not in hidden} for row in every]
-    why = noted(found.why, held.why) + said_of_no_inputs(aside)
+    inputs = [column for name, column in columns.items() if of[name] not in hidden]
+    why = noted(found.why, held.why, said_of(telling(inputs, found.values))) + said_of_no_inputs(aside)
     source = ListSource(rows, "table", title="frame", names=names, groups=held.values, why=why.removeprefix(", "))
     source.labels, source.classes = found.values, found.classes
     return source

@@ -15,6 +15,7 @@ from ..groups import AUTO, NONE, OF, Groups
 from ..groups import decide as decide_groups
 from ..labels import IDENTIFIER, LABEL, decide, no_inputs, pick, said_of_no_inputs
 from ..source import DataError
+from ..telltale import said_of, telling
 
 CELLS = 200_000_000  # cells of a table that is kept in memory: 8 bytes each
 COLUMNS = 4096
@@ -106,7 +107,8 @@ class TableSource:
             found = Groups()
         self.aside = self._rest | ({found.name: OF} if found.name else {})
         self.hidden = {*self.aside, *([self.label] if self.label else [])}
-        self.groups, self.why = found.values, noted(self._found.why, found.why)
+        inputs = [column for column in _in_memory(self.table) if column.name not in self.hidden]
+        self.groups, self.why = found.values, noted(self._found.why, found.why, said_of(telling(inputs, self.labels)))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -178,7 +180,6 @@ class TablesSource:
             every = dict.fromkeys(n for t in self.tables for n in t.names) if asked != AUTO else self._widest.names
             found = decide_groups(list(every), self._column, self.titles[0], asked, self.label)
             found = found._replace(values=apart) if found.values is None else found
-        self.groups, self.why = found.values, noted(self._why, found.why)
         own = {found.name: OF} if found.name else {}
         each = [
             aside | {n: r for n, r in own.items() if n in t.names}
@@ -186,6 +187,16 @@ class TablesSource:
         ]
         self.aside = {name: reason for aside in each for name, reason in aside.items()}
         self.hidden = [{*aside, *([name] if name else [])} for aside, name in zip(each, self.holding, strict=True)]
+        self.groups, self.why = found.values, noted(self._why, found.why, said_of(self._telling()))
+
+    def _telling(self) -> list[str]:
+        """The columns that say the label in every table that has one."""
+        each: list[list[str]] = []
+        for t, (table, name) in enumerate(zip(self.tables, self.holding, strict=True)):
+            if name is not None and self.labels is not None:
+                inputs = [column for column in _in_memory(table) if column.name not in self.hidden[t]]
+                each.append(telling(inputs, self.labels[self.starts[t] : self.starts[t + 1]]))
+        return [name for name in each[0] if all(name in other for other in each)] if each else []
 
     def _column(self, name: str) -> Column:
         """A column of all tables, one after another; missing where a table has none."""
