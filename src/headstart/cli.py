@@ -124,10 +124,9 @@ def probe(run: Folder, where: Where, words: Words = None) -> None:
     """Score an encoder on labelled data, beside the raw input and the encoder before training.
 
     knn and linear always judge (and trees raw tables); probes=NAME,NAME adds others: retrieval (who finds its class), attentive
-    (a head that looks over all rows), centroid, bayes, ridge, trees; all of them with probes=all. In Python, where rows have
-    labels (rows=): segment, prompted, same_object. data.group=patient says
-    which samples hang together (a column, an array, labels.csv:patient, or folders), and are never divided between learning and
-    judging.
+    (a head that looks over all rows), multilabel (labels such as "rash; fever"), centroid, bayes, ridge, trees; all of them with
+    probes=all. In Python, where rows have labels (rows=): segment, prompted, same_object. data.group=patient says which samples
+    hang together (a column, an array, labels.csv:patient, or folders), and are never divided between learning and judging.
     """
     from .verbs.probe import probe as verb
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..data.classes import listed
 from ..data.feeding.prepare import Prepared
 from ..data.groups import AUTO
 from ..data.source import DataError
@@ -12,7 +13,7 @@ from ..encoded import Pretrained, load
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
-from ..probes import asked_for, named, names
+from ..probes import Of, asked_for, named, names
 from ..recipe import RANDOM, Run
 from ..running.finish import fresh
 from ..running.folder import facts, method_of, title
@@ -46,7 +47,8 @@ def probe(
     Samples that the encoder saw in pre-training, without their labels, may be among both.
     """
     log, folder = log or Log(), Path(run)
-    also = asked_for(probes or (), ("segments", "sets") if rows is None else ("segments", "sets", "rows"))
+    able: tuple[Of, ...] = ("segments", "sets") if rows is None else ("segments", "sets", "rows")
+    asked_for(probes or (), (*able, "lists"))  # a name that is none is said before anything is read
     device = device_of(Run())
     encoder = load(folder, device, trust=(folder / "run.json").exists())  # its method is called below, anyhow
     refuse_learnt(folder, where)
@@ -54,6 +56,14 @@ def probe(
     log.say(f"found     {source.describe()}")
     for remark in remarks:
         log.say(f"note      {remark}")
+    if listed(source.classes):
+        able = (*able, "lists")
+    also = asked_for(probes or (), able)
+    if "lists" in able and not any(p.of == "lists" for p in also):
+        log.say(
+            "note      names of classes look like lists of several (rash; fever), and each list is judged as one class; "
+            "probes=multilabel judges every class by itself"
+        )
     data = _divided(where, source, encoder, rows)
     tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module, log)
     sides = f"{len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by"
