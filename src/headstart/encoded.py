@@ -27,7 +27,7 @@ from .nn.linear import fastest_dtype
 from .nn.released import load_encoder
 from .reading import read_in
 from .scoring.features import READS, encode
-from .seen import differences, facts, few_of, one_sample
+from .seen import differences, facts, few_of, one_sample, taken_at
 from .shelf.copies import kept
 from .tasks.fitting import Tuned
 from .tasks.predicting import Predicted, predicted, wholes
@@ -116,7 +116,10 @@ class Pretrained:
             raise DataError(f"this encoder reads {own} data, and this is {source.kind}: {source.describe()}")
         source, remarks = self._own_columns(source, judged or label is not None)
         if "seen" in self.card:
-            remarks += differences(self.card["seen"], facts(few(source, LOOK), own), own)
+            some = few(source, LOOK)
+            remarks += differences(self.card["seen"], facts(some, own), own)
+            if self.card["seen"].get("rates"):
+                remarks += taken_at(some, self.tokenizer.state().get("rate"), ", the encoder's")
         read = read_in(source, self.tokenizer, card.get("window"), progress, remarks.append)
         if items is not None and read.bad:  # one vector per item, or none at all
             whole = read.source

@@ -31,7 +31,7 @@ from ..scoring.score import choose_read
 from ..shelf.find import find, spelled
 from ..train import device_of, dtype_of
 from ..words import WordError, fit, parse, unknown
-from ..writing import write_json, write_text
+from ..writing import try_place, write_json, write_text
 from .pretrain import pretrain
 from .probe import refuse_learnt, untrained
 
@@ -86,6 +86,7 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
     out = Path(asked.out) if asked.out else _place(runs, where)
     if out.suffix != ".html":
         raise WordError(f"out={out}: it ends in .html; the figures are written beside it as .json")
+    try_place(out)
     if asked.recipe is not None:
         if runs:
             raise WordError("recipe= trains anew: give runs to compare, or recipe=, not both")

@@ -10,10 +10,12 @@ from ..data.groups import AUTO
 from ..data.source import DataError
 from ..encoded import Encoded, Pretrained, load
 from ..errors import shown
+from ..extras import need
+from ..home import expanded
 from ..log import Log, span
 from ..recipe import Run
 from ..train import device_of
-from ..writing import in_bytes, utf8, whole
+from ..writing import in_bytes, try_place, utf8, whole
 
 FORMS = (".npz", ".csv", ".parquet")
 Labels = list[str] | list[float] | None
@@ -34,14 +36,26 @@ def embed(
     trust: as for `load`, an encoder may be made of parts from outside headstart. label, kind, group: as for `Pretrained.prepare`.
     """
     log = log or Log()
-    target = None if out is None else Path(str(out))
-    if target is not None and target.suffix not in FORMS:
-        raise DataError(f"out={target} should end in one of {', '.join(FORMS)}: the ending chooses the format")
+    target = checked(out, FORMS)
     found = embedded(load(run, device_of(Run()), trust), where, log, label, kind, group)
     if target is not None:
         write(found, target)
         log.say(f"wrote     {target}")
     return found
+
+
+def checked(out: str | Path | None, forms: tuple[str, ...]) -> Path | None:
+    """Where to write, before anything is done for it: a DataError if its ending says no format that there is, and NotWritten if
+    nothing can be written there."""
+    target = None if out is None else expanded(str(out))
+    if target is None:
+        return None
+    if target.suffix not in forms:
+        raise DataError(f"out={target} should end in one of {', '.join(forms)}: the ending chooses the format")
+    if target.suffix == ".parquet":
+        need("pyarrow.parquet", "tables", "writing .parquet")
+    try_place(target)
+    return target
 
 
 def embedded(
@@ -94,13 +108,9 @@ def _csv(found: Encoded, labels: Labels, part: Path) -> None:
 
 
 def _parquet(found: Encoded, labels: Labels, part: Path) -> None:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise DataError(
-            'writing .parquet needs pyarrow: pip install "headstart[tables]", or choose out=z.npz'
-        ) from error
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     columns = {"name": pa.array(map(utf8, found.names)), "z": pa.array(list(found.z), pa.list_(pa.float32()))}
     if labels is not None:
         columns["label"] = pa.array([utf8(x) if isinstance(x, str) else x for x in labels])

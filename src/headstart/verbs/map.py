@@ -17,8 +17,7 @@ from ..showing.scatter import STYLE, by_group, by_label, lively, scatter
 from ..train import device_of
 from ..words import WordError
 from ..writing import write_text
-from .embed import embedded
-from .neighbours import checked
+from .embed import checked, embedded
 
 MOST = 5000  # samples on a map, unless a word says otherwise: about half a minute
 

@@ -21,7 +21,7 @@ from ..showing.pages import STYLE
 from ..train import device_of
 from ..words import WordError
 from ..writing import in_bytes, whole, write_text
-from .embed import embedded
+from .embed import checked, embedded
 
 FORMS = (".csv", ".npz", ".html")
 QUERIES, DRAWN = 40, 12  # on a page: queries, and neighbours of each
@@ -92,14 +92,6 @@ def neighbours(
             )
         )
     return Neighbours(queries, found.names, near.index, near.similarity, [queries[i] for i in same])
-
-
-def checked(out: str | Path | None, forms: tuple[str, ...]) -> Path | None:
-    """Where to write, or a DataError if its ending says no format that there is."""
-    target = None if out is None else expanded(str(out))
-    if target is not None and target.suffix not in forms:
-        raise DataError(f"out={target} should end in one of {', '.join(forms)}: the ending chooses the format")
-    return target
 
 
 def _asked(

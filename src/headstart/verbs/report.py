@@ -20,7 +20,7 @@ from ..running.folder import ARRAY, facts, method_of
 from ..running.material import fingerprint, gather
 from ..train import device_of, dtype_of
 from ..writing import write_text
-from .neighbours import checked
+from .embed import checked
 
 
 def report(run: str | Path, data: object = None, out: str | Path | None = None, log: Log | None = None) -> Path:
