@@ -25,7 +25,8 @@ Where = Annotated[
     str, typer.Argument(metavar="PATH", help="a file or folder of data of any kind, or the name of a set")
 ]
 
-_READ = {"trust": False, "data.label": None, "data.kind": None, "data.group": "auto"}  # words of verbs that embed data
+_READ = {"trust": False, "data.label": None, "data.kind": None, "data.group": "auto"}  # words of verbs that read data
+_PART = {**_READ, "part": None}  # of those that embed it
 
 Moved = Annotated[str | None, typer.Argument(metavar="[PATH]", help="the data, if it has moved")]
 
@@ -84,10 +85,13 @@ def pretrain(where: Where, words: Words = None) -> None:
 
 @app.command(epilog="Example: headstart embed runs/a new/ out=z.npz")
 def embed(run: Folder, where: Where, words: Words = None) -> None:
-    """Turn data into vectors with a pre-trained encoder; out=FILE ends in .npz, .csv or .parquet; trust=true."""
+    """Turn data into vectors with a pre-trained encoder; out=FILE ends in .npz, .csv or .parquet; trust=true.
+
+    Of a run on pairs part=image says whose encoder is asked; neighbours, outliers and map take it, too.
+    """
     from .verbs.embed import embed as verb
 
-    _run(lambda: verb(run, where, **_only(words, out=f"{run.rstrip('/')}/z.npz", **_READ)))
+    _run(lambda: verb(run, where, **_only(words, out=_beside(run, words, "z.npz"), **_PART)))
 
 
 @app.command(epilog="Example: headstart neighbours runs/a photos/ of=photos/cat.jpg k=5 out=near.html")
@@ -95,8 +99,8 @@ def neighbours(run: Folder, where: Where, words: Words = None) -> None:
     """Find the samples nearest to each other, or to of=NAME or of=PATH; out=FILE ends in .csv, .npz or .html (a page)."""
     from .verbs.neighbours import neighbours as verb
 
-    known = {"of": None, "k": 10, "out": f"{run.rstrip('/')}/neighbours.csv"}
-    _run(lambda: verb(run, where, **_only(words, **known, **_READ)))
+    known = {"of": None, "k": 10, "out": _beside(run, words, "neighbours.csv")}
+    _run(lambda: verb(run, where, **_only(words, **known, **_PART)))
 
 
 @app.command(epilog="Example: headstart outliers runs/a new/ against=photos/ out=unusual.html most=20")
@@ -104,8 +108,8 @@ def outliers(run: Folder, where: Where, words: Words = None) -> None:
     """Score how unusual samples are to an encoder, among themselves or against=PATH (normal data); out=FILE is .csv or .html."""
     from .verbs.outliers import outliers as verb
 
-    known = {"against": None, "most": 50, "out": f"{run.rstrip('/')}/outliers.csv"}
-    _run(lambda: verb(run, where, **_only(words, **known, **_READ)))
+    known = {"against": None, "most": 50, "out": _beside(run, words, "outliers.csv")}
+    _run(lambda: verb(run, where, **_only(words, **known, **_PART)))
 
 
 @app.command(epilog="Example: headstart map runs/a photos/ out=map.html")
@@ -113,8 +117,8 @@ def map(run: Folder, where: Where, words: Words = None) -> None:
     """Draw a map of samples as an encoder sees them, on a page to look at: out=FILE.html, most=5000, seed=0."""
     from .verbs.map import map as verb
 
-    known = {"most": 5000, "seed": 0, "out": f"{run.rstrip('/')}/map.html"}
-    _run(lambda: verb(run, where, **_only(words, **known, **_READ)))
+    known = {"most": 5000, "seed": 0, "out": _beside(run, words, "map.html")}
+    _run(lambda: verb(run, where, **_only(words, **known, **_PART)))
 
 
 @app.command(
@@ -225,6 +229,12 @@ def doctor(
     from .verbs.doctor import doctor as verb
 
     _run(lambda: typer.echo(verb(empty_cache)))
+
+
+def _beside(run: str, words: list[str] | None, name: str) -> str:
+    """A file in the folder of a run, of a run on pairs in that of the part that is asked for."""
+    parts = [word.removeprefix("part=") for word in words or [] if word.startswith("part=")]
+    return "/".join([run.rstrip("/"), *parts[-1:], name])
 
 
 def _only(words: list[str] | None, **defaults: Any) -> dict[str, Any]:

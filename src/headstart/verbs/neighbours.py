@@ -10,7 +10,7 @@ import numpy as np
 from ..analyses.neighbours import SAME, Near, directions, nearest
 from ..data.groups import AUTO
 from ..data.source import DataError
-from ..encoded import Encoded, Pretrained, load
+from ..encoded import Encoded, Pretrained
 from ..errors import shown
 from ..home import expanded
 from ..log import Log
@@ -21,7 +21,7 @@ from ..showing.pages import STYLE
 from ..train import device_of
 from ..words import WordError
 from ..writing import in_bytes, whole, write_text
-from .embed import checked, embedded
+from .embed import checked, embedded, opened
 
 FORMS = (".csv", ".npz", ".html")
 QUERIES, DRAWN = 40, 12  # on a page: queries, and neighbours of each
@@ -61,17 +61,19 @@ def neighbours(
     label: str | None = None,
     kind: str | None = None,
     group: str = AUTO,
+    part: str | None = None,
 ) -> Neighbours:
     """The k nearest samples of `where` to each of them, never itself; written to `out` (.csv, .npz, or a page to look at, .html).
 
-    of: the name of one sample, or other data, whose nearest in `where` are asked for. trust, label, kind, group: as for `embed`.
+    of: the name of one sample, or other data, whose nearest in `where` are asked for. trust, label, kind, group, part: as for
+    `embed`.
     """
     log, target = log or Log(), checked(out, FORMS)
     if k < 1:
         raise WordError(f"k={k}: ask for at least one neighbour")
     device = device_of(Run())
-    encoder = load(run, device, trust)
-    found = embedded(encoder, where, log, label, kind, group)
+    encoder, data = opened(run, trust, part, where, "neighbours", label, group)
+    found = embedded(encoder, data, log, label, kind, group)
     asked, own = _asked(encoder, found, where, of, log)
     if len(found.z) < 2 and own is not None:
         raise DataError(f"{shown(str(where))} holds one sample, which has no neighbours: give more data")

@@ -9,7 +9,7 @@ import numpy as np
 from ..analyses.unusual import NEIGHBOURS, Unusual, unusual
 from ..data.groups import AUTO
 from ..data.source import DataError
-from ..encoded import Encoded, load
+from ..encoded import Encoded
 from ..errors import shown
 from ..log import Log
 from ..recipe import Run
@@ -19,7 +19,7 @@ from ..showing.pages import STYLE
 from ..train import device_of
 from ..words import WordError
 from ..writing import in_bytes, whole, write_text
-from .embed import checked, embedded
+from .embed import checked, embedded, opened, part_of
 
 FORMS = (".csv", ".html")
 FIRST, BESIDE = 5, 4  # that are said; neighbours that are drawn beside each
@@ -53,29 +53,30 @@ def outliers(
     label: str | None = None,
     kind: str | None = None,
     group: str = AUTO,
+    part: str | None = None,
 ) -> Outliers:
     """Score every sample of `where` and write all of them to `out` (.csv), or the `most` most unusual as a page (.html).
 
-    against: normal data, against which samples are scored, instead of against each other. trust, label, kind, group: as for
-    `embed`.
+    against: normal data, against which samples are scored, instead of against each other. trust, label, kind, group,
+    part: as for `embed`.
     """
     log, target = log or Log(), checked(out, FORMS)
     if most < 1:
         raise WordError(f"most={most}: ask for at least one sample")
     device = device_of(Run())
-    encoder = load(run, device, trust)
+    encoder, data = opened(run, trust, part, where, "outliers", label, group)
     # normal data first: where it is too little, nothing else is read
     normal = (
-        embedded(encoder, where, log, label, kind, group)
+        embedded(encoder, data, log, label, kind, group)
         if against is None
-        else embedded(encoder, against, log, None, kind)
+        else embedded(encoder, against if part is None else part_of(against, part), log, None, kind)
     )
     if len(normal.z) < LEAST:
         what = str(where if against is None else against)
         raise DataError(
             f"{what} holds {len(normal.z)} samples: what is usual can be said from {LEAST} on; give more data"
         )
-    found = normal if against is None else embedded(encoder, where, log, label, kind, group)
+    found = normal if against is None else embedded(encoder, data, log, label, kind, group)
     k = min(NEIGHBOURS, len(normal.z) // 2)
     made = unusual(found.z, None if against is None else normal.z, k, device, log.progress("comparing"))
     order = np.argsort(-made.score, kind="stable")
