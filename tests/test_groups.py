@@ -16,7 +16,7 @@ from headstart.data.source import DataError, Source
 from headstart.probes.knn import nearest
 from headstart.reading import look, read_in
 from headstart.recipe import Input, Run
-from headstart.running.material import probing
+from headstart.running.material import divided, probing
 from headstart.scoring.features import raw
 from headstart.tasks.asked import Asked
 from headstart.tasks.material import gathered
@@ -209,3 +209,17 @@ def test_on_the_command_line(tmp_path):
             app, [verb, "runs/b" if verb == "predict" else "runs/a", str(path), "data.group=patent"]
         )
         assert wrong.exit_code == 2 and "did you mean 'patient'" in wrong.output
+
+
+def test_pairs_that_judge_are_of_others_than_those_that_teach(tmp_path):
+    for i in range(40):
+        place = tmp_path / f"p{i // 4}"
+        place.mkdir(exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), i, np.uint8)).save(place / f"{i}.png")
+        (place / f"{i}.txt").write_text(f"level {i} of them")
+    source = open_source(tmp_path, "pair", group="folders")
+    source, tokenizer, given, _ = look(source, Input(held=0.3), device_of(Run(device="cpu")))
+    made = divided(None, read_in(source, tokenizer, given.window), tokenizer, given, Run())
+    assert len(made.held) == 12 and len(made.training) == 28
+    held, rest = made.everything.groups[made.held], made.training.groups
+    assert not set(held) & set(rest) and len(set(held)) == 3
