@@ -8,7 +8,10 @@ from PIL import Image
 import headstart as hs
 from headstart.data.open import open_source
 from headstart.data.source import DataError
-from headstart.seen import differences, facts, one_sample
+from headstart.data.sources.listed import ListSource
+from headstart.reading import described
+from headstart.seen import differences, facts, one_sample, taken_at
+from headstart.tokenizers.series import SeriesTokenizer
 
 CITIES = ("Rome", "Paris", "Oslo")
 
@@ -113,7 +116,30 @@ def test_what_is_alike_needs_no_word():
 def test_rates_are_compared():
     assert "recorded at 50 per second, and the encoder learnt from 100" in said(rate=50.0)[0]
     assert "nothing faster than 25 per second" in said(rate=50.0)[0] and "nothing faster" not in said(rate=400.0)[0]
-    assert "do not say their rate" in differences(KNOWN, facts([np.zeros((2, 200))], "series"), "series")[0]
+
+
+def test_the_rate_that_a_recording_without_one_is_taken_at():
+    bare, timed = np.zeros((2, 200)), {"values": np.zeros((2, 200)), "time": np.arange(200.0)}
+    assert taken_at([bare], 100.0) == [
+        "the recordings do not say their rate, and are taken for recorded at 100 per second"
+    ]
+    (mixed,) = taken_at([bare, timed, *series(), *series(rate=250.0)], 100.0, " (data.rate=)")
+    assert mixed.startswith(
+        "1 of 10 recordings looked at do not say their rate, and are taken for recorded at 100 per second"
+    )
+    assert mixed.endswith("(data.rate=); others were recorded at 100 to 250")
+    assert taken_at(series(), 100.0) == taken_at([bare], None) == []
+    some = [*series(rate=250.0), *series(rate=250.0), *series(), bare]  # the commonest is everybody's
+    assert "1 of 13 recordings" in described(SeriesTokenizer.fit(some), some) and "at 250 per second" in described(
+        SeriesTokenizer.fit(some), some
+    )
+
+
+def test_an_encoder_says_at_which_rate_it_takes_new_recordings(tmp_path):
+    some = [{"values": np.random.default_rng(i).standard_normal((1, 200)), "rate": 50.0} for i in range(30)]
+    hs.pretrain(ListSource(some, "series"), steps=2, **{"run.out": str(tmp_path / "r")})
+    remarks = hs.load(tmp_path / "r").embed_named(np.zeros((20, 200), np.float32) + 0.1).remarks
+    assert "the recordings do not say their rate, and are taken for recorded at 50 per second, the encoder's" in remarks
 
 
 def test_units_are_compared():

@@ -1,6 +1,7 @@
 """`headstart neighbours`: exact, never itself, copies found; in a table, in arrays, and on a page."""
 
 import csv
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from headstart.analyses import neighbours as module
 from headstart.analyses.neighbours import directions, nearest
 from headstart.cli import app
 from headstart.data.source import DataError
+from headstart.errors import Mistake
 from headstart.log import Log
 from headstart.tiny import tiny
 from headstart.words import WordError
@@ -109,6 +111,18 @@ def test_mistakes_are_sentences(place: tuple[Path, Path], tmp_path: Path) -> Non
         hs.neighbours(run, str(data), of="lying/0.png", log=QUIET)
     with pytest.raises(DataError, match=r"out=near\.xls should end in one of \.csv, \.npz, \.html"):
         hs.neighbours(run, str(data), out="near.xls", log=QUIET)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "z.csv").mkdir()
+    for verb, out in itertools.product(
+        (hs.neighbours, hs.embed, hs.outliers), ("file/z.csv", "file/far/z.csv", "z.csv")
+    ):
+        with pytest.raises(Mistake, match=r"cannot be written .*: choose a place that can be written"):
+            verb(run, str(tmp_path / "no data is read before"), out=tmp_path / out, log=QUIET)
+    with pytest.raises(DataError, match=r"out=z\.xls should end in one of \.npz, \.csv, \.parquet"):
+        hs.embed(run, str(tmp_path / "no data is read before"), out="z.xls", log=QUIET)
+    with pytest.raises(DataError, match="there is no file or folder"):
+        hs.embed(run, str(tmp_path / "nothing"), out=tmp_path / "new" / "z.csv", log=QUIET)
+    assert not (tmp_path / "new").exists()
     with pytest.raises(WordError, match="at least one neighbour"):
         hs.neighbours(run, str(data), k=0, log=QUIET)
     said = CliRunner().invoke(app, ["neighbours", str(run), str(data), "k=many"])

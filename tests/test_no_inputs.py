@@ -137,3 +137,48 @@ def test_what_is_alike_in_new_rows_is_still_read(encoders, tmp_path):
     cells = [dict(zip(("customer_id", "age", "city"), line.split(","), strict=False)) for line in rows]
     listed = encoder.embed([{**row, "age": int(row["age"])} for row in cells])
     assert np.allclose(listed, some.z, atol=1e-6)
+
+
+def written_after(path, rows=80):
+    """Who leaves gets a reason and a day of it, most days of their own; who stays has neither. What is paid is paid by both."""
+    rng = np.random.default_rng(0)
+    lines = ["age,town,reason,left on,paid,euros,dollars,churn"]
+    for i in range(rows):
+        churn, paid = int(i % 3 == 1), float(rng.integers(10, 99))
+        after = (("price", "moved", "service")[i % 4 % 3], f"2024-0{1 + i % 9}-{10 + i % 19}") if churn else ("", "")
+        lines.append(
+            f"{20 + i % 7},{CITIES[i % 2]},{','.join(after)},{paid},{paid:.2f},{1.1 * paid:.3f},{('no', 'yes')[churn]}"
+        )
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_column_that_alone_says_the_label_is_said(tmp_path):
+    path = written_after(tmp_path / "a.csv")
+    said = open_source(path).describe()
+    assert "each of the columns reason, left on alone says the label" in said and "reason" in open_source(path)[1]
+    priced = open_source(path, label="euros").describe()
+    assert "each of the columns paid, dollars alone says the label" in priced
+    plain = [line.split(",") for line in path.read_text().splitlines()]
+    (tmp_path / "b.csv").write_text("\n".join(",".join([*row[:2], row[4], row[7]]) for row in plain) + "\n")
+    assert "alone says" not in open_source(tmp_path / "b.csv").describe()
+    (tmp_path / "c.csv").write_text("\n".join(",".join([row[0], row[2], row[7]]) for row in plain) + "\n")
+    assert "column reason alone says the label: if it was written down after it, take it out" in (
+        open_source(tmp_path / "c.csv").describe()
+    )
+
+
+def test_chance_says_no_label(tmp_path):
+    """Nearly all are well, so that values that are there twice are of one label by chance; a few rows say nothing either."""
+    path = tmp_path / "a.csv"
+    cells = [f"v{i // 2},{i % 5},{'ill' if i in (7, 90) else 'well'}" for i in range(100)]
+    cells[6], cells[91] = "v90,1,well", "v90,1,well"  # the ill stand alone, in values of their own
+    path.write_text("ward,age,class\n" + "\n".join(cells) + "\n")
+    assert "alone says" not in open_source(path).describe()
+    path.write_text("ward,age,class\n" + "".join(f"{'ab'[i % 2]},{i % 5},{'xy'[i % 2]}\n" for i in range(12)))
+    assert "alone says" not in open_source(path).describe()
+    two = [tmp_path / "two" / name for name in ("train.csv", "test.csv")]
+    two[0].parent.mkdir()
+    written_after(two[0])
+    two[1].write_text("\n".join(line.rpartition(",")[0] for line in two[0].read_text().splitlines()) + "\n")
+    assert "each of the columns reason, left on alone says the label" in open_source(tmp_path / "two").describe()

@@ -82,7 +82,9 @@ def test_planted_pictures_of_noise_come_first(
     assert list(rows[0]) == ["name", "score", "share", "nearest", "distance"]
     against = hs.outliers(run, str(spoiled), against=str(normal), out="odd.html", most=5)
     assert set(against.names[:3]) == planted and (against.share[:3] == 0).all()
-    assert "3 of 63 score higher than any normal sample" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "3 of 63 score higher than any normal sample; of as many normal ones about 1 would" in said
+    assert "60 normal samples tell no share below 1.7%" in said
     page = Path("odd.html").read_text()
     assert page.count("<section>") == 5 and "lying/odd0.png" in page and "not wrong" in page and "http" not in page
 
@@ -93,6 +95,9 @@ def test_mistakes_are_sentences(place: tuple[Path, Path, Path], tmp_path: Path) 
         hs.outliers(run, str(normal), against=str(pictures(tmp_path / "few", 4)), log=QUIET)
     said = CliRunner().invoke(app, ["outliers", str(run), str(normal), "out=odd.txt"])
     assert said.exit_code == 2 and "should end in one of .csv, .html" in said.output
+    gone = str(tmp_path / "nowhere")  # the normal data is looked at first, as it may be too little
+    with pytest.raises(DataError, match="from 10 on"):
+        hs.outliers(run, gone, against=str(tmp_path / "few"), log=QUIET)
     said = CliRunner().invoke(app, ["outliers", str(run), str(normal), "most=0"])
     assert said.exit_code == 2 and "at least one" in said.output
     assert "Example: headstart outliers" in CliRunner().invoke(app, ["outliers", "--help"]).output

@@ -9,13 +9,17 @@ import tarfile
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+import headstart as hs
+from headstart.cli import app
 from headstart.data.finding.matching import matched
 from headstart.data.open import open_source
 from headstart.data.source import DataError
 from headstart.data.sources.either import Either
 from headstart.data.sources.pair import PairSource, Part
 from headstart.errors import Mistake, Unreadable
+from headstart.log import Log
 from headstart.recipe import Data
 from headstart.shelf.find import find
 from headstart.tiny import tiny, tiny_data
@@ -217,3 +221,37 @@ def test_parquet_without_names_of_files_is_read_once(tmp_path, monkeypatch):
     assert [paired._mentions_files(tmp_path / f"{n}.parquet", b"") for n in ("plain", "paths")] == [False, True]
     monkeypatch.setattr(paired, "read_columns", None)
     assert open_source(tmp_path / "plain.parquet").kind == "table"
+
+
+def test_a_run_on_pairs_is_asked_part_by_part(tmp_path):
+    """Each part by one word, of a folder of pairs and of one that holds that part alone; without it the command to type."""
+    r = np.random.default_rng(0)
+    files = {}
+    for i in range(12):
+        out = io.BytesIO()
+        Image.fromarray(r.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(out, "PNG")
+        files |= {f"images/{i:02}.png": out.getvalue(), f"captions/{i:02}.txt": f"picture {i} of {12 - i} things"}
+    data = lay(tmp_path / "data", files)
+    words = {"model.width": 16, "model.depth": 1, "model.heads": 2, "data.batch": 4, "run.out": str(tmp_path / "r")}
+    hs.pretrain(data, steps=2, log=Log(quiet=True), **words)
+    run = str(tmp_path / "r")
+
+    def typed(*words: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, list(words))
+        assert done.exit_code == code, done.output
+        return " ".join(done.output.split())
+
+    command = f"headstart neighbours {run} {data} part=image"
+    assert f"an encoder for each part (image, text), and one at a time is asked: {command}" in typed(
+        "neighbours", run, str(data), code=2
+    )
+    assert (
+        "embedded 12 samples" in typed(*command.split()[1:], "k=2") and (tmp_path / "r/image/neighbours.csv").exists()
+    )
+    assert len(hs.embed(run, data, part="text", log=Log(quiet=True)).z) == 12
+    assert "map" in typed("map", run, str(data), "part=text") and (tmp_path / "r/text/map.html").exists()
+    alone = hs.embed(run, data / "images", part="image", log=Log(quiet=True))
+    assert np.allclose(alone.z, hs.embed(run, data, part="image", log=Log(quiet=True)).z, atol=1e-5)
+    assert "0 of 12 score higher" in typed("outliers", run, str(data), "part=image", f"against={data}")
+    assert "did you mean image" in typed("map", run, str(data), "part=imag", code=2)
+    assert "is no run on pairs" in typed("map", f"{run}/image", str(data), "part=image", code=2)

@@ -127,7 +127,7 @@ def test_files_that_are_no_probes_say_so(shelf):
     (shelf / "thing.py").write_text("def thing(split):\n    yield 1\n")
     with pytest.raises(Mistake, match=r"probes/thing\.py holds no probe: write @probe\(\) over a function thing"):
         every("segments")
-    with pytest.raises(Mistake, match="of segments, rows, pairs, sets, not of 'samples'"):
+    with pytest.raises(Mistake, match="of segments, rows, pairs, sets, lists, not of 'samples'"):
         inspect.unwrap(probe)(of="samples")
     with pytest.raises(Mistake, match="two probes say 'knn'"):
         judge([named("knn"), named("knn")], fixed(quantity=False))

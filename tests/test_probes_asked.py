@@ -4,15 +4,21 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import RidgeClassifierCV, SGDClassifier
+from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import normalize
 
+import headstart as hs
+from headstart.data.sources.listed import ListSource
 from headstart.errors import Mistake
-from headstart.probes import Split, every, judge, named, standardise
+from headstart.log import Log
+from headstart.probes import Lists, Split, every, judge, named, standardise
 from headstart.probes.bayes import Moments, gaussian
 from headstart.probes.centroid import Means, nearest_mean
 from headstart.probes.linear import fitted
+from headstart.probes.multilabel import precision
 from headstart.probes.ridge import regressed
+from headstart.scoring.labelled import in_turns, labelled
 
 NAMES = ("bayes", "centroid", "ridge")
 
@@ -126,3 +132,82 @@ def test_ridge_as_scikit_learn_has_it():
         np.testing.assert_array_equal(said.argmax(1), oracle)
         assert said.shape == (len(z), classes) and ((said >= 0) & (said <= 1)).all()
     assert regressed(x[:3], np.zeros(3, np.int64), z).shape == (len(z), 1)
+
+
+def lists(n: int, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], np.ndarray]:
+    """([n, D], number of the list of each, the lists there are, [n, K]): each class is a direction, and comes by itself."""
+    r = np.random.default_rng(seed)
+    table = (r.random((n, classes)) < 0.3).astype(np.int64)
+    x = (table @ np.random.default_rng(9).standard_normal((classes, 12)) + r.standard_normal((n, 12))).astype(
+        np.float32
+    )
+    names, y = np.unique(
+        ["; ".join(f"c{k}" for k in np.flatnonzero(row)) or "none" for row in table], return_inverse=True
+    )
+    return x, y, tuple(names.tolist()), table
+
+
+def test_average_precision_and_what_each_judge_moves():
+    r = np.random.default_rng(0)
+    want = (r.random((300, 3)) < (0.1, 0.5, 0.8)).astype(np.int64)
+    said = np.round(want + 2 * r.standard_normal((300, 3)), 1)  # many are as high as others
+    value, moves = precision(said, want)
+    assert value == pytest.approx(average_precision_score(want, said, average="macro"))
+    assert moves.sum() == pytest.approx(0, abs=1e-9)
+    for judge_ in (0, 17, 250):  # one judge a little heavier
+        weight = np.ones(300)
+        weight[judge_] += 1e-4
+        moved = average_precision_score(want, said, average="macro", sample_weight=weight)
+        assert (moved - value) / 1e-4 == pytest.approx(moves[judge_], rel=1e-2, abs=1e-7)
+    again = [precision(said[i], want[i])[0] for i in r.integers(0, 300, (400, 300))]
+    assert np.sqrt((moves**2).sum()) == pytest.approx(np.std(again), rel=0.15)
+
+
+def test_every_class_of_a_list_is_told_by_itself():
+    x, y, _, table = lists(600)
+    halves = Split.of(x[:400], y[:400], x[400:], y[400:], (100,))
+    (mark,) = judge([named("multilabel")], Lists(halves, table)).items()
+    assert mark[0] == "multilabel-100-mAP" and mark[1].value > 0.8 and mark[1].n == 200 and mark[1].labels == 100
+    assert mark[1].chance == pytest.approx(table[400:].mean()) and len(mark[1].draws) == 3
+    assert abs(judge([named("multilabel")], Lists(halves, table))["multilabel-100-mAP"].value - mark[1].value) < 1e-12
+    blind = judge([named("multilabel")], Lists(Split.of(0 * x[:400], y[:400], 0 * x[400:], y[400:], (100,)), table))
+    assert abs(blind["multilabel-100-mAP"].value - mark[1].chance) < 0.05
+    turns = judge([named("multilabel")], Lists(Split.crossed(x[:200], y[:200], (160,)), table[:200]))
+    assert turns["multilabel-160-mAP"].value > 0.8
+    assert not judge([named("multilabel")], Lists(halves, 0 * table))
+
+
+def test_lists_are_judged_with_those_that_nobody_else_has():
+    x, y, names, table = lists(500, 6)
+    source = ListSource(list(x), "series", y, names)
+    once = np.isin(y, np.flatnonzero(np.bincount(y) == 1))
+    assert once.sum() > 3
+    for data in (in_turns(source, np.arange(500)), labelled(source, source, np.arange(300), np.arange(300, 500))):
+        assert data is not None
+        found = data.lists(lambda of, at: x[at])
+        order = np.concatenate([np.arange(300), np.arange(300, 500)])
+        assert found is not None and len(found.table) == 500 and (found.split.x == x[order]).all()
+        parts = sorted({p for n in names for p in n.split("; ")})
+        assert found.table[:, parts.index("c0")].tolist() == table[order, 0].tolist()
+    plain = in_turns(ListSource(list(x), "series", y % 2, ("a", "b")), np.arange(500))
+    assert plain is not None and plain.lists(lambda of, at: x[at]) is None
+
+
+def test_lists_on_the_command_line(tmp_path):
+    x, y, names, table = lists(90)
+    lines = [",".join([*(f"{v:.3f}" for v in row), names[k]]) for row, k in zip(x, y, strict=True)]
+    (tmp_path / "t.csv").write_text(",".join([*(f"v{i}" for i in range(12)), "class"]) + "\n" + "\n".join(lines) + "\n")
+    words = {"steps": 2, "model.width": 16, "model.depth": 1, "model.heads": 2, "run.out": str(tmp_path / "r")}
+    hs.pretrain(tmp_path / "t.csv", log=Log(quiet=True), **words)
+    said: list[str] = []
+    log = Log(quiet=True)
+    log.say = said.append
+    table = hs.probe(tmp_path / "r", tmp_path / "t.csv", log=log, probes="multilabel")
+    (name,) = (n for n in table["raw input"] if n.startswith("multilabel"))
+    assert all(name in table[row] for row in ("random encoder", "pre-trained")) and table["raw input"][name].value > 0.5
+    assert not any("look like lists" in line for line in said) and "multilabel" not in said[-1].partition("worth")[2]
+    hs.probe(tmp_path / "r", tmp_path / "t.csv", log=log)
+    assert any("probes=multilabel judges every class by itself" in line for line in said)
+    with pytest.raises(Mistake, match="multilabel judges labels that are lists"):
+        (tmp_path / "u.csv").write_text((tmp_path / "t.csv").read_text().replace("; ", " "))
+        hs.probe(tmp_path / "r", tmp_path / "u.csv", log=log, probes="multilabel")

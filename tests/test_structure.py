@@ -51,6 +51,7 @@ FLOORS = (
     "cells",
     "classes",
     "labels",
+    "groups telltale",
     "sources",
     "readers",
     "finding sets",

@@ -25,7 +25,8 @@ Where = Annotated[
     str, typer.Argument(metavar="PATH", help="a file or folder of data of any kind, or the name of a set")
 ]
 
-_READ = {"trust": False, "data.label": None, "data.kind": None}  # words of verbs that embed data
+_READ = {"trust": False, "data.label": None, "data.kind": None, "data.group": "auto"}  # words of verbs that read data
+_PART = {**_READ, "part": None}  # of those that embed it
 
 Moved = Annotated[str | None, typer.Argument(metavar="[PATH]", help="the data, if it has moved")]
 
@@ -84,11 +85,13 @@ def pretrain(where: Where, words: Words = None) -> None:
 
 @app.command(epilog="Example: headstart embed runs/a new/ out=z.npz")
 def embed(run: Folder, where: Where, words: Words = None) -> None:
-    """Turn data into vectors with a pre-trained encoder; out=FILE ends in .npz, .csv or .parquet; trust=true."""
+    """Turn data into vectors with a pre-trained encoder; out=FILE ends in .npz, .csv or .parquet; trust=true.
+
+    Of a run on pairs part=image says whose encoder is asked; neighbours, outliers and map take it, too.
+    """
     from .verbs.embed import embed as verb
 
-    known = {"out": f"{run.rstrip('/')}/z.npz", "trust": False, "data.label": None, "data.kind": None}
-    _run(lambda: verb(run, where, **_only(words, **known)))
+    _run(lambda: verb(run, where, **_only(words, out=_beside(run, words, "z.npz"), **_PART)))
 
 
 @app.command(epilog="Example: headstart neighbours runs/a photos/ of=photos/cat.jpg k=5 out=near.html")
@@ -96,8 +99,8 @@ def neighbours(run: Folder, where: Where, words: Words = None) -> None:
     """Find the samples nearest to each other, or to of=NAME or of=PATH; out=FILE ends in .csv, .npz or .html (a page)."""
     from .verbs.neighbours import neighbours as verb
 
-    known = {"of": None, "k": 10, "out": f"{run.rstrip('/')}/neighbours.csv"}
-    _run(lambda: verb(run, where, **_only(words, **known, **_READ)))
+    known = {"of": None, "k": 10, "out": _beside(run, words, "neighbours.csv")}
+    _run(lambda: verb(run, where, **_only(words, **known, **_PART)))
 
 
 @app.command(epilog="Example: headstart outliers runs/a new/ against=photos/ out=unusual.html most=20")
@@ -105,8 +108,8 @@ def outliers(run: Folder, where: Where, words: Words = None) -> None:
     """Score how unusual samples are to an encoder, among themselves or against=PATH (normal data); out=FILE is .csv or .html."""
     from .verbs.outliers import outliers as verb
 
-    known = {"against": None, "most": 50, "out": f"{run.rstrip('/')}/outliers.csv"}
-    _run(lambda: verb(run, where, **_only(words, **known, **_READ)))
+    known = {"against": None, "most": 50, "out": _beside(run, words, "outliers.csv")}
+    _run(lambda: verb(run, where, **_only(words, **known, **_PART)))
 
 
 @app.command(epilog="Example: headstart map runs/a photos/ out=map.html")
@@ -114,8 +117,8 @@ def map(run: Folder, where: Where, words: Words = None) -> None:
     """Draw a map of samples as an encoder sees them, on a page to look at: out=FILE.html, most=5000, seed=0."""
     from .verbs.map import map as verb
 
-    known = {"most": 5000, "seed": 0, "out": f"{run.rstrip('/')}/map.html"}
-    _run(lambda: verb(run, where, **_only(words, **known, **_READ)))
+    known = {"most": 5000, "seed": 0, "out": _beside(run, words, "map.html")}
+    _run(lambda: verb(run, where, **_only(words, **known, **_PART)))
 
 
 @app.command(
@@ -125,12 +128,17 @@ def probe(run: Folder, where: Where, words: Words = None) -> None:
     """Score an encoder on labelled data, beside the raw input and the encoder before training.
 
     knn and linear always judge (and trees raw tables); probes=NAME,NAME adds others: retrieval (who finds its class), attentive
-    (a head that looks over all rows), centroid, bayes, ridge, trees; all of them with probes=all. In Python, where rows have
-    labels (rows=): segment, prompted, same_object.
+    (a head that looks over all rows), multilabel (labels such as "rash; fever"), centroid, bayes, ridge, trees; all of them with
+    probes=all. In Python, where rows have labels (rows=): segment, prompted, same_object. data.group=patient says which samples
+    hang together (a column, an array, labels.csv:patient, or folders), and are never divided between learning and judging.
     """
     from .verbs.probe import probe as verb
 
-    _run(lambda: verb(run, where, **_only(words, **{"probes": None, "data.label": None, "data.kind": None})))
+    _run(
+        lambda: verb(
+            run, where, **_only(words, **{"probes": None, "data.label": None, "data.kind": None, "data.group": "auto"})
+        )
+    )
 
 
 @app.command(
@@ -146,6 +154,7 @@ def compare(
     """Say what pre-training is worth by number of labels; labels=, seeds= (draws), steps= and tune= (of fine-tuning), out=.
 
     Raw input, what is usually taken for this kind of data, a random encoder, from scratch, and each run, frozen and fine-tuned.
+    data.group=patient never divides what hangs together.
     With recipe= instead of runs each is trained first, with as many seeds.
     """
     from .verbs.compare import compare as verb
@@ -161,7 +170,7 @@ def analyse(run: Folder, where: Where, words: Words = None) -> None:
     """
     from .verbs.analyse import analyse as verb
 
-    _run(lambda: verb(run, where, **_only(words, **{"data.label": None, "data.kind": None})))
+    _run(lambda: verb(run, where, **_only(words, **{"data.label": None, "data.kind": None, "data.group": "auto"})))
 
 
 @app.command(
@@ -171,7 +180,8 @@ def finetune(run: Folder, where: Where, words: Words = None) -> None:
     """Tune an encoder to labelled data: classes, several at once, or quantities; tune=, lr=, steps=, weights=, init=scratch.
 
     A fifth of the labels is held back to choose the rate, the step and the temperature; the same command goes on where an
-    interrupted one stopped. What it leaves is a folder that embed, probe and predict take.
+    interrupted one stopped; data.group=patient never divides what hangs together. What it leaves is a folder that embed, probe
+    and predict take.
     """
     from .verbs.finetune import finetune as verb
 
@@ -184,8 +194,7 @@ def predict(run: Folder, where: Where, words: Words = None) -> None:
     """Say the class or the quantity of each sample with a fine-tuned encoder; out=FILE ends in .npz, .csv or .parquet."""
     from .verbs.predict import predict as verb
 
-    known = {"out": f"{run.rstrip('/')}/predicted.csv", "trust": False, "data.label": None, "data.kind": None}
-    _run(lambda: verb(run, where, **_only(words, **known)))
+    _run(lambda: verb(run, where, **_only(words, out=f"{run.rstrip('/')}/predicted.csv", **_READ)))
 
 
 @app.command(epilog="Example: headstart report runs/a out=a.html data=/where/photos/are/now")
@@ -220,6 +229,12 @@ def doctor(
     from .verbs.doctor import doctor as verb
 
     _run(lambda: typer.echo(verb(empty_cache)))
+
+
+def _beside(run: str, words: list[str] | None, name: str) -> str:
+    """A file in the folder of a run, of a run on pairs in that of the part that is asked for."""
+    parts = [word.removeprefix("part=") for word in words or [] if word.startswith("part=")]
+    return "/".join([run.rstrip("/"), *parts[-1:], name])
 
 
 def _only(words: list[str] | None, **defaults: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from .data.feeding.prepare import Prepared, Progress, few
+from .data.groups import AUTO
 from .data.open import open_source
 from .data.readers import claims, reading
 from .data.readers._npz import load_array
@@ -26,7 +27,7 @@ from .nn.linear import fastest_dtype
 from .nn.released import load_encoder
 from .reading import read_in
 from .scoring.features import READS, encode
-from .seen import differences, facts, few_of, one_sample
+from .seen import differences, facts, few_of, one_sample, taken_at
 from .shelf.copies import kept
 from .tasks.fitting import Tuned
 from .tasks.predicting import Predicted, predicted, wholes
@@ -94,26 +95,31 @@ class Pretrained:
         label: str | None = None,
         kind: str | None = None,
         judged: bool = True,
+        group: str = AUTO,
     ) -> tuple[Prepared, list[str]]:
         """(samples read and sized as they were in training, how they differ from what the encoder learnt from).
 
         data: a path, the name of a set, an array, a list of arrays. label: the column that holds the labels; "folders": the names
         of folders do; a table, or "labels.csv:species", a column of one. kind: says that the data is what the encoder reads.
-        judged: the encoder is not shown the labels, even where they are a column that it learnt from.
+        judged: the encoder is not shown the labels, even where they are a column that it learnt from. group: what says which
+        samples hang together, as for `open_source`; where nothing is said, what was said in training.
         """
         own, card = self.tokenizer.kind, self.card["input"]
         if kind not in (None, own):
             raise DataError(f"data.kind={kind}: this encoder reads {own} data")
         items = data if isinstance(data, list | tuple) else None
         if items is None:
-            source = self._open(data, label or card.get("label"), label is not None, kind)
+            source = self._open(data, label or card.get("label"), label is not None, kind, group)
         else:
             source = ListSource([_plain(x, own) for x in items], own)
         if source.kind != own:
             raise DataError(f"this encoder reads {own} data, and this is {source.kind}: {source.describe()}")
         source, remarks = self._own_columns(source, judged or label is not None)
         if "seen" in self.card:
-            remarks += differences(self.card["seen"], facts(few(source, LOOK), own), own)
+            some = few(source, LOOK)
+            remarks += differences(self.card["seen"], facts(some, own), own)
+            if self.card["seen"].get("rates"):
+                remarks += taken_at(some, self.tokenizer.state().get("rate"), ", the encoder's")
         read = read_in(source, self.tokenizer, card.get("window"), progress, remarks.append)
         if items is not None and read.bad:  # one vector per item, or none at all
             whole = read.source
@@ -122,8 +128,8 @@ class Pretrained:
                 raise DataError(f"{read.bad[0]}: leave it out of the list")
         return read, remarks
 
-    def _open(self, data: object, label: str | None, asked: bool, said: str | None) -> Source:
-        """New data need not have the label that the training data had; one sample is a source of one."""
+    def _open(self, data: object, label: str | None, asked: bool, said: str | None, group: str) -> Source:
+        """New data need not have the label that the training data had, nor its groups; one sample is a source of one."""
         kind = self.tokenizer.kind
         path = Path(data).expanduser() if isinstance(data, str | Path) else None
         told = claims(path, kind) if path is not None and path.is_file() else []
@@ -142,8 +148,16 @@ class Pretrained:
                 )
         if label is not None:
             with nullcontext() if asked else suppress(DataError):
-                return open_source(data, kind, label)
-        return open_source(data, kind)
+                return self._hanging(data, kind, label, group)
+        return self._hanging(data, kind, None, group)
+
+    def _hanging(self, data: object, kind: str, label: str | None, group: str) -> Source:
+        """The data opened, with groups as the word says, else as in training, if it can be so."""
+        before = str(self.card["input"].get("group", AUTO))
+        if group == AUTO and before != AUTO:
+            with suppress(DataError):
+                return open_source(data, kind, label, before)
+        return open_source(data, kind, label, group)
 
     def _own_columns(self, source: Source, judged: bool) -> tuple[Source, list[str]]:
         """A table with the columns that the encoder learnt from alone, and how it differs from what that was. judged: the label
@@ -196,9 +210,11 @@ class Pretrained:
         reading: Progress | None = None,
         label: str | None = None,
         kind: str | None = None,
+        group: str = AUTO,
     ) -> Encoded:
-        """Vectors with the samples' names and labels, and the list of what could not be read. label, kind: as for `prepare`."""
-        source, remarks = self.prepare(data, reading, label, kind, judged=False)
+        """Vectors with the samples' names and labels, and the list of what could not be read. label, kind, group: as for
+        `prepare`."""
+        source, remarks = self.prepare(data, reading, label, kind, judged=False, group=group)
         every = range(len(source))
         z = encode(self.module, self.tokenizer, source, every, (self.read,), progress=progress)[self.read]
         bad = [(b.where, b.reason) for b in source.bad]
@@ -212,17 +228,18 @@ class Pretrained:
         reading: Progress | None = None,
         label: str | None = None,
         kind: str | None = None,
+        group: str = AUTO,
     ) -> Predicted:
         """What the head of a fine-tuned encoder says of each readable sample; of a recording, the mean over its windows.
 
-        label, kind: as for `prepare`. Raises DataError where the encoder was not fine-tuned.
+        label, kind, group: as for `prepare`. Raises DataError where the encoder was not fine-tuned.
         """
         if self.tuned is None:
             raise DataError(
                 "this encoder has no head yet, so it names nothing: tune one to labelled data first, with "
                 "headstart finetune RUN LABELLED, and give the folder that this leaves"
             )
-        source, remarks = self.prepare(data, reading, label, kind)
+        source, remarks = self.prepare(data, reading, label, kind, group=group)
         return predicted(self.tuned, source, remarks, progress)
 
 

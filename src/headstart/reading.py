@@ -20,6 +20,7 @@ from .errors import Unreadable
 from .forms import Json, Sample
 from .outliers import noted
 from .recipe import Input
+from .seen import taken_at
 from .tokenizers import named, tokenizer_of
 from .tokens import Tokenizer
 from .words import WordError
@@ -104,7 +105,10 @@ def described(tokenizer: Tokenizer, some: list[Sample]) -> str:
     change = f" ({', '.join(words)})" if words else ""
     axes = ", ".join(tokenizer.axes[:3]) + (f" and {len(tokenizer.axes) - 3} more" if len(tokenizer.axes) > 3 else "")
     made_of = f"a sample makes {between} rows of {width}, placed by {axes}; {' '.join(facts)}{change}"
-    return "; ".join([made_of, *noted(*outlying(some, tokenizer.kind))])
+    bare = (
+        taken_at(some, tokenizer.state().get("rate"), " (data.rate=)") if tokenizer.kind in ("audio", "series") else []
+    )
+    return "; ".join([made_of, *bare, *noted(*outlying(some, tokenizer.kind))])
 
 
 def read_in(

@@ -11,6 +11,7 @@ from .augment.views import Views
 from .data.feeding.asked import Unlabelled, classes_of, labels_of
 from .data.feeding.loader import only, whole
 from .data.feeding.order import Balanced, Order, samples, uniform
+from .data.groups import AUTO
 from .data.source import Source, Subset
 from .errors import Mistake
 from .objective import Objective
@@ -161,6 +162,7 @@ class Input:
         None  # what to read where a folder holds several kinds: image, audio, ...; or pair; or image+volume
     )
     label: str | None = None  # the column that holds the labels
+    group: str = AUTO  # the column, array or file that says which samples hang together; folders; auto by name; none
     window: int | None = (
         None  # long recordings and texts are cut into windows of this many points, bytes, notes (sound: seconds)
     )

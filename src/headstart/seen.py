@@ -68,6 +68,19 @@ def differences(known: Json, new: Json, kind: str) -> list[str]:
     ]
 
 
+def taken_at(samples: Sequence[Sample], rate: object, word: str = "") -> list[str]:
+    """In a sentence, at which rate those recordings are taken that say none; nothing where all do, or where none is read."""
+    if not isinstance(rate, int | float):
+        return []
+    bare = [s for s in samples if rate_of(s) is None and not (isinstance(s, dict) and s.get("time") is not None)]
+    if not bare:
+        return []
+    stated = sorted({r for s in samples if (r := rate_of(s)) is not None})
+    others = f"; others were recorded at {_to(stated[0], stated[-1])}" if stated else ""
+    some = "the recordings" if len(bare) == len(samples) else f"{len(bare):,} of {len(samples):,} recordings looked at"
+    return [f"{some} do not say their rate, and are taken for recorded at {rate:g} per second{word}{others}"]
+
+
 def one_sample(shape: tuple[int, ...], kind: str, channels: Sequence[int]) -> bool:
     """Whether an array of this shape is one sample of an encoder that learnt from so many channels, and no stack of samples.
 
@@ -110,7 +123,7 @@ def _channels(known: Json, new: Json, kind: str) -> list[str]:
 
 def _rates(known: Json, new: Json) -> list[str]:
     if not known["rates"] or not new["rates"]:
-        return ["they do not say their rate, and are taken for recorded at the encoder's"] if known["rates"] else []
+        return []
     (low, high), (lowest, highest) = known["rates"], new["rates"]
     if low / 1.05 <= lowest and highest <= high * 1.05:
         return []

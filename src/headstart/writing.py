@@ -48,6 +48,22 @@ def whole(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+def try_place(path: Path) -> None:
+    """NotWritten where no file could be written to `path`, as a small one beside it tells, which is gone again; folders that are
+    not there yet are not made."""
+    place = path.parent
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    part = place / (PART + secrets.token_hex(4))
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise NotWritten(path, error) from error
+
+
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on disk."""
     fd = os.open(path, os.O_RDONLY)

@@ -1,5 +1,6 @@
 """Values as labels: when they are classes and when quantities, whatever they were found in."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -9,6 +10,7 @@ from .cells import Column, Growing, infer, infer_values
 from .source import DataError
 
 MANY_CLASSES = 50  # different whole numbers, stored as floats, beyond which they are quantities
+APART = r"\s*[;|]\s*"  # between the names of classes in one label; a comma may be part of a name
 CLASSES, NUMBERED = 1000, 50  # classes; different whole numbers that are classes rather than a quantity
 
 
@@ -43,6 +45,11 @@ def said_of_labels(source: Labelled) -> str:
         unknown = int((np.isnan(values) if values.dtype.kind == "f" else values < 0).sum())
         what += f", {unknown:,} of {len(values):,} samples without" if unknown else ""
     return ("" if source.labels is None else what) + (f" ({source.why})" if source.why else "")
+
+
+def noted(*remarks: str) -> str:
+    """What there is to say, in a line."""
+    return "; ".join(filter(None, remarks))
 
 
 def as_labels(
@@ -130,6 +137,21 @@ def labels_of(column: Column, title: str) -> tuple[np.ndarray, tuple[str, ...]]:
         )
         return labels.astype(np.int64), tuple(names)
     return (values / (86_400 if column.form in ("date", "clock") else 1)).astype(np.float32), ()
+
+
+def listed(names: Sequence[str]) -> bool:
+    """Whether these names of classes look like lists of several: "rash; fever"."""
+    return any(re.search(APART, name) for name in names)
+
+
+def taken_apart(labels: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """([n, K] of ones and zeros, the names of the K classes) of labels [n] whose classes are lists, such as "rash; fever"."""
+    parts = [[p for p in re.split(APART, name.strip()) if p] for name in names]
+    classes = tuple(sorted({p for each in parts for p in each}))
+    table = np.zeros((len(names), len(classes)), np.int64)
+    for row, each in zip(table, parts, strict=True):
+        row[[classes.index(p) for p in each]] = 1
+    return table[labels], classes
 
 
 def different(column: Column) -> int:

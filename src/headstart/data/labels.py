@@ -197,8 +197,9 @@ def _is_identifier(column: Column) -> bool:
     return called and len(np.unique(values)) == len(values)
 
 
-def pick(asked: str, names: Iterable[str], title: str) -> str:
-    """The column of this name, if need be in other letters, or with other marks between its words; DataError in words."""
+def pick(asked: str, names: Iterable[str], title: str, what: str = "column") -> str:
+    """The column (`what` these are) of this name, if need be in other letters, or with other marks between its words; DataError
+    in words."""
     every = list(names)
     if asked in every:
         return asked
@@ -207,7 +208,7 @@ def pick(asked: str, names: Iterable[str], title: str) -> str:
             return found[0]
     near = difflib.get_close_matches(asked, every, n=1)
     mean = f"did you mean {near[0]!r}? It" if near else "it"
-    raise DataError(f"{title} has no column {asked!r}: {mean} has {', '.join(every[:20])}")
+    raise DataError(f"{title} has no {what} {asked!r}: {mean} has {', '.join(every[:20]) or 'none'}")
 
 
 def beside_array(

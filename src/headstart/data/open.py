@@ -14,10 +14,13 @@ from ..forms import Sample
 from ..home import expanded
 from ..kinds import KINDS as SINGLE
 from . import sets
-from .classes import as_column
+from .classes import as_column, noted
 from .finding import elsewhere, paired
 from .finding.folder import open_survey, stretches
 from .finding.survey import one_kind, survey
+from .finding.together import hold_together, in_file
+from .groups import AUTO, NONE, OF
+from .groups import decide as decide_groups
 from .labels import IDENTIFIER, no_inputs, said_of_no_inputs
 from .labels import decide as decide_labels
 from .names import suffix_of
@@ -28,6 +31,7 @@ from .sources.either import Either
 from .sources.files import FileSource
 from .sources.listed import ListSource
 from .sources.pair import PairSource, Part
+from .telltale import said_of, telling
 
 KINDS = (*SINGLE, "pair")
 
@@ -57,18 +61,21 @@ class _Arrayed(Protocol):
     def __array__(self) -> np.ndarray: ...
 
 
-def open_source(where: object, kind: str | None = None, label: str | None = None) -> Source:
+def open_source(where: object, kind: str | None = None, label: str | None = None, group: str = AUTO) -> Source:
     """Find out what `where` is and open it: an array, a file, a folder, the name of a set, or a Source as it is.
 
     Files are recognised by content (data/readers). A path that exists wins over a set of the same name. kind: what the data is,
     where that is not plain; "image+volume": what a folder has of both, samples of one kind each. label: the column of a table
-    that names the classes ("folders": the folders do; "labels.csv:species": a column of another file). A file that is
+    that names the classes ("folders": the folders do; "labels.csv:species": a column of another file). group: the column, array
+    or file that says which samples hang together, likewise; "auto": one that is plainly named for it; "none". A file that is
     one sample becomes a source of one. DataError says what to give instead.
     """
     if label is not None and (file := elsewhere.named(label, where)) is not None:
-        return elsewhere.attach(open_source(where, kind), *file)
+        return elsewhere.attach(open_source(where, kind, group=group), *file)
+    if group not in (AUTO, NONE) and (file := elsewhere.named(group, where, "data.group")) is not None:
+        return in_file(open_source(where, kind, label, NONE), *file)
     if kind is not None and "+" in kind and isinstance(where, str | Path):
-        return Either({each: open_source(where, each, label) for each in kind.split("+")}, str(where))
+        return Either({each: open_source(where, each, label, group) for each in kind.split("+")}, str(where))
     if kind is not None and kind not in KINDS:
         raise DataError(f"kind is {kind!r} but must be one of {', '.join(KINDS)}")
     if lacking := _lacking(where):
@@ -77,15 +84,15 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
             "give it groups = None and bad = () where there are none (headstart.data.source.Source)"
         )
     if isinstance(where, Source):
-        return _unlabelled(where, label)  # of the user's own
+        return hold_together(_unlabelled(where, label), where, group)  # of the user's own
     if isinstance(where, _Polars):
-        return _open_frame(where.to_dicts(), label)
+        return _open_frame(where.to_dicts(), label, group)
     if isinstance(where, _Pandas):
-        return _open_frame(where.to_dict("records"), label)
+        return _open_frame(where.to_dict("records"), label, group)
     if isinstance(where, _Arrayed):
-        return _unlabelled(source_of(_as_array(where), kind), label)
+        return hold_together(_unlabelled(source_of(_as_array(where), kind), label), where, group)
     if isinstance(where, list | tuple) and kind is not None:
-        return _unlabelled(_open_list(where, kind), label)
+        return hold_together(_unlabelled(_open_list(where, kind), label), where, group)
     if not isinstance(where, str | Path):
         raise DataError(
             f"a {type(where).__name__} is not data: give a path, a name or an array, for instance np.stack(samples)"
@@ -94,27 +101,27 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
     if path.is_dir():
         whole = of_folder(path)
         if whole is not None:
-            return whole(path, kind=kind, label=label)
+            return whole(path, kind=kind, label=label, group=group)
         found = survey(path)
         if kind not in (None, "pair", *found.kinds) or (kind == "table" and found.recorded):
             found = survey(path, kind)  # what is taken for something else may be that, too
         chosen = one_kind(found, kind)
         try:
-            return open_survey(found, chosen, label)
+            return open_survey(found, chosen, label, group)
         except DataError:
             if kind is not None or label is None or not found.recorded:
                 raise
             with suppress(DataError):  # the label is a column of the rows
-                return open_survey(survey(path, "table"), "table", label)
+                return open_survey(survey(path, "table"), "table", label, group)
             raise
     if not path.exists():
         if isinstance(where, str) and where.partition(":")[0] in sets.names():
-            return _unlabelled(_as_kind(sets.load(where), kind), label)
+            return hold_together(_unlabelled(_as_kind(sets.load(where), kind), label), None, group)
         raise _no_such(str(where), sets.names())
-    return open_file(path, kind, label)
+    return open_file(path, kind, label, group)
 
 
-def open_file(path: Path, kind: str | None = None, label: str | None = None) -> Source:
+def open_file(path: Path, kind: str | None = None, label: str | None = None, group: str = AUTO) -> Source:
     """One file: of many samples, of one, or a table or tar of pairs."""
     if path.is_fifo():
         raise DataError(f"{path} is a pipe, which can be read only once: write what comes out of it into a file")
@@ -129,7 +136,7 @@ def open_file(path: Path, kind: str | None = None, label: str | None = None) -> 
         raise DataError(f"{path} cannot be read: {reason}")
     several = paired.open_file(path, start, label, required=kind == "pair")
     if several is not None and (one := _as_part(several, kind)) is not None:
-        return one
+        return hold_together(one, path, group)
     found = claims(path, kind)
     if not found and kind is not None and (others := claims(path)):
         raise DataError(f"{path} holds {others[0].kind} data, not {kind}: leave kind={kind} out")
@@ -140,7 +147,8 @@ def open_file(path: Path, kind: str | None = None, label: str | None = None) -> 
         )
     if found[0].kind == "image" and not found[0].reader.general and found[0].reader.open is None:
         raise DataError(f"{path} is a single image: give the folder it lies in, {path.parent}")
-    return _open_claimed(path, found[0], kind, label)
+    opened = _open_claimed(path, found[0], kind, label, group)
+    return opened if found[0].reader.grouped else hold_together(opened, path, group)
 
 
 def _as_part(paired: Source, kind: str | None) -> Source | None:
@@ -165,8 +173,8 @@ def _unlabelled(source: Source, label: str | None) -> Source:
     return source
 
 
-def _open_frame(every: list[dict[Hashable, Sample]], label: str | None) -> Source:
-    """The rows of a data frame, without its label column."""
+def _open_frame(every: list[dict[Hashable, Sample]], label: str | None, group: str) -> Source:
+    """The rows of a data frame, without its label column and the one that says what hangs together."""
     if not every:
         return ListSource(every, "table", title="frame")
     every = [{name: _cell(value) for name, value in row.items()} for row in every]
@@ -174,12 +182,15 @@ def _open_frame(every: list[dict[Hashable, Sample]], label: str | None) -> Sourc
     columns = {n: as_column(n, [row[of[n]] for row in every]) for n in of}
     found = decide_labels(list(of), columns.__getitem__, "the frame", label)
     aside = no_inputs(list(of), found, label, columns.values())
+    held = decide_groups(list(of), columns.__getitem__, "the frame", group, found.name)
+    aside |= {held.name: OF} if held.name else {}
     hidden = {of[n] for n in (*aside, *([found.name] if found.name else []))}
     named = next((columns[n] for n, reason in aside.items() if reason == IDENTIFIER), None)
     names = None if named is None else [str(named.cell(i)) for i in range(len(every))]
     rows = [{k: v for k, v in row.items() if k not in hidden} for row in every]
-    why = found.why + said_of_no_inputs(aside)
-    source = ListSource(rows, "table", title="frame", names=names, why=why.removeprefix(", "))
+    inputs = [column for name, column in columns.items() if of[name] not in hidden]
+    why = noted(found.why, held.why, said_of(telling(inputs, found.values))) + said_of_no_inputs(aside)
+    source = ListSource(rows, "table", title="frame", names=names, groups=held.values, why=why.removeprefix(", "))
     source.labels, source.classes = found.values, found.classes
     return source
 
@@ -227,7 +238,7 @@ def _itself(sample: Sample) -> Sample:
     return sample
 
 
-def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None) -> Source:
+def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None, group: str) -> Source:
     reader = claim.reader
     if label is not None and not reader.labelled:
         raise DataError(f"label={label} names a column, and {path} has none: leave it out")
@@ -237,7 +248,7 @@ def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None)
     if reader.open is None:
         return one
     try:
-        return reader.open(path, kind=kind, label=label)
+        return reader.open(path, kind=kind, label=label, group=group)
     except DataError:
         if reader.read is None or label is not None:
             raise

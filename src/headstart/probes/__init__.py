@@ -26,15 +26,30 @@ from ..errors import Mistake
 from ._figure import Figure, Gain, figure, gain
 from ._split import DRAWS, Learner, Split, few
 
-__all__ = ["DRAWS", "VERSION", "Figure", "Gain", "Learner", "Marks", "Probe", "Sides", "Split", "few", "figure", "gain"]
+__all__ = [
+    "DRAWS",
+    "VERSION",
+    "Figure",
+    "Gain",
+    "Learner",
+    "Lists",
+    "Marks",
+    "Probe",
+    "Sides",
+    "Split",
+    "few",
+    "figure",
+    "gain",
+]
 
 VERSION = 3
-Of = Literal["segments", "rows", "pairs", "sets"]
+Of = Literal["segments", "rows", "pairs", "sets", "lists"]
 Marks = dict[str, Figure]  # by name
 LACKING: dict[Of, str] = {  # why a probe cannot judge here
     "pairs": "judges two parts of each sample, as a run on pairs does by itself: ask for another probe",
     "rows": "judges rows, and here only samples have labels: in Python, hs.probe(..., rows=labels_of), a function of "
     "(source, number of a sample), gives a label for each of its rows",
+    "lists": "judges labels that are lists, apart by ; or | (rash; fever), and here each is one class: ask for another probe",
 }
 
 
@@ -46,16 +61,25 @@ class Sides:
     b: np.ndarray
 
 
+@dataclass(frozen=True)
+class Lists:
+    """Samples that have any number of classes each. table: [n, K] of ones and zeros, of the samples of the split."""
+
+    split: Split
+    table: np.ndarray
+
+
 Measure = Callable[[Split], Iterable[tuple[str, Figure]]]
 Meeting = Callable[[Sides], Iterable[tuple[str, Figure]]]
+Listing = Callable[[Lists], Iterable[tuple[str, Figure]]]
 
 
 @dataclass(frozen=True)
 class Probe:
     """A way to judge. of: one vector a sample ("segments"), one a row with labels of its own ("rows"), all rows of each sample
-    ("sets"), two parts of each sample ("pairs"). quick: cheap enough to be watched during training. rival: it judges raw input
-    alone, in a row of this name; what it says stands against figures from as many labels. kinds: of data that it is for; none:
-    all. asked: only where it is asked for by name."""
+    ("sets"), two parts of each sample ("pairs"), one vector a sample that has several classes ("lists"). quick: cheap enough to
+    be watched during training. rival: it judges raw input alone, in a row of this name; what it says stands against figures from
+    as many labels. kinds: of data that it is for; none: all. asked: only where it is asked for by name."""
 
     measure: Callable[..., Iterable[tuple[str, Figure]]]
     of: Of = "segments"
@@ -67,7 +91,7 @@ class Probe:
 
 def probe(
     *, of: Of = "segments", quick: bool = False, rival: str = "", kinds: tuple[str, ...] = (), asked: bool = False
-) -> Callable[[Measure | Meeting], Probe]:
+) -> Callable[[Measure | Meeting | Listing], Probe]:
     """The function below is a probe: see `Probe`."""
     if of not in get_args(Of):
         raise Mistake(f"a probe is of {', '.join(get_args(Of))}, not of {of!r}")
@@ -110,7 +134,7 @@ def asked_for(said: str | Sequence[str], of: Sequence[Of] = ("segments", "sets")
     return found
 
 
-def judge(probes: Iterable[Probe], given: Split | Sides) -> Marks:
+def judge(probes: Iterable[Probe], given: Split | Sides | Lists) -> Marks:
     """What these probes say, in their order."""
     marks: Marks = {}
     for each in probes:

@@ -72,8 +72,8 @@ def divided(
         return Material(everything, everything, probe, none if probe is None else note)
     if everything.kind == "pair":
         count = min(RIVALS, round(share * len(everything.whole)))
-        held = np.sort(np.random.default_rng(run.seed).permutation(everything.whole)[:count])
-        training = Subset(everything, np.setdiff1d(np.arange(len(everything)), held))
+        held, rest = _held(everything.whole, everything.groups, count, run.seed, len(everything))
+        training, count = Subset(everything, rest), len(held)
         partly = (
             f"; {len(everything) - len(everything.whole):,} samples miss a part"
             if len(everything.whole) < len(everything)
@@ -144,13 +144,19 @@ def divide(
     """
     known = _labelled_at(labels)
     count = min(most, max(round(share * len(known)), min(least, len(known) // 3)) if share else 0)
+    return *_held(known, groups, count, seed, len(labels)), known
+
+
+def _held(
+    able: np.ndarray, groups: np.ndarray | None, count: int, seed: int, every: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(about `count` of those that are able to judge, all of the `every` samples that hang together with none of them)."""
     if groups is None:
-        held = np.sort(np.random.default_rng(seed).permutation(known)[:count])
-    else:
-        numbers, sizes = np.unique(groups[known], return_counts=True)
-        held = known[np.isin(groups[known], numbers[_some(sizes, count, seed)])]
-    rest = np.arange(len(labels)) if groups is None else np.flatnonzero(~np.isin(groups, groups[held]))
-    return held, np.setdiff1d(rest, held), known
+        held = np.sort(np.random.default_rng(seed).permutation(able)[:count])
+        return held, np.setdiff1d(np.arange(every), held)
+    numbers, sizes = np.unique(groups[able], return_counts=True)
+    held = able[np.isin(groups[able], numbers[_some(sizes, count, seed)])]
+    return held, np.setdiff1d(np.flatnonzero(~np.isin(groups, groups[held])), held)
 
 
 def _some(sizes: np.ndarray, count: int, seed: int) -> list[int]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..data.classes import listed, taken_apart
 from ..data.source import Source
 from ..errors import Mistake
-from ..probes import DRAWS, Split
+from ..probes import DRAWS, Lists, Split
 from .features import Indices
 
 LABELS = (100, 600)  # label counts of probes from few labels, as far as a data set has them
@@ -28,7 +29,8 @@ class Labelled:
     """Labelled samples, some to learn from (`bank`) and some to be judged by (`query`), which no training saw.
 
     bank_at, query_at: indices of labelled samples in their sources. rows: what is known of rows; None: nothing. crossed: both are
-    the same samples, too few to set some of them aside: they are learnt from and judge in turns.
+    the same samples, too few to set some of them aside: they are learnt from and judge in turns. several: the same numbers where
+    labels are lists of classes, with those whose list nobody else has; None: they are not.
     """
 
     bank: Source
@@ -37,6 +39,7 @@ class Labelled:
     query_at: np.ndarray
     rows: RowLabels | None = None
     crossed: bool = False
+    several: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def named(self) -> bool:
@@ -77,6 +80,16 @@ class Labelled:
                 groups = np.concatenate([groups.min() - 1 - np.arange(n), groups])
             made = Split(x, y, (((np.arange(n), n + np.arange(len(y) - n)),),), groups=groups)
         return replace(made, counts=counts(have, made.learnt, of), draws=draws)
+
+    def lists(self, vectors: Vectors) -> Lists | None:
+        """The samples as vectors, with the classes that each label lists; None where labels are no lists."""
+        if self.several is None:
+            return None
+        every = replace(self, bank_at=self.several[0], query_at=self.several[1])
+        names = [name for source in (self.bank, self.query) for name in source.classes]
+        parts = taken_apart(np.arange(len(names)), names)[0]
+        ids = [every.labels("bank"), *([] if self.crossed else [every.labels("query") + len(self.bank.classes)])]
+        return Lists(every.split(vectors), parts[np.concatenate(ids)])
 
     def sets(self, vectors: RowVectors) -> Split:
         """Some of the samples as all of their rows, with their labels: x [n] holds arrays [T, D]."""
@@ -152,7 +165,16 @@ def labelled(
         parts.append(np.sort(np.random.default_rng(seed).permutation(at)[:most]))
     if (len(common) < 2 and not quantity) or len(parts[0]) < LEAST[0] or len(parts[1]) < LEAST[1]:
         return None
-    return Labelled(bank, query, parts[0], parts[1], rows)
+    several = None
+    if listed(bank.classes):
+        several = _some(bank, bank_at, BANK, seed), _some(query, query_at, QUERY, seed)
+    return Labelled(bank, query, parts[0], parts[1], rows, several=several)
+
+
+def _some(source: Source, at: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """At most so many of the given samples that have a label."""
+    assert source.labels is not None
+    return np.sort(np.random.default_rng(seed).permutation(at[_known(source.labels[at])])[:most])
 
 
 def in_turns(source: Source, at: np.ndarray, seed: int = 0, rows: RowLabels | None = None) -> Labelled | None:
@@ -161,6 +183,7 @@ def in_turns(source: Source, at: np.ndarray, seed: int = 0, rows: RowLabels | No
     if source.labels is None:
         return None
     quantity = source.labels.dtype.kind == "f"
+    several = (2 * (_some(source, at, CROSSED, seed),)) if listed(source.classes) else None
     if quantity:
         at = at[np.isfinite(source.labels[at])]
     else:
@@ -169,7 +192,7 @@ def in_turns(source: Source, at: np.ndarray, seed: int = 0, rows: RowLabels | No
     at = np.sort(np.random.default_rng(seed).permutation(at)[:CROSSED])
     if len(at) < LEAST[0] or (not quantity and len(np.unique(source.labels[at])) < 2):
         return None
-    return Labelled(source, source, at, at, rows, crossed=True) if _many(source, at) else None
+    return Labelled(source, source, at, at, rows, crossed=True, several=several) if _many(source, at) else None
 
 
 def by_rows(source: Source, rows: RowLabels, share: float) -> Labelled | None:

@@ -142,7 +142,8 @@ def against(results: Results, mine: str = MINE) -> list[Against]:
 def _alike(one: tuple[str, Figure], other: tuple[str, Figure]) -> bool:
     """Two figures that are marked alike, after as many labels."""
     endings = [
-        next((end for end in ("-R2", "-AUC", "-balanced") if name.endswith(end)), "") for name, _ in (one, other)
+        next((end for end in ("-R2", "-AUC", "-balanced", "-mAP") if name.endswith(end)), "")
+        for name, _ in (one, other)
     ]
     return one[1].labels is not None and one[1].labels == other[1].labels and endings[0] == endings[1]
 

@@ -27,6 +27,9 @@ def score(
     of_sets = [p for p in also if p.of == "sets" and data.named]
     if of_sets:
         marks |= judge(of_sets, data.sets(rows))
+    of_lists = [p for p in also if p.of == "lists"]
+    lists = data.lists(vectors) if of_lists else None
+    marks |= {} if lists is None else judge(of_lists, lists)
     of_rows = _chosen("rows", kind, quick, also)
     split = data.row_split(rows) if of_rows else None
     return marks if split is None else marks | judge(of_rows, _some(split, quick))

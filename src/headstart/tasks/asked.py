@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 
+from ..data.groups import AUTO
 from ..errors import Mistake
 from ..forms import Json
 from ..nn.encoder import Encoder
@@ -16,7 +17,7 @@ from .meaning import NAMES
 
 NARROW = 192  # encoders up to this width take larger rates
 RATES = {"narrow": (1e-3, 3e-4), "wide": (3e-4, 1e-4), "head": (1e-2, 1e-3)}
-DATA = {"label": str | None, "kind": str | None, "batch": int}
+DATA: dict[str, object] = {"label": str | None, "kind": str | None, "group": str, "batch": int}
 OPTIM = {"layer_decay": "decay", "weight_decay": "weight_decay"}  # words, and what they are called in a `Setting`
 LEAST_STEPS, EPOCHS, MOST_STEPS = 400, 20, 20_000
 
@@ -86,8 +87,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Words:
-    """All words of a fine-tuning. given: as they were said. label, kind: as for `Pretrained.prepare`. own: what was said of a
-    `Setting`: batch, decay, weight_decay."""
+    """All words of a fine-tuning. given: as they were said. label, kind, group: as for `Pretrained.prepare`. own: what was said
+    of a `Setting`: batch, decay, weight_decay."""
 
     given: Json
     asked: Asked
@@ -95,6 +96,7 @@ class Words:
     label: str | None = None
     kind: str | None = None
     own: Json = field(default_factory=dict)
+    group: str = AUTO
 
     def setting(self, steps: int) -> Setting:
         """How a head is trained."""
@@ -125,6 +127,14 @@ def words_of(words: Iterable[str], named: Mapping[str, object]) -> Words:
     data = {name: fit(f"data.{name}", value, DATA[name]) for name, value in of("data").items()}
     optim = {OPTIM[name]: fit(f"optim.{name}", value, float) for name, value in of("optim").items()}
     own = optim | ({"batch": data["batch"]} if "batch" in data else {})
-    said = Words(given, asked, changed(Run(), of("run"), "run"), data.get("label"), data.get("kind"), own)
+    said = Words(
+        given,
+        asked,
+        changed(Run(), of("run"), "run"),
+        data.get("label"),
+        data.get("kind"),
+        own,
+        data.get("group", AUTO),
+    )
     said.setting(1)  # refuses what is out of range before anything is read
     return said

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..data.classes import taken_apart
 from ..probes import Figure
-from .multilabel import taken_apart
 from .predicting import Predicted
 from .task import Task
 

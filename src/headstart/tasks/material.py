@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.classes import listed
 from ..data.feeding.prepare import Prepared
 from ..data.source import DataError
 from .asked import Asked
 from .dividing import held_out
 from .meaning import counted, enough, known, task_of
-from .multilabel import listed
 from .task import Task
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..data.classes import taken_apart
 from ..errors import Mistake, shown
 from .classification import Classification, balanced
-from .multilabel import Multilabel, taken_apart
+from .multilabel import Multilabel
 from .regression import Regression
 from .task import Task
 

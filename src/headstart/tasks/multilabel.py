@@ -1,7 +1,5 @@
 """Any number of classes for each sample: a yes or no for each, independent of the others."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,7 +14,6 @@ from ..probes import Figure
 from .calibrating import calibration_error, coldest
 from .task import share_doubt
 
-APART = r"\s*[;|]\s*"  # between the names of classes in one label; a comma may be part of a name
 HALF = 0.5  # the probability from which on a class is said to be there
 
 
@@ -85,18 +82,3 @@ def _precision(said: np.ndarray, labels: np.ndarray) -> float | None:
     known = (labels.max(0) > 0) & (labels.min(0) < 1)
     each = [average_precision_score(labels[:, k], said[:, k]) for k in np.flatnonzero(known)]
     return float(np.mean(each)) if each else None
-
-
-def listed(names: Sequence[str]) -> bool:
-    """Whether these names of classes look like lists of several: "rash; fever"."""
-    return any(re.search(APART, name) for name in names)
-
-
-def taken_apart(labels: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """([n, K] of ones and zeros, the names of the K classes) of labels [n] whose classes are lists, such as "rash; fever"."""
-    parts = [[p for p in re.split(APART, name.strip()) if p] for name in names]
-    classes = tuple(sorted({p for each in parts for p in each}))
-    table = np.zeros((len(names), len(classes)), np.int64)
-    for row, each in zip(table, parts, strict=True):
-        row[[classes.index(p) for p in each]] = 1
-    return table[labels], classes

@@ -39,7 +39,7 @@ def again(folder: str | Path, where: object = None, log: Log | None = None) -> l
         raise DataError("this run was given an array, which only Python has: headstart.again(folder, array)")
     data = plan.where if where is None else where
     given = Input(**plan.input)
-    source = open_source(data, given.kind, given.label)
+    source = open_source(data, given.kind, given.label, given.group)
     material = gather(data, source, reader_of(plan.tokenizer), given, run, Log(quiet=True))
     with tempfile.TemporaryDirectory() as place:
         notes = Log(Path(place) / "log.jsonl", quiet=True)

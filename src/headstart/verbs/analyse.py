@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..analyses.geometry import alignment, cka, directions_for, lidar, misfits, spectrum, uniformity
+from ..data.groups import AUTO
 from ..data.source import DataError, Source
 from ..encoded import Pretrained, load
 from ..errors import shown
@@ -67,13 +68,18 @@ class Analysis:
 
 
 def analyse(
-    run: str | Path, where: object, log: Log | None = None, label: str | None = None, kind: str | None = None
+    run: str | Path,
+    where: object,
+    log: Log | None = None,
+    label: str | None = None,
+    kind: str | None = None,
+    group: str = AUTO,
 ) -> Analysis:
     """How the vectors of `where` lie for a run's encoder, and for the same encoder before training: all are means of rows, so
-    that depths can be compared. label, kind: as for `probe`; without labels all else is said."""
+    that depths can be compared. label, kind, group: as for `probe`; without labels all else is said."""
     log, folder = log or Log(), Path(run)
     encoder = load(folder, device_of(Run()), trust=(folder / "run.json").exists())  # as `probe` does
-    source, remarks = encoder.prepare(where, label=label, kind=kind)
+    source, remarks = encoder.prepare(where, label=label, kind=kind, group=group)
     log.say(f"found     {source.describe()}")
     for remark in remarks:
         log.say(f"note      {remark}")

@@ -15,6 +15,7 @@ from ..comparing.comparing import compared, together
 from ..comparing.told import Cell, Compared
 from ..comparing.unfinished import UNFINISHED, Unfinished, content
 from ..comparing.ways import RANDOM, SCRATCH, Start, frozen, tuned
+from ..data.groups import AUTO
 from ..data.open import open_source
 from ..data.source import DataError
 from ..encoded import Pretrained, load
@@ -30,7 +31,7 @@ from ..scoring.score import choose_read
 from ..shelf.find import find, spelled
 from ..train import device_of, dtype_of
 from ..words import WordError, fit, parse, unknown
-from ..writing import write_json, write_text
+from ..writing import try_place, write_json, write_text
 from .pretrain import pretrain
 from .probe import refuse_learnt, untrained
 
@@ -38,8 +39,8 @@ LABELS = (100, 600)
 JUDGES = 2_000  # at most: more cost time and tell little
 HINTS: dict[str, object] = {
     "labels": int | tuple, "seeds": int, "steps": int, "tune": str, "recipe": str | None, "out": str | None,
-    "data.label": str | None, "data.kind": str | None, "run.device": str, "run.minutes": float | None, "size": str | None,
-    "data.batch": int | None,
+    "data.label": str | None, "data.kind": str | None, "data.group": str, "run.device": str, "run.minutes": float | None,
+    "size": str | None, "data.batch": int | None,
 }  # fmt: skip
 TRAINED = (
     "run.minutes",
@@ -48,6 +49,7 @@ TRAINED = (
     "data.batch",
     "data.kind",
     "data.label",
+    "data.group",
 )  # words that training takes, too
 
 
@@ -67,8 +69,8 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
     args: folders of runs (or of any encoder that `load` takes) and last the labelled data; `recipe=mae,gmml` instead of runs
     trains each of these on the data first, with `seeds` seeds. Words: labels= (numbers of labels, 100,600), seeds= (draws of
     labels, 3), steps= (of each fine-tuning, 200), tune=none (frozen ways alone), out= (the page, .html; figures lie beside it as
-    .json), data.label=, data.kind=, run.device=, and with recipe= run.minutes=, size=, data.batch=. Raises DataError or WordError
-    for a user's mistake.
+    .json), data.label=, data.group=, data.kind=, run.device=, and with recipe= run.minutes=, size=, data.batch=. Raises DataError
+    or WordError for a user's mistake.
     """
     log = log or Log()
     places, words = _divided(args)
@@ -84,6 +86,7 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
     out = Path(asked.out) if asked.out else _place(runs, where)
     if out.suffix != ".html":
         raise WordError(f"out={out}: it ends in .html; the figures are written beside it as .json")
+    try_place(out)
     if asked.recipe is not None:
         if runs:
             raise WordError("recipe= trains anew: give runs to compare, or recipe=, not both")
@@ -160,8 +163,8 @@ def _opened(name: str, run: Path, where: object, given: Json, device: torch.devi
     )  # its method is called for what it was before training
     set_dtype(encoder.module, dtype_of(Run(), device))
     refuse_learnt(run, where)
-    label, kind = given.get("data.label"), given.get("data.kind")
-    source, remarks = encoder.prepare(where, log.progress("reading"), label, kind)
+    label, kind, group = given.get("data.label"), given.get("data.kind"), str(given.get("data.group", AUTO))
+    source, remarks = encoder.prepare(where, log.progress("reading"), label, kind, group=group)
     log.say(f"found     {source.describe()}, as {name} reads it")
     for remark in remarks:
         log.say(f"note      {remark}")
@@ -201,7 +204,8 @@ def _trained(where: object, asked: _Asked, given: Json, log: Log) -> dict[str, P
     recipes = [spelled(r.strip()) for r in str(asked.recipe).split(",") if r.strip()]
     for recipe in recipes:
         find(recipe)  # a name that is none is told before anything is trained
-    if open_source(where, told.get("data.kind"), told.get("data.label")).labels is None:
+    group = str(told.get("data.group", AUTO))
+    if open_source(where, told.get("data.kind"), told.get("data.label"), group).labels is None:
         raise _unlabelled(where)
     mark = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:4]  # other words are other runs
     found: dict[str, Path] = {}

@@ -51,7 +51,7 @@ def finetune(run: str | Path, where: object, *words: str, log: Log | None = None
     device = device_of(said.run)
     pretrained = load(base, device, trust=(base / "run.json").exists())
     set_dtype(pretrained.module, dtype_of(said.run, device))
-    source, remarks = pretrained.prepare(where, log.progress("reading"), said.label, said.kind)
+    source, remarks = pretrained.prepare(where, log.progress("reading"), said.label, said.kind, group=said.group)
     log.say(f"found     {source.describe()}")
     for remark in remarks:
         log.say(f"note      {remark}")

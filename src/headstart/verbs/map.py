@@ -6,18 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from ..analyses.mapping import LEAST, clusters, mapped
+from ..data.groups import AUTO
 from ..data.source import DataError
-from ..encoded import load
 from ..errors import shown
 from ..log import Log
-from ..recipe import Run
 from ..showing.page import document, said
 from ..showing.scatter import STYLE, by_group, by_label, lively, scatter
-from ..train import device_of
 from ..words import WordError
 from ..writing import write_text
-from .embed import embedded
-from .neighbours import checked
+from .embed import checked, embedded, opened
 
 MOST = 5000  # samples on a map, unless a word says otherwise: about half a minute
 
@@ -44,15 +41,18 @@ def map(
     trust: bool = False,
     label: str | None = None,
     kind: str | None = None,
+    group: str = AUTO,
+    part: str | None = None,
 ) -> Mapped:
     """Place the samples of `where` on a map, and write the page (.html) to `out`. Of more than `most`, so many drawn by lot.
 
-    seed: equal ones give equal maps. trust, label, kind: as for `embed`.
+    seed: equal ones give equal maps. trust, label, kind, group, part: as for `embed`.
     """
     log, target = log or Log(), checked(out, (".html",))
     if most < LEAST:
         raise WordError(f"most={most}: a map of fewer than {LEAST} samples says nothing")
-    found = embedded(load(run, device_of(Run()), trust), where, log, label, kind)
+    encoder, data = opened(run, trust, part, where, "map", label, group)
+    found = embedded(encoder, data, log, label, kind, group)
     if len(found.z) < LEAST:
         raise DataError(f"{shown(str(where))} holds {len(found.z)} samples: a map of fewer than {LEAST} says nothing")
     some = np.sort(np.random.default_rng(seed).permutation(len(found.z))[:most])

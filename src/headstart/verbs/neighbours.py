@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..analyses.neighbours import SAME, Near, directions, nearest
+from ..data.groups import AUTO
 from ..data.source import DataError
-from ..encoded import Encoded, Pretrained, load
+from ..encoded import Encoded, Pretrained
 from ..errors import shown
 from ..home import expanded
 from ..log import Log
@@ -20,7 +21,7 @@ from ..showing.pages import STYLE
 from ..train import device_of
 from ..words import WordError
 from ..writing import in_bytes, whole, write_text
-from .embed import embedded
+from .embed import checked, embedded, opened
 
 FORMS = (".csv", ".npz", ".html")
 QUERIES, DRAWN = 40, 12  # on a page: queries, and neighbours of each
@@ -59,17 +60,20 @@ def neighbours(
     trust: bool = False,
     label: str | None = None,
     kind: str | None = None,
+    group: str = AUTO,
+    part: str | None = None,
 ) -> Neighbours:
     """The k nearest samples of `where` to each of them, never itself; written to `out` (.csv, .npz, or a page to look at, .html).
 
-    of: the name of one sample, or other data, whose nearest in `where` are asked for. trust, label, kind: as for `embed`.
+    of: the name of one sample, or other data, whose nearest in `where` are asked for. trust, label, kind, group, part: as for
+    `embed`.
     """
     log, target = log or Log(), checked(out, FORMS)
     if k < 1:
         raise WordError(f"k={k}: ask for at least one neighbour")
     device = device_of(Run())
-    encoder = load(run, device, trust)
-    found = embedded(encoder, where, log, label, kind)
+    encoder, data = opened(run, trust, part, where, "neighbours", label, group)
+    found = embedded(encoder, data, log, label, kind, group)
     asked, own = _asked(encoder, found, where, of, log)
     if len(found.z) < 2 and own is not None:
         raise DataError(f"{shown(str(where))} holds one sample, which has no neighbours: give more data")
@@ -90,14 +94,6 @@ def neighbours(
             )
         )
     return Neighbours(queries, found.names, near.index, near.similarity, [queries[i] for i in same])
-
-
-def checked(out: str | Path | None, forms: tuple[str, ...]) -> Path | None:
-    """Where to write, or a DataError if its ending says no format that there is."""
-    target = None if out is None else expanded(str(out))
-    if target is not None and target.suffix not in forms:
-        raise DataError(f"out={target} should end in one of {', '.join(forms)}: the ending chooses the format")
-    return target
 
 
 def _asked(

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ..analyses.unusual import NEIGHBOURS, Unusual, unusual
+from ..data.groups import AUTO
 from ..data.source import DataError
-from ..encoded import Encoded, load
+from ..encoded import Encoded
 from ..errors import shown
 from ..log import Log
 from ..recipe import Run
@@ -18,12 +19,14 @@ from ..showing.pages import STYLE
 from ..train import device_of
 from ..words import WordError
 from ..writing import in_bytes, whole, write_text
-from .embed import embedded
-from .neighbours import checked
+from .embed import checked, embedded, opened, part_of
 
 FORMS = (".csv", ".html")
 FIRST, BESIDE = 5, 4  # that are said; neighbours that are drawn beside each
-LEAST = 10  # samples below which nobody can say what is usual
+LEAST, FEW = (
+    10,
+    100,
+)  # samples below which nobody can say what is usual; normal ones below which it is said that they are few
 
 
 @dataclass(frozen=True)
@@ -49,23 +52,31 @@ def outliers(
     trust: bool = False,
     label: str | None = None,
     kind: str | None = None,
+    group: str = AUTO,
+    part: str | None = None,
 ) -> Outliers:
     """Score every sample of `where` and write all of them to `out` (.csv), or the `most` most unusual as a page (.html).
 
-    against: normal data, against which samples are scored, instead of against each other. trust, label, kind: as for `embed`.
+    against: normal data, against which samples are scored, instead of against each other. trust, label, kind, group,
+    part: as for `embed`.
     """
     log, target = log or Log(), checked(out, FORMS)
     if most < 1:
         raise WordError(f"most={most}: ask for at least one sample")
     device = device_of(Run())
-    encoder = load(run, device, trust)
-    found = embedded(encoder, where, log, label, kind)
-    normal = found if against is None else embedded(encoder, against, log, None, kind)
+    encoder, data = opened(run, trust, part, where, "outliers", label, group)
+    # normal data first: where it is too little, nothing else is read
+    normal = (
+        embedded(encoder, data, log, label, kind, group)
+        if against is None
+        else embedded(encoder, against if part is None else part_of(against, part), log, None, kind)
+    )
     if len(normal.z) < LEAST:
         what = str(where if against is None else against)
         raise DataError(
             f"{what} holds {len(normal.z)} samples: what is usual can be said from {LEAST} on; give more data"
         )
+    found = normal if against is None else embedded(encoder, data, log, label, kind, group)
     k = min(NEIGHBOURS, len(normal.z) // 2)
     made = unusual(found.z, None if against is None else normal.z, k, device, log.progress("comparing"))
     order = np.argsort(-made.score, kind="stable")
@@ -99,7 +110,16 @@ def _lines(made: Unusual, order: np.ndarray, found: Encoded, normal: Encoded, ag
             f"{shown(normal.names[made.index[i, 0]])}"
         )
     if against:
-        out.append(f"beyond    {int((made.share == 0).sum()):,} of {len(order):,} score higher than any normal sample")
+        beyond, usual = int((made.share == 0).sum()), len(order) / (len(normal.z) + 1)
+        out.append(
+            f"beyond    {beyond:,} of {len(order):,} score higher than any normal sample; of as many normal ones about "
+            f"{usual:.2g} would, by chance"
+        )
+        if len(normal.z) < FEW:
+            out.append(
+                f"few       {len(normal.z):,} normal samples tell no share below {1 / len(normal.z):.1%}, and little of what is "
+                f"usual in a place: from {FEW} on more can be said"
+            )
     return out
 
 

@@ -26,7 +26,7 @@ def plan(where: object, *words: str, log: Log | None = None, **named: Any) -> Pl
     asked = parse(words, named, annotations(data=Input, run=Run))
     run = changed(Run(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
-    source = open_source(where, given.kind, given.label)
+    source = open_source(where, given.kind, given.label, given.group)
     found = source.describe()
     method = find(str(asked.get("recipe", default_recipe(source.kind))))
     groups = sort_words(asked, method)

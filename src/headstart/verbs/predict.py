@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.source import DataError
+from ..data.groups import AUTO
 from ..encoded import load
 from ..errors import shown
 from ..log import Log, span
@@ -18,7 +18,7 @@ from ..tasks.judging import judged, said_of
 from ..tasks.predicting import Predicted
 from ..train import device_of
 from ..writing import in_bytes, utf8, whole
-from .embed import FORMS
+from .embed import FORMS, checked
 
 Column = list[str] | list[float]
 
@@ -31,18 +31,17 @@ def predict(
     trust: bool = False,
     label: str | None = None,
     kind: str | None = None,
+    group: str = AUTO,
 ) -> Predicted:
     """Say the class or the quantity of each sample of `where`, by the fine-tuned encoder in a folder; write them to `out` (.npz,
     .csv, .parquet): names, what is likeliest, the probability of every class.
 
-    Where the data has labels of its own, what is said is compared with them. trust, label, kind: as for `embed`.
+    Where the data has labels of its own, what is said is compared with them. trust, label, kind, group: as for `embed`.
     """
     log = log or Log()
-    target = None if out is None else Path(str(out))
-    if target is not None and target.suffix not in FORMS:
-        raise DataError(f"out={target} should end in one of {', '.join(FORMS)}: the ending chooses the format")
+    target = checked(out, FORMS)
     encoder, began = load(run, device_of(Run()), trust), time.monotonic()
-    found = encoder.predict(where, log.progress("predicting"), log.progress("reading"), label, kind)
+    found = encoder.predict(where, log.progress("predicting"), log.progress("reading"), label, kind, group)
     for remark in found.remarks:
         log.say(f"note      {remark}")
     for name, reason in found.bad[:3]:
@@ -95,13 +94,9 @@ def _csv(found: Predicted, part: Path) -> None:
 
 
 def _parquet(found: Predicted, part: Path) -> None:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise DataError(
-            'writing .parquet needs pyarrow: pip install "headstart[tables]", or choose out=predicted.csv'
-        ) from error
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     columns = {
         utf8(name): pa.array([utf8(cell) if isinstance(cell, str) else cell for cell in column])
         for name, column in _columns(found).items()

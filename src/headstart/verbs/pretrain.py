@@ -54,7 +54,7 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
     asked = parse(words, named, annotations(data=Input, run=Run))
     run = changed(Run(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
-    source = open_source(where, given.kind, given.label)
+    source = open_source(where, given.kind, given.label, given.group)
     log.say(f"found     {source.describe()}")
     name, here = spelled(str(asked.get("recipe", default_recipe(source.kind)))), title(where)
     asked |= {"recipe": name} if "recipe" in asked else {}

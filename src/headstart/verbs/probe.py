@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..data.classes import listed
 from ..data.feeding.prepare import Prepared
+from ..data.groups import AUTO
 from ..data.source import DataError
 from ..data.sources.listed import ListSource
 from ..encoded import Pretrained, load
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
-from ..probes import asked_for, named, names
+from ..probes import Of, asked_for, named, names
 from ..recipe import RANDOM, Run
 from ..running.finish import fresh
 from ..running.folder import facts, method_of, title
@@ -31,26 +33,37 @@ def probe(
     kind: str | None = None,
     probes: str | Sequence[str] | None = None,
     rows: RowLabels | None = None,
+    group: str = AUTO,
 ) -> Results:
     """Scores by row on the labelled data `where`; 30 % of its samples judge, the others are learnt from; where
     these are fewer than 500, all judge in turns.
 
     label: the column that holds the labels ("folders": the names of folders do; "labels.csv:species": a column of a table that
-    lies anywhere). kind: says what the data is, where its form does not. probes: that stand beside the usual ones, by name
+    lies anywhere). group: the column, array or file that says which samples hang together, and are never divided between the two.
+    kind: says what the data is, where its form does not. probes: that stand beside the usual ones, by name
     ("retrieval,attentive", or a list; "all"). rows: (source, number of a sample) -> [T], a whole number for each of its rows as
     the encoder's tokenizer makes them, -1 where unknown, for probes that judge rows; `source.name(number)` says which sample.
 
     Samples that the encoder saw in pre-training, without their labels, may be among both.
     """
     log, folder = log or Log(), Path(run)
-    also = asked_for(probes or (), ("segments", "sets") if rows is None else ("segments", "sets", "rows"))
+    able: tuple[Of, ...] = ("segments", "sets") if rows is None else ("segments", "sets", "rows")
+    asked_for(probes or (), (*able, "lists"))  # a name that is none is said before anything is read
     device = device_of(Run())
     encoder = load(folder, device, trust=(folder / "run.json").exists())  # its method is called below, anyhow
     refuse_learnt(folder, where)
-    source, remarks = encoder.prepare(where, label=label, kind=kind)
+    source, remarks = encoder.prepare(where, label=label, kind=kind, group=group)
     log.say(f"found     {source.describe()}")
     for remark in remarks:
         log.say(f"note      {remark}")
+    if listed(source.classes):
+        able = (*able, "lists")
+    also = asked_for(probes or (), able)
+    if "lists" in able and not any(p.of == "lists" for p in also):
+        log.say(
+            "note      names of classes look like lists of several (rash; fever), and each list is judged as one class; "
+            "probes=multilabel judges every class by itself"
+        )
     data = _divided(where, source, encoder, rows)
     tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module, log)
     sides = f"{len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by"

@@ -20,7 +20,7 @@ from ..running.folder import ARRAY, facts, method_of
 from ..running.material import fingerprint, gather
 from ..train import device_of, dtype_of
 from ..writing import write_text
-from .neighbours import checked
+from .embed import checked
 
 
 def report(run: str | Path, data: object = None, out: str | Path | None = None, log: Log | None = None) -> Path:
@@ -62,7 +62,12 @@ def _again(folder: Path, plan: Plan, data: object, known: str, log: Log) -> tupl
     where = plan.where if data is None else data
     given, run = Input(**plan.input), Run(**plan.run)
     material = gather(
-        where, open_source(where, given.kind, given.label), reader_of(plan.tokenizer), given, run, Log(quiet=True)
+        where,
+        open_source(where, given.kind, given.label, given.group),
+        reader_of(plan.tokenizer),
+        given,
+        run,
+        Log(quiet=True),
     )
     recipe = build(plan, method_of(folder, plan, log), material.training)
     device = device_of(run)

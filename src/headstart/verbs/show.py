@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from ..data.groups import AUTO
 from ..data.open import open_source
 from ..data.sniff import sniff
 from ..errors import shown
@@ -25,9 +26,9 @@ def show(where: object, *words: str, out: str | Path = "show.html", log: Log | N
         if name not in known:
             raise unknown(name, ["out", *known])
     given = changed(Input(), {name[5:]: value for name, value in asked.items()}, "data")
-    source = open_source(where, given.kind, given.label)
+    source = open_source(where, given.kind, given.label, given.group)
     title = str(where) if isinstance(where, str | Path) else type(where).__name__
-    found = sniff(where if given.kind is None and given.label is None else source)
+    found = sniff(where if (given.kind, given.label, given.group) == (None, None, AUTO) else source)
     lines = dataclasses.replace(found, path=title).lines()
     log.say("\n".join(lines))
     source, tokenizer, given, becomes = look(source, given, device_of(Run()), log.progress("measuring"))

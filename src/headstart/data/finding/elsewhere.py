@@ -1,4 +1,6 @@
-"""Labels that lie in a file of their own: data.label=labels.csv, or data.label=labels.csv:species for one of its columns."""
+"""Labels and groups that lie in a file of their own: data.label=labels.csv, or data.label=labels.csv:species for one of its
+columns; data.group=labels.csv:patient.
+"""
 
 from pathlib import Path
 
@@ -6,23 +8,24 @@ import numpy as np
 
 from ...home import expanded
 from .. import labels
-from ..classes import Labelled, Labels, as_column, as_labels
+from ..classes import Labelled, Labels, as_column, as_labels, noted
+from ..groups import AUTO, Groups, decide
 from ..readers._npz import load_array
 from ..source import DataError, Source
 from . import sidecar
 
 
-def named(label: str, where: object) -> tuple[Path, str | None] | None:
+def named(said: str, where: object, word: str = "data.label") -> tuple[Path, str | None] | None:
     """The file that a word names, as it stands or from the folder of the data, and the column; None: it names no such file."""
-    whole = (label, None)
-    file, _, column = label.rpartition(":")
+    whole = (said, None)
+    file, _, column = said.rpartition(":")
     for name, of in [whole, (file, column)] if file and column else [whole]:
         if not name.lower().endswith((*sidecar.SUFFIXES, ".npy")):
             continue
         beside = [expanded(where) / name] if isinstance(where, str | Path) else []
         found = next((path for path in (expanded(name), *beside) if path.is_file()), None)
         if found is None:
-            raise DataError(f"data.label={label}: there is no file {name}")
+            raise DataError(f"{word}={said}: there is no file {name}")
         return found, of
     return None
 
@@ -36,8 +39,34 @@ def attach(source: Source, path: Path, column: str | None) -> Source:
     found = _in_order(load_array(path, path), source, path) if path.suffix == ".npy" else _told(source, path, column)
     if not isinstance(source, Labelled):
         raise DataError(f"{source.describe()} takes no labels from a file")
-    source.labels, source.classes, source.why = found.values, found.classes, found.why
+    groups = [line for line in source.why.split("; ") if line.startswith("groups: ")]
+    source.labels, source.classes, source.why = found.values, found.classes, noted(found.why, *groups)
     return source
+
+
+def groups_of(source: Source, path: Path, column: str | None) -> Groups:
+    """What a column of a file says of the samples: by their names, else by their order. DataError where neither is so."""
+    names = [source.name(i) for i in range(len(source))]
+    if path.suffix == ".npy":
+        columns: sidecar.Columns = {path.stem: load_array(path, path).tolist()}
+    else:
+        columns, _ = sidecar.read_columns(path)
+    rows = len(next(iter(columns.values()), []))
+    if column is None and len(columns) == 1:
+        column = next(iter(columns))
+    table = sidecar.listing(path.name, columns, names) if len(columns) > 1 else ""
+    if isinstance(table, sidecar.Sidecar):
+        found = table.groups(column or AUTO)
+    elif rows == len(source):
+        found = decide(list(columns), lambda c: as_column(c, columns[c]), path.name, column or AUTO, at=np.arange(rows))
+    else:
+        raise DataError(
+            f"no column of {path} names the samples of {source.describe()}, and it has {rows:,} rows: name each sample in one of "
+            "its columns"
+        )
+    if found.name is None:
+        raise DataError(f"{path} has no column that is plainly named for groups: say which, data.group={path}:COLUMN")
+    return found
 
 
 def _told(source: Source, path: Path, column: str | None) -> Labels:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import Unreadable
 from ..classes import Labelled, Labels
+from ..groups import AUTO, FOLDERS, NONE, Groups, hold, of_folders
 from ..labels import ONLY, folder_labels, is_form
 from ..names import Index, suffix_of
 from ..readers import Reader, by_name, claims, dicom, edf, images, makers, reading, recordings, tiff
@@ -32,12 +33,12 @@ COLLECTION = re.compile(
 SPLIT = re.compile(r"^(.+)_(TRAIN|TEST)$")
 
 
-def open_survey(found: Survey, kind: str, label: str | None = None) -> Source:
-    """The files of one kind as samples; several kinds with equal names as pairs."""
+def open_survey(found: Survey, kind: str, label: str | None = None, group: str = AUTO) -> Source:
+    """The files of one kind as samples; several kinds with equal names as pairs. group: what says which hang together."""
     folder = found.folder
     if found.shards and kind in found.kinds:
         tars = open_tar(*(folder / name for name in found.shards), title=str(folder))
-        return _open_shards(tars, found, label)
+        return _open_shards(tars, found, label, group)
     if kind == "pair" and kind not in found.kinds:
         of = partners(found) or found.kinds
         pairs = (
@@ -47,17 +48,18 @@ def open_survey(found: Survey, kind: str, label: str | None = None) -> Source:
         )
         beside = _beside(found, pairs.names, kind)
         pairs.labels, pairs.classes, pairs.why = _chosen_labels(pairs.names, beside, label)[:3]
+        hold(pairs, _chosen_groups(pairs.names, beside, group))
         return pairs
     files, readers = found.names(kind), found.readers[kind]
     if kind == "volume" and found.stacks is not None:
-        return _open_stacks(found, found.stacks, label)
+        return _open_stacks(found, found.stacks, label, group)
     _no_collections(folder, files, readers)
     beside = _beside(found, files, kind)
     if any(_holds_many(reader, suffix, folder, files) for suffix, reader in _suffixed(found, files, kind)):
-        return _open_many(found, kind, files, beside, label)
+        return _open_many(found, kind, files, beside, label, group)
     told = _noted(_chosen_labels(files, beside, label), _numbers(folder, files, readers))
     if kind == "image" and (not readers or by_name("dicom") in readers.values()):
-        return _open_pictures(found, files, told, label)
+        return _open_pictures(found, files, told, label, beside, group)
     labels, classes, why = told[:3]
     if kind == "image" and set(readers.values()) <= {by_name("images")}:
         maker = makers(readers, by_name("images"))
@@ -67,14 +69,18 @@ def open_survey(found: Survey, kind: str, label: str | None = None) -> Source:
         source = FileSource(
             folder, files, reading(readers, kind), kind, labels, classes, None, why, stretches=parts, made_by=maker
         )
-    source.groups = beside.groups
+    hold(source, _chosen_groups(files, beside, group))
     return source
 
 
-def _open_shards(tars: Source, found: Survey, label: str | None) -> Source:
+def _open_shards(tars: Source, found: Survey, label: str | None, group: str) -> Source:
     """Tars with what is said of other files; DataError where a column is asked for."""
     if label not in (None, "folders"):
         raise DataError(f"label={label} names a column, and tars have none: leave it out")
+    if group not in (AUTO, NONE):
+        raise DataError(
+            f"data.group={group}: tars have no columns; give a table that names their samples, groups.csv:patient"
+        )
     if isinstance(tars, Labelled):
         tars.why = "; ".join(filter(None, (tars.why, f"{len(found.shards):,} tars are one set", *found.left_out())))
     return tars
@@ -104,7 +110,9 @@ def _numbers(folder: Path, files: Sequence[str], readers: Mapping[str, Reader]) 
     return [] if says is None else [says(folder / files[0])]
 
 
-def _open_pictures(found: Survey, files: Index, told: Labels, label: str | None) -> Source:
+def _open_pictures(
+    found: Survey, files: Index, told: Labels, label: str | None, beside: sidecar.Beside, group: str
+) -> Source:
     """Pictures some of which are DICOM: those of a patient are kept together."""
     groups = slices.patients(found.folder, files)
     labels, classes, why = (told if label else slices.no_patients(told, groups))[:3]
@@ -112,27 +120,26 @@ def _open_pictures(found: Survey, files: Index, told: Labels, label: str | None)
     source = FileSource(
         found.folder, files, reading(able, "image"), "image", labels, classes, None, why, made_by=makers(able)
     )
-    source.labels, source.classes, source.groups = (
-        labels,
-        classes,
-        groups,
-    )  # not the folders' names, where these are patients
+    source.labels, source.classes = labels, classes  # not the folders' names, where these are patients
+    hold(source, Groups(groups) if groups is not None and group == AUTO else _chosen_groups(files, beside, group))
     return source
 
 
-def _open_stacks(found: Survey, stacks: slices.Stacks, label: str | None) -> Source:
+def _open_stacks(found: Survey, stacks: slices.Stacks, label: str | None, group: str) -> Source:
     """The volumes that slices make, and after them the files that are one each."""
-    folder = found.folder
-    told = _chosen_labels(stacks.names, _beside(found, stacks.names, "volume"), label)
+    folder, beside = found.folder, _beside(found, stacks.names, "volume")
+    told = _chosen_labels(stacks.names, beside, label)
     told = _noted(told if label else slices.no_patients(told, stacks.groups), [stacks.why])
     scans = ListSource(stacks, "volume", told.values, told.classes, stacks.names, str(folder), stacks.groups, told.why)
+    if group != AUTO or stacks.groups is None:
+        hold(scans, _chosen_groups(stacks.names, beside, group))
     rest = found.files.take(np.setdiff1d(found.kinds["volume"], stacks.rows))
     if not len(rest):
         return scans
     joined = Joined(
         [scans, FileSource(folder, rest, reading(found.readers["volume"], "volume"), "volume")], title=str(folder)
     )
-    joined.why = told.why
+    joined.why = scans.why
     return joined
 
 
@@ -170,6 +177,19 @@ def _chosen_labels(files: Sequence[str], beside: sidecar.Beside, label: str | No
         f"the names of the folders ({len(folders.classes)}) may be meant: data.label=folders" if folders.classes else ""
     )
     return _noted(told, (also, *beside.remarks))
+
+
+def _chosen_groups(files: Sequence[str], beside: sidecar.Beside, group: str) -> Groups:
+    """Which files hang together: by the column that is asked for ("folders": the folders), or by what tables say themselves."""
+    if group == FOLDERS:
+        return of_folders(files)
+    if group not in (AUTO, NONE) and not beside.tables:
+        remarks = f" ({'; '.join(beside.remarks)})" if beside.remarks else ""
+        raise DataError(
+            f"data.group={group} names a column, and no table beside the files lists them{remarks}: give data.group=folders, or "
+            f"a table with the columns file and {group}"
+        )
+    return beside.groups(group)
 
 
 def _together(told: Labels, folders: Labels) -> Labels | None:
@@ -229,7 +249,7 @@ def _holds_many(reader: Reader, suffix: str, folder: Path, files: Index) -> bool
     return True
 
 
-def _open_many(found: Survey, kind: str, files: Index, beside: sidecar.Beside, label: str | None) -> Source:
+def _open_many(found: Survey, kind: str, files: Index, beside: sidecar.Beside, label: str | None, group: str) -> Source:
     folder, readers = found.folder, found.readers[kind]
     column = None if label == "folders" else label
     used = [reader for _, reader in _suffixed(found, files, kind)]
@@ -239,7 +259,7 @@ def _open_many(found: Survey, kind: str, files: Index, beside: sidecar.Beside, l
             f"label={column} names a column, and {kind} files have none: leave it out, or give label=folders"
         )
     if kind == "table" and all(r.load is not None for r in used):
-        return _tables(found, files, column, beside.remarks)
+        return _tables(found, files, column, beside.remarks, group)
     sources: list[Source] = []
     taken: list[int] = []
     bad: list[Unreadable] = []
@@ -259,7 +279,7 @@ def _open_many(found: Survey, kind: str, files: Index, beside: sidecar.Beside, l
             bad.append(Unreadable(name, str(error)))
     if not sources:
         raise DataError(bad[0].reason)
-    if len(sources) == 1 and not bad and not beside.remarks:
+    if len(sources) == 1 and not bad and not beside.remarks and group == AUTO:
         return sources[0]
     titles = [files[i] for i in taken]
     _apart(sources, titles)
@@ -272,6 +292,10 @@ def _open_many(found: Survey, kind: str, files: Index, beside: sidecar.Beside, l
             joined.labels, joined.classes = np.repeat(of.values[taken], [len(s) for s in sources]), of.classes
     else:
         joined.why = "; ".join(filter(None, (joined.why, *beside.remarks)))
+    if group != AUTO or joined.groups is None:
+        held = _chosen_groups(list(files), beside, group)
+        each = None if held.values is None else np.repeat(held.values[taken], [len(s) for s in sources])
+        hold(joined, held._replace(values=each))
     return joined
 
 
@@ -279,7 +303,7 @@ def _knows(path: Path, kind: str) -> Reader | None:
     return next((claim.reader for claim in claims(path, kind)), None)
 
 
-def _tables(found: Survey, files: Index, label: str | None, remarks: Sequence[str]) -> Source:
+def _tables(found: Survey, files: Index, label: str | None, remarks: Sequence[str], group: str) -> Source:
     """The rows of tables of several schemas, in whatever formats, without forms to be filled in (sample_submission.csv)."""
     names = [n for n in files if not is_form(n.rpartition("/")[2].partition(".")[0])] or list(files)
     remarks = [*remarks, *(f"{n} is a form to be filled in, and left out" for n in files if n not in names)]
@@ -300,6 +324,8 @@ def _tables(found: Survey, files: Index, label: str | None, remarks: Sequence[st
         TableSource(tables[0], label) if len(tables) == 1 else TablesSource(tables, label)
     )
     source.bad = bad
+    if group != AUTO:
+        source.hold_together(group)
     source.why = "; ".join(filter(None, (source.why, *remarks)))
     return source
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import labels
 from ..classes import Labels, as_column
+from ..groups import AUTO, NONE, WHO, Groups, decide
 from ..readers import columnar, delimited, jsonl
 from ..source import DataError
 from . import lists
@@ -17,9 +18,12 @@ from .called import Names
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 LIMIT = 2**29  # bytes of a table
 # words of columns that name files, or whom they are of
-FILES = labels.words(
-    """file files filename fname path filepath image images img picture photo audio wav clip recording record slice name id url
-    uri key uid participant patient subject case sample scan study video"""
+FILES = (
+    *labels.words(
+        """file files filename fname path filepath image images img picture photo audio wav clip recording record slice name id
+        url uri key uid case sample scan study video"""
+    ),
+    *WHO,
 )
 TEXTS = ("caption", "captions", "text", "description", "title", "prompt", "sentence", "report", "transcript")
 Columns = dict[str, list[object]]
@@ -66,6 +70,11 @@ class Sidecar:
             why=f"{found.why}; {count:,} files have rows that disagree, and so no label (first: {first})",
         )
 
+    def groups(self, asked: str = AUTO) -> Groups:
+        """The groups that a column says, in the order of the files."""
+        label = self.labels().name if asked == AUTO else None
+        return decide(list(self.columns), lambda c: as_column(c, self.columns[c]), self.name, asked, label, self.at)
+
     def candidates(self) -> list[str]:
         """Columns that could be labels, the likeliest first: no column of which every value is another."""
         found = self.labels()
@@ -82,13 +91,21 @@ class Beside:
     remarks: tuple[str, ...] = ()
     read: tuple[str, ...] = ()  # the names of all of them
 
-    @property
-    def groups(self) -> np.ndarray | None:
-        """int64 [n]: files that the best table has one row for share a number, as a patient's; None where each has its own."""
-        if not self.tables or not self.tables[0].shared:
-            return None
-        at = self.tables[0].at
-        return np.where(at >= 0, at, at.max() + 1 + np.arange(len(at)))
+    def groups(self, asked: str = AUTO) -> Groups:
+        """Files that the best table has one row for hang together, as a patient's; else those with one value of a column that is
+        named for it, or of the one asked for. DataError where no table has that."""
+        if asked == NONE:
+            return Groups()
+        for table in self.tables[: None if asked != AUTO else 1]:
+            if table.shared and asked == AUTO:
+                at = table.at
+                return Groups(np.where(at >= 0, at, at.max() + 1 + np.arange(len(at))))
+            try:
+                return table.groups(asked)
+            except DataError:
+                if table is self.tables[-1]:
+                    raise
+        return Groups()
 
     def labels(self, asked: str | None = None) -> Labels:
         """Those of the best table; DataError where none of them has the column asked for."""

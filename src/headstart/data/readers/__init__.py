@@ -41,9 +41,12 @@ class Read(Protocol):
 
 @runtime_checkable
 class Open(Protocol):
-    """A file (or folder) as many samples; DataError in words. label: the column of the labels."""
+    """A file (or folder) as many samples; DataError in words. label: the column of the labels. group: what in the file says which
+    samples hang together."""
 
-    def __call__(self, path: Path, *, kind: str | None = None, label: str | None = None) -> Source: ...
+    def __call__(
+        self, path: Path, *, kind: str | None = None, label: str | None = None, group: str | None = None
+    ) -> Source: ...
 
 
 @runtime_checkable
@@ -58,9 +61,9 @@ class Reader:
     """A family of formats, and what its module does with a file; None: that it does not.
 
     kind: what is in a file that begins with these bytes; None where it does not know it. general: its files may be of any kind,
-    so that the user's word decides. labelled: `open` takes a label. load: a table of which many make one source. is_set: whether
-    a folder is one thing, which `open` takes. extent, stretch: how long a file is, and a part of it, neither from the whole.
-    alone: what `read` gives hangs on the content of the file alone, and may take long: it may be kept.
+    so that the user's word decides. labelled, grouped: `open` takes a label, a group. load: a table of which many make one
+    source. is_set: whether a folder is one thing, which `open` takes. extent, stretch: how long a file is, and a part of it,
+    neither from the whole. alone: what `read` gives hangs on the content of the file alone, and may take long: it may be kept.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Reader:
     stretch: Stretch | None = None
     asked: Callable[[bytes, Path], str | None] | None = None
     alone: bool = False
+    grouped: bool = False
 
 
 class Claim(NamedTuple):
@@ -103,6 +107,7 @@ def by_name(name: str) -> Reader:
         _real(has["stretch"], _unreadable) if "stretch" in has else None,
         has.get("asked"),
         has.get("ALONE", False),
+        "open" in has and "group" in inspect.signature(has["open"]).parameters,
     )
 
 

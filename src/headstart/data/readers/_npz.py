@@ -8,6 +8,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..cells import Column
+from ..classes import as_column
+from ..groups import AUTO, Grouped, Groups, decide, hold
 from ..labels import beside_array
 from ..source import DataError, Source
 from ..sources.array import PICKLED, source_of
@@ -16,25 +19,48 @@ from ._limits import claimed, unpacked
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype]]
 
 
-def open_npz(path: Path, kind: str | None) -> Source:
+def open_npz(path: Path, kind: str | None, group: str = AUTO) -> Source:
     # opened here because numpy leaves the file of a damaged archive open
     with path.open("rb") as file, load_array(file, path) as archive:
         shapes = headers(archive, path)
         chosen = main_array(shapes, str(path))
         values = _load_key(archive, chosen, path)
         labels, why = beside(chosen, shapes, lambda key: _load_key(archive, key, path))
-    return source_of(values, kind, labels, path.stem, why)
+        groups = together(chosen, shapes, lambda key: _load_key(archive, key, path), str(path), group)
+    return grouped(source_of(values, kind, labels, path.stem, why), groups)
 
 
 def beside(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) -> tuple[np.ndarray | None, str]:
     """The labels of the samples under the key `chosen`, which lie in the same group, and a line about them."""
-    before = chosen[: chosen.rfind("/") + 1]
-    near = {
-        key[len(before) :]: shape
-        for key, (shape, _) in shapes.items()
-        if key.startswith(before) and "/" not in key[len(before) :]
-    }
+    before, near = _near(chosen, shapes)
     return beside_array(chosen[len(before) :], near, lambda name: load(before + name))
+
+
+def together(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray], title: str, asked: str) -> Groups:
+    """What the arrays beside the samples say of which hang together: one that is named for it, or the one asked for."""
+    before, near = _near(chosen, shapes)
+    own = chosen[len(before) :]
+    n = near[own][:1]
+    able = [name for name, shape in near.items() if name != own and shape in (n, (*n, 1))]
+
+    def column(name: str) -> Column:
+        return as_column(name, load(before + name).reshape(-1).tolist())
+
+    return decide([*able, *([own] if asked == AUTO else [])], column, title, asked, what="array")
+
+
+def grouped(source: Source, groups: Groups) -> Source:
+    """The source, of which these hang together."""
+    if groups.why and isinstance(source, Grouped):
+        hold(source, groups)
+    return source
+
+
+def _near(chosen: str, shapes: Shapes) -> tuple[str, dict[str, tuple[int, ...]]]:
+    """The group that an array lies in, with its slash, and what is in it, by name."""
+    before = chosen[: chosen.rfind("/") + 1]
+    inside = {key[len(before) :]: shape for key, (shape, _) in shapes.items() if key.startswith(before)}
+    return before, {name: shape for name, shape in inside.items() if "/" not in name}
 
 
 def main_array(shapes: Shapes, title: str) -> str:

@@ -19,13 +19,13 @@ import numpy as np
 from ...errors import Mistake, Unreadable
 from ...extras import need
 from ...forms import Sample
-from ..labels import beside_array
+from ..groups import AUTO, NONE
 from ..source import DataError, Source
 from ..sources.array import ArraySource, Values, guess_kind, source_of
 from . import _idx as idx
 from ._cf import OnDisk, meant
 from ._limits import TIMES, unpacked
-from ._npz import Shapes, beside, headers, load_array, main_array, open_npz, read_header
+from ._npz import Shapes, beside, grouped, headers, load_array, main_array, open_npz, read_header, together
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
 EXTRA = "arrays"
@@ -69,36 +69,46 @@ def kind(start: bytes, path: Path) -> str | None:
     return "image" if (plain or start.startswith(idx.GZIP)) and idx.is_idx(path) else None
 
 
-def open(path: Path, kind: str | None = None) -> Source:
-    """The samples along the first axis; those of HDF5 and Zarr are read when asked for."""
+def open(path: Path, kind: str | None = None, group: str = AUTO) -> Source:
+    """The samples along the first axis; those of HDF5 and Zarr are read when asked for. group: the array beside them (of a .npy
+    the .npy) that says which hang together."""
     if path.is_dir():
-        return _open_zarr(path, kind)
+        return _open_zarr(path, kind, group)
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
-        return source_of(load_array(path, path, mmap_mode="r"), kind, *_labels_beside(path))
+        return _open_npy(path, kind, group)
     if start.startswith(b"PK\x03\x04"):
         if one := _kind_by_keys(_npz_shapes(path)):
             raise DataError(f"{path} is one sample ({one}): give the folder it lies in, {path.parent}")
-        return open_npz(path, kind)
+        return open_npz(path, kind, group)
     if start.startswith(HDF5):
         file = _hdf5(path)
         with _in_words(path):
-            return _stored(file, path, kind)
+            return _stored(file, path, kind, group)
     values, labels = idx.read_idx(path), idx.labels_beside(path)
     if values.ndim == 1:
         raise DataError(f"{path} holds labels, not samples: give the images file; its labels are found beside it")
+    if group not in (AUTO, NONE):
+        raise DataError(f"data.group={group}: {path} holds images alone; give a file with a group for each, groups.npy")
     return source_of(
         values, kind, labels, path.name, "" if labels is None else "labels: the idx file beside it, by its name"
     )
 
 
-def _labels_beside(path: Path) -> tuple[np.ndarray | None, str, str]:
-    """The labels in a .npy beside this one (y_train.npy beside x_train.npy), its title, and a line about them."""
+def _open_npy(path: Path, kind: str | None, group: str) -> Source:
+    """A .npy with what the others beside it say: labels (y_train.npy beside x_train.npy), and what hangs together."""
+    values = load_array(path, path, mmap_mode="r")
     near = {other.stem: other for other in sorted(path.parent.glob("*.npy"))[:NEAR]} | {path.stem: path}
-    shapes = {name: shape for name, other in near.items() if (shape := _shape(other)) is not None}
-    labels, why = beside_array(path.stem, shapes, lambda name: load_array(near[name], near[name]))
-    return labels, path.stem, why
+    shapes = {name: (shape, np.dtype(float)) for name, other in near.items() if (shape := _shape(other)) is not None}
+
+    def load(name: str) -> np.ndarray:
+        found: np.ndarray = load_array(near[name], near[name])
+        return found
+
+    labels, why = beside(path.stem, shapes, load)
+    source = source_of(values, kind, labels, path.stem, why)
+    return grouped(source, together(path.stem, shapes, load, str(path), group))
 
 
 def _shape(path: Path) -> tuple[int, ...] | None:
@@ -130,7 +140,7 @@ def is_set(folder: Path) -> bool:
     return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
-def _open_zarr(folder: Path, kind: str | None = None) -> Source:
+def _open_zarr(folder: Path, kind: str | None, group: str) -> Source:
     """The samples of a Zarr store: an array, or a group of arrays."""
     zarr = need("zarr", EXTRA, f"reading {folder.name}")
     try:
@@ -138,7 +148,7 @@ def _open_zarr(folder: Path, kind: str | None = None) -> Source:
     except Exception as error:  # damaged JSON, an unknown codec, a missing file
         raise DataError(f"{folder} is no Zarr store that can be read ({error}): save or copy it again") from error
     with _in_words(folder):
-        return _stored(store, folder, kind)
+        return _stored(store, folder, kind, group)
 
 
 def kind_of(shape: tuple[int, ...], dtype: np.dtype) -> str | None:
@@ -285,7 +295,7 @@ def _in_words(path: Path) -> Iterator[None]:
         raise DataError(f"{path} is damaged ({error or type(error).__name__}): save or copy it again") from error
 
 
-def _stored(store: Store, path: Path, kind: str | None) -> Source:
+def _stored(store: Store, path: Path, kind: str | None, group: str) -> Source:
     arrays = _arrays(store)
     shapes = _inside(store)
     chosen = main_array(shapes, str(path))
@@ -299,10 +309,11 @@ def _stored(store: Store, path: Path, kind: str | None) -> Source:
 
     real(chosen)
     labels, why = beside(chosen, shapes, lambda key: _whole(real(key), shapes[key][1]))
+    groups = together(chosen, shapes, lambda key: _whole(real(key), shapes[key][1]), str(path), group)
     why = "; ".join(filter(None, (meant(arrays[chosen]).said, why)))
     title = path.stem + (f"/{chosen}" if chosen and len(arrays) > 1 else "")
     values: Values = _whole(arrays[chosen], dtype) if dtype.kind in "US" else _Stored(arrays[chosen], title, shape)
-    return source_of(values, kind, labels, title, why)
+    return grouped(source_of(values, kind, labels, title, why), groups)
 
 
 def _kept(array: OnDisk, folder: Path, enough: int) -> int:

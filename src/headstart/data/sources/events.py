@@ -10,6 +10,7 @@ from ...errors import Unreadable
 from ...forms import Cell, Sample
 from ..cells import Column
 from ..classes import labels_of, said_of_labels
+from ..groups import AUTO, NONE, Groups, decide, hold
 from ..labels import pick, telling
 from ..source import DataError, Source
 from .listed import ListSource
@@ -125,6 +126,14 @@ class EventsSource:
             self.labels, self.classes = first, classes
             self.why = f"labels: column {name}, {'by its name' if label is None else 'as asked, its first value'}"
             break
+
+    def hold_together(self, asked: str) -> None:
+        """Subjects whose first event has one value of this column are never divided; see `groups.ByColumn`."""
+        found = Groups()
+        if asked not in (AUTO, NONE):
+            first = self.rows[self.starts[:-1]]
+            found = decide(self.table.names, self.table.column, self.title, asked, at=first)
+        hold(self, found)
 
     def _first(self, labels: np.ndarray) -> tuple[np.ndarray, bool]:
         """The first label of each subject that is known, and whether all of its lines have the same."""

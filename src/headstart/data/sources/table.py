@@ -10,9 +10,12 @@ import numpy as np
 from ...errors import Unreadable
 from ...forms import Cell
 from ..cells import Column
-from ..classes import Labels, labels_of, said_of_labels
+from ..classes import Labels, as_column, labels_of, noted, said_of_labels
+from ..groups import AUTO, NONE, OF, Groups
+from ..groups import decide as decide_groups
 from ..labels import IDENTIFIER, LABEL, decide, no_inputs, pick, said_of_no_inputs
 from ..source import DataError
+from ..telltale import said_of, telling
 
 CELLS = 200_000_000  # cells of a table that is kept in memory: 8 bytes each
 COLUMNS = 4096
@@ -71,7 +74,7 @@ class Columns:
 
 
 class TableSource:
-    """The rows of one table as {column: cell}, without the label column.
+    """The rows of one table as {column: cell}, without the label column and the one that says what hangs together.
 
     label: a column's name; by default the one that `labels.decide` takes. candidates: columns that may be meant, that one first.
     """
@@ -85,14 +88,27 @@ class TableSource:
         found = decide(table.names, table.column, self.title, label)
         self.labels, self.classes, self.why, self.label, others = found
         self.candidates = (*([found.name] if found.name else []), *others)
-        self.aside = no_inputs(table.names, found, label, _in_memory(table))
-        self.hidden = {*self.aside, *([found.name] if found.name else [])}
-        named = next((n for n, reason in self.aside.items() if reason == IDENTIFIER), None)
-        self.names = None if named is None else table.column(named)
+        self._found, self._rest = found, no_inputs(table.names, found, label, _in_memory(table))
+        identifier = next((n for n, reason in self._rest.items() if reason == IDENTIFIER), None)
+        self.names = None if identifier is None else table.column(identifier)
         if self.label is not None and len(table.names) == 1:
             raise DataError(
                 f"{self.title} has one column, {self.label!r}, and nothing to learn from: give another table"
             )
+        self.hold_together(AUTO)
+
+    def hold_together(self, asked: str) -> None:
+        """Rows with one value of this column are never divided, and it is no input; see `groups.ByColumn`."""
+        names = self.table.names
+        found = decide_groups(names, self.table.column, self.title, asked, self.label)
+        if {*self._rest, self.label, found.name}.issuperset(names):
+            if asked != AUTO:
+                raise DataError(f"{self.title} has nothing to learn from beside {found.name}: give another table")
+            found = Groups()
+        self.aside = self._rest | ({found.name: OF} if found.name else {})
+        self.hidden = {*self.aside, *([self.label] if self.label else [])}
+        inputs = [column for column in _in_memory(self.table) if column.name not in self.hidden]
+        self.groups, self.why = found.values, noted(self._found.why, found.why, said_of(telling(inputs, self.labels)))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -135,7 +151,7 @@ class TablesSource:
         self.tables = tables
         self.titles = unique([t.title for t in tables])
         self.starts = np.cumsum([0, *map(len, tables)])
-        self.groups: np.ndarray | None = np.repeat(np.arange(len(tables)), np.diff(self.starts))
+        self.groups: np.ndarray | None = None
         widest = max(tables, key=lambda t: len(t.names))
         lacking = set(widest.names).difference(*(t.names for t in tables)) | {
             n for n in widest.names if not all(n in t.names for t in tables)
@@ -143,9 +159,7 @@ class TablesSource:
         alike = all(set(t.names) <= set(widest.names) for t in tables) and len(lacking) <= 1
         found = decide(widest.names, widest.column, widest.title, label) if label is not None or alike else Labels()
         alike = alike and lacking <= {found.name}
-        if alike:
-            self.groups = None  # parts of one table, such as train.csv and test.csv
-        elif label is None:
+        if not alike and label is None:  # no parts of one table, as train.csv and test.csv are
             found = Labels()
         self.label, self.why, self.candidates = found.name, found.why, found.others
         hides = [pick(label, t.names, t.title) if label is not None else found.name for t in tables]
@@ -153,9 +167,44 @@ class TablesSource:
         asides = [_aside(t, name, label) for t, name in zip(tables, self.holding, strict=True)]
         if alike:  # what is so in every part
             asides = [{n: r for n, r in aside.items() if all(n in other for other in asides)} for aside in asides]
-        self.aside = {name: reason for aside in asides for name, reason in aside.items()}
-        self.hidden = [{*aside, *([name] if name else [])} for aside, name in zip(asides, self.holding, strict=True)]
+        self._asides, self._alike, self._widest = asides, alike, widest
         self.labels, self.classes = self._labels()
+        self._why = self.why
+        self.hold_together(AUTO)
+
+    def hold_together(self, asked: str) -> None:
+        """Rows of all tables with one value of this column are never divided, and it is no input; see `groups.ByColumn`."""
+        apart = None if self._alike else np.repeat(np.arange(len(self.tables)), np.diff(self.starts))
+        found = Groups(apart)
+        if asked != NONE and (self._alike or asked != AUTO):
+            every = dict.fromkeys(n for t in self.tables for n in t.names) if asked != AUTO else self._widest.names
+            found = decide_groups(list(every), self._column, self.titles[0], asked, self.label)
+            found = found._replace(values=apart) if found.values is None else found
+        own = {found.name: OF} if found.name else {}
+        each = [
+            aside | {n: r for n, r in own.items() if n in t.names}
+            for aside, t in zip(self._asides, self.tables, strict=True)
+        ]
+        self.aside = {name: reason for aside in each for name, reason in aside.items()}
+        self.hidden = [{*aside, *([name] if name else [])} for aside, name in zip(each, self.holding, strict=True)]
+        self.groups, self.why = found.values, noted(self._why, found.why, said_of(self._telling()))
+
+    def _telling(self) -> list[str]:
+        """The columns that say the label in every table that has one."""
+        each: list[list[str]] = []
+        for t, (table, name) in enumerate(zip(self.tables, self.holding, strict=True)):
+            if name is not None and self.labels is not None:
+                inputs = [column for column in _in_memory(table) if column.name not in self.hidden[t]]
+                each.append(telling(inputs, self.labels[self.starts[t] : self.starts[t + 1]]))
+        return [name for name in each[0] if all(name in other for other in each)] if each else []
+
+    def _column(self, name: str) -> Column:
+        """A column of all tables, one after another; missing where a table has none."""
+        some: list[Cell] = []
+        for table in self.tables:
+            column = table.column(name) if name in table.names else None
+            some += [None if column is None else column.cell(i) for i in range(len(table))]
+        return as_column(name, [None if cell is None else str(cell) for cell in some])
 
     def _labels(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
         """The labels of all tables, the classes of all under one list of names; unknown in a table that has none."""
