@@ -67,6 +67,8 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
     """
     if label is not None and (file := elsewhere.named(label, where)) is not None:
         return elsewhere.attach(open_source(where, kind), *file)
+    if label is not None and (place := elsewhere.mask_folder(label, where)) is not None:
+        return elsewhere.attach_masks(open_source(where, kind), place)
     if kind is not None and "+" in kind and isinstance(where, str | Path):
         return Either({each: open_source(where, each, label) for each in kind.split("+")}, str(where))
     if kind is not None and kind not in KINDS:

@@ -28,6 +28,7 @@ class Multilabel:
 
     name = "multilabel"
     several = True
+    rows = False
     uneven = False
 
     @property

@@ -8,9 +8,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..labels import beside_array
+from ..labels import beside_array, masks_beside
+from ..masks import is_whole, of_array
 from ..source import DataError, Source
-from ..sources.array import PICKLED, source_of
+from ..sources.array import PICKLED, ArraySource, source_of
+from ..sources.listed import ListSource
 from ._limits import claimed, unpacked
 
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype]]
@@ -23,7 +25,46 @@ def open_npz(path: Path, kind: str | None) -> Source:
         chosen = main_array(shapes, str(path))
         values = _load_key(archive, chosen, path)
         labels, why = beside(chosen, shapes, lambda key: _load_key(archive, key, path))
-    return source_of(values, kind, labels, path.stem, why)
+        masks = masks_of(chosen, shapes, lambda key: _load_key(archive, key, path))
+    if masks is None:
+        return source_of(values, kind, labels, path.stem, why)
+    kind = kind or kind_with(shapes[chosen][0], masks[0].shape)
+    if turned(kind, values.shape, masks[0].shape):
+        values = np.moveaxis(values, 2, 1)
+    return with_masks(source_of(values, kind, labels, path.stem, why), *masks)
+
+
+def masks_of(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) -> tuple[np.ndarray, str] | None:
+    """(masks, name) of the samples under the key `chosen`, which lie in the same group; None where there are none."""
+    before = chosen[: chosen.rfind("/") + 1]
+    near = {key[len(before) :]: shape for key, (shape, _) in shapes.items() if key.startswith(before)}
+    name = masks_beside(chosen[len(before) :], near)
+    if name is None or shapes[before + name][1].kind not in "biuf":
+        return None
+    values = load(before + name)
+    return (values, name) if is_whole(values) else None
+
+
+def kind_with(samples: tuple[int, ...], masks: tuple[int, ...]) -> str | None:
+    """Series, where masks have an axis for time alone; None where they do not say it."""
+    return "series" if len(masks) == 2 and len(samples) in (2, 3) else None
+
+
+def turned(kind: str | None, samples: tuple[int, ...], masks: tuple[int, ...]) -> bool:
+    """Whether masks say that time is the second axis of series [n, T, C]."""
+    return kind == "series" and len(samples) == 3 and masks == samples[:2] != (samples[0], samples[2])
+
+
+def with_masks(source: Source, values: np.ndarray, name: str) -> Source:
+    """The same source, which knows its masks; in place of what was said of them as labels."""
+    each = (
+        isinstance(source, ArraySource) and source.kind == "series" and values.ndim > 2
+    )  # of every channel: no class of a row
+    if isinstance(source, ArraySource | ListSource) and not each:
+        source.masks = of_array(values, name)
+        if source.labels is None:
+            source.why = f"{source.masks.why}, for task=segmentation"
+    return source
 
 
 def beside(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) -> tuple[np.ndarray | None, str]:
