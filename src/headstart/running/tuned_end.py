@@ -94,6 +94,6 @@ def already(folder: Path, log: Log) -> tuple[dict[str, Figure], float]:
 
 def _written(figures: dict[str, Figure]) -> Json:
     return {
-        name: {"value": f.value, "error": f.error, "n": f.n, "chance": f.chance, "higher": f.higher}
+        name: {"value": f.value, "error": f.error, "n": f.n, "units": f.units, "chance": f.chance, "higher": f.higher}
         for name, f in figures.items()
     }

@@ -78,7 +78,7 @@ def _folders(name: str) -> tuple[str, ...]:
     return tuple(w for part in name.split("/")[:-1] for w in words(part) if w not in WORDS and w not in SIDES)
 
 
-def of_samples(folder: Path, names: Sequence[str], masks: Mapping[str, str], where: str) -> Masks:
+def _of_samples(folder: Path, names: Sequence[str], masks: Mapping[str, str], where: str) -> Masks:
     """The masks of samples in files: the file in `folder` by the sample's name."""
 
     def read(index: int) -> np.ndarray | None:
@@ -95,7 +95,7 @@ def beside(folder: Path, files: Index, found: Mapping[int, int], names: Sequence
         of.setdefault(files[sample], files[mask])
     where = sorted({name.rpartition("/")[0] or "." for name in of.values()})
     more = f", of {len(found) - len(of):,} others the samples have one already" if len(found) > len(of) else ""
-    return of_samples(folder, names, of, f"{', '.join(where[:3])}{' ...' * (len(where) > 3)}{more}")
+    return _of_samples(folder, names, of, f"{', '.join(where[:3])}{' ...' * (len(where) > 3)}{more}")
 
 
 def in_folder(place: Path, names: Sequence[str]) -> Masks:
@@ -113,7 +113,7 @@ def in_folder(place: Path, names: Sequence[str]) -> Masks:
             f"data.label={place}: none of its {len(files):,} files is called as a sample is ({names[0]}): call the mask of "
             "a.jpg a.png or a_mask.png"
         )
-    return of_samples(place, names, of, str(place))
+    return _of_samples(place, names, of, str(place))
 
 
 def _is_said(folder: str) -> bool:

@@ -25,16 +25,16 @@ def open_npz(path: Path, kind: str | None) -> Source:
         chosen = main_array(shapes, str(path))
         values = _load_key(archive, chosen, path)
         labels, why = beside(chosen, shapes, lambda key: _load_key(archive, key, path))
-        masks = masks_of(chosen, shapes, lambda key: _load_key(archive, key, path))
+        masks = _masks_of(chosen, shapes, lambda key: _load_key(archive, key, path))
     if masks is None:
         return source_of(values, kind, labels, path.stem, why)
-    kind = kind or kind_with(shapes[chosen][0], masks[0].shape)
-    if turned(kind, values.shape, masks[0].shape):
+    kind = kind or _kind_with(shapes[chosen][0], masks[0].shape)
+    if _turned(kind, values.shape, masks[0].shape):
         values = np.moveaxis(values, 2, 1)
-    return with_masks(source_of(values, kind, labels, path.stem, why), *masks)
+    return _with_masks(source_of(values, kind, labels, path.stem, why), *masks)
 
 
-def masks_of(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) -> tuple[np.ndarray, str] | None:
+def _masks_of(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) -> tuple[np.ndarray, str] | None:
     """(masks, name) of the samples under the key `chosen`, which lie in the same group; None where there are none."""
     before = chosen[: chosen.rfind("/") + 1]
     near = {key[len(before) :]: shape for key, (shape, _) in shapes.items() if key.startswith(before)}
@@ -45,17 +45,17 @@ def masks_of(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) -> 
     return (values, name) if is_whole(values) else None
 
 
-def kind_with(samples: tuple[int, ...], masks: tuple[int, ...]) -> str | None:
+def _kind_with(samples: tuple[int, ...], masks: tuple[int, ...]) -> str | None:
     """Series, where masks have an axis for time alone; None where they do not say it."""
     return "series" if len(masks) == 2 and len(samples) in (2, 3) else None
 
 
-def turned(kind: str | None, samples: tuple[int, ...], masks: tuple[int, ...]) -> bool:
+def _turned(kind: str | None, samples: tuple[int, ...], masks: tuple[int, ...]) -> bool:
     """Whether masks say that time is the second axis of series [n, T, C]."""
     return kind == "series" and len(samples) == 3 and masks == samples[:2] != (samples[0], samples[2])
 
 
-def with_masks(source: Source, values: np.ndarray, name: str) -> Source:
+def _with_masks(source: Source, values: np.ndarray, name: str) -> Source:
     """The same source, which knows its masks; in place of what was said of them as labels."""
     each = (
         isinstance(source, ArraySource) and source.kind == "series" and values.ndim > 2
