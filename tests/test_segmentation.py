@@ -150,7 +150,7 @@ def test_a_mask_is_resized_and_cropped_with_its_picture(sides: tuple[int, int]):
 
 def test_a_mask_follows_rasters_volumes_clips_series_and_sounds():
     scene = np.zeros((20, 34), np.uint8)
-    scene[4:15, 8:26] = 1
+    scene[2:11, 3:16] = 1
     bands = {"bands": np.stack([scene, scene, scene]).astype(np.float32), "wavelength": np.array([450.0, 550, 650])}
     along = aligned_as_seen(MultispectralTokenizer(4, 24), bands, scene)
     assert len(np.unique(along.cells(np.array([[4.5, 1, 2], [5.5, 1, 2]])))) == 1  # two bands, one place
@@ -279,9 +279,13 @@ def test_squares_and_discs_are_named_and_a_folder_is_left_that_says_the_same(bas
     each = [((maps == k) & (want == k)).sum() / ((maps == k) | (want == k)).sum() for k in range(3)]
     assert np.mean(each) > 0.55 > 0.3 > (want == 0).mean() / 3
     assert np.allclose(found.said.sum(1), 1) and np.allclose(found.said[:, 2], (maps == 2).mean((1, 2)))
-    judge = npz(tmp_path / "judge.npz", other, want)
+    judge = npz(tmp_path / "judge.npz", other, np.pad(want[:, :, :-1], ((0, 0), (0, 0), (0, 1)), constant_values=9))
+    each = [
+        ((maps == k) & (want == k))[:, :, :-1].sum() / ((maps == k) | (want == k))[:, :, :-1].sum() for k in range(3)
+    ]
     run = CliRunner().invoke(cli.app, ["predict", str(out), judge, f"out={tmp_path / 'p.npz'}"])
     assert f"judged    mean IoU {np.mean(each):.3f}" in run.output and "on 20 samples" in run.output, run.output
+    assert "masks hold 9, which are none of its classes" in run.output
     with np.load(tmp_path / "p.npz") as kept:
         assert (kept["predicted"] == maps).all() and kept["classes"].tolist() == ["0", "1", "2"]
     again = Heard()

@@ -125,8 +125,8 @@ def probe(run: Folder, where: Where, words: Words = None) -> None:
     """Score an encoder on labelled data, beside the raw input and the encoder before training.
 
     knn and linear always judge (and trees raw tables); probes=NAME,NAME adds others: retrieval (who finds its class), attentive
-    (a head that looks over all rows), centroid, bayes, ridge, trees; all of them with probes=all. In Python, where rows have
-    labels (rows=): segment, prompted, same_object.
+    (a head that looks over all rows), centroid, bayes, ridge, trees; all of them with probes=all. Where rows have labels, by masks
+    beside the samples (or rows= in Python): segment, prompted, same_object.
     """
     from .verbs.probe import probe as verb
 
@@ -165,10 +165,14 @@ def analyse(run: Folder, where: Where, words: Words = None) -> None:
 
 
 @app.command(
-    epilog="Example: headstart finetune runs/a labelled/ tune=lora:8 data.label=labels.csv:species run.minutes=5"
+    epilog="Examples: headstart finetune runs/a labelled/ tune=lora:8 data.label=labels.csv:species run.minutes=5    "
+    "headstart finetune runs/a photos/ data.label=masks/ ignore=255"
 )
 def finetune(run: Folder, where: Where, words: Words = None) -> None:
-    """Tune an encoder to labelled data: classes, several at once, or quantities; tune=, lr=, steps=, weights=, init=scratch.
+    """Tune an encoder to labels: classes, several at once, quantities, or masks; tune=, lr=, steps=, weights=, init=scratch.
+
+    Masks say the class of every point (task=segmentation): images/a.jpg and masks/a.png, an .npz with x [n, H, W, C] and y
+    [n, H, W] (of series [n, T]), or data.label=masks/. In a mask -1, and 255 where it is plainly no class, is unknown (ignore=).
 
     A fifth of the labels is held back to choose the rate, the step and the temperature; the same command goes on where an
     interrupted one stopped. What it leaves is a folder that embed, probe and predict take.
@@ -179,9 +183,16 @@ def finetune(run: Folder, where: Where, words: Words = None) -> None:
         raise typer.Exit(130)
 
 
-@app.command(epilog="Example: headstart predict runs/tuned-a-labelled new/ out=new.csv")
+@app.command(
+    epilog="Examples: headstart predict runs/tuned-a-labelled new/ out=new.csv    "
+    "headstart predict runs/tuned-a-photos new/ out=maps/"
+)
 def predict(run: Folder, where: Where, words: Words = None) -> None:
-    """Say the class or the quantity of each sample with a fine-tuned encoder; out=FILE ends in .npz, .csv or .parquet."""
+    """Say the class or the quantity of each sample with a fine-tuned encoder; out=FILE ends in .npz, .csv or .parquet.
+
+    One that was tuned to masks names every point: out=maps/ leaves a PNG for each picture, and classes.json; .npz the same maps
+    in one file; .csv the share of every class.
+    """
     from .verbs.predict import predict as verb
 
     known = {"out": f"{run.rstrip('/')}/predicted.csv", "trust": False, "data.label": None, "data.kind": None}

@@ -42,7 +42,7 @@ class Laid:
 @dataclass
 class Masked:
     """A prepared source with its masks, if it has any. wrong: masks that cannot be used, by the names of their samples, and
-    why."""
+    why. seen: the different numbers of those that were looked at, without the negative ones."""
 
     prepared: Prepared
     tokenizer: Tokenizer
@@ -50,6 +50,7 @@ class Masked:
     wrong: dict[str, str] = field(default_factory=dict)
     kept: dict[int, Laid] = field(default_factory=dict, repr=False)
     room: int = ROOM
+    seen: set[int] = field(default_factory=set, repr=False)
 
     def __getitem__(self, index: int) -> Laid:
         if index in self.kept:
@@ -82,15 +83,16 @@ class Masked:
             mine, its = (" x ".join(map(str, shape)) for shape in (found.shape, along.sizes))
             self.wrong.setdefault(self.prepared.name(index), f"the mask is {mine}, and the sample {its}")
             return None
-        return None if found is None else found.astype(np.min_scalar_type(-1 - int(found.max(initial=0))))
+        if found is None:
+            return None
+        self.seen |= {number for number in np.unique(found).tolist() if number >= 0}
+        return found.astype(np.min_scalar_type(-1 - int(found.max(initial=0))))
 
     def numbers(self) -> np.ndarray:
         """The different numbers of all masks, in order."""
-        found: set[int] = set()
         for i in range(len(self.prepared)):
-            mask = self[i].mask
-            found |= set() if mask is None else set(np.unique(mask).tolist())
-        return np.array(sorted(found), np.int64)
+            _ = self[i]
+        return np.array(sorted(self.seen), np.int64)
 
 
 def masked(prepared: Prepared) -> Masked:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..data.feeding.prepare import Prepared
+from ..data.masks import name_of
 from ..data.sources.windows import Windows
 from ..errors import shown
-from ..scoring.masked import aligned, masked
+from ..scoring.masked import NOTHING, aligned, masked
 from .fitting import Tuned
 from .multilabel import HALF
 from .segmentation import Segmentation, counted
@@ -124,6 +125,11 @@ def _mapped(
         shares[at] += np.bincount(named.reshape(-1), minlength=task.outputs)
         if true is not None:
             tables[at] += counted(named, true, task.outputs)
+    if strange := sorted(map(name_of, given.seen - {*task.values, NOTHING})):
+        remarks = [
+            *remarks,
+            f"masks hold {', '.join(strange[:4])}, which are none of its classes: there nothing is judged",
+        ]
     if given.wrong:
         name, reason = next(iter(given.wrong.items()))
         remarks = [*remarks, f"{len(given.wrong):,} masks cannot be used; of {shown(name)}: {reason}"]
