@@ -125,8 +125,8 @@ def probe(run: Folder, where: Where, words: Words = None) -> None:
     """Score an encoder on labelled data, beside the raw input and the encoder before training.
 
     knn and linear always judge (and trees raw tables); probes=NAME,NAME adds others: retrieval (who finds its class), attentive
-    (a head that looks over all rows), centroid, bayes, ridge, trees; all of them with probes=all. Where rows have labels, by masks
-    beside the samples (or rows= in Python): segment, prompted, same_object.
+    (a head that looks over all rows), centroid, bayes, ridge, trees; all of them with probes=all. Where rows have labels, by
+    masks beside the samples (or rows= in Python): segment, prompted, same_object.
     """
     from .verbs.probe import probe as verb
 

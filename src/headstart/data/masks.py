@@ -39,9 +39,16 @@ def as_mask(values: np.ndarray) -> np.ndarray:
     )
 
 
-def of_array(values: np.ndarray, name: str) -> Masks:
+@runtime_checkable
+class Rows(Protocol):
+    """What is indexed by sample: an array, or one on disk."""
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+
+def of_array(values: Rows, name: str) -> Masks:
     """The masks along the first axis of an array."""
-    return Masks(lambda i: as_mask(np.asarray(values[i])), f"masks: array {name}, a class for every point")
+    return Masks(lambda i: as_mask(np.ma.filled(values[i], -1)), f"masks: array {name}, a class for every point")
 
 
 def name_of(code: int) -> str:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -65,17 +66,18 @@ class _Partners:
         for row, name in samples:
             base = name[name.rfind("/") + 1 :]
             for stem in (base, NUMBER.sub("", base.partition(".")[0])):
-                self.rows.setdefault(_key(stem)[0], {}).setdefault(_folders(name), row)
+                self.rows.setdefault(_key(stem)[0], {}).setdefault(_folders(name[: name.rfind("/") + 1]), row)
 
     def of(self, name: str, key: tuple[str, ...] | None = None) -> int | None:
         """The sample of a mask; None where it is none's, or several are as likely."""
         found = self.rows.get(_key(name[name.rfind("/") + 1 :])[0] if key is None else key, {})
-        return found.get(_folders(name), next(iter(found.values())) if len(found) == 1 else None)
+        return found.get(_folders(name[: name.rfind("/") + 1]), next(iter(found.values())) if len(found) == 1 else None)
 
 
-def _folders(name: str) -> tuple[str, ...]:
-    """The words of a file's folders that do not say which part of a sample lies there: train of train/masks."""
-    return tuple(w for part in name.split("/")[:-1] for w in words(part) if w not in WORDS and w not in SIDES)
+@lru_cache(maxsize=1024)
+def _folders(path: str) -> tuple[str, ...]:
+    """The words of folders that do not say which part of a sample lies there: train of train/masks/."""
+    return tuple(w for part in path.split("/")[:-1] for w in words(part) if w not in WORDS and w not in SIDES)
 
 
 def _of_samples(folder: Path, names: Sequence[str], masks: Mapping[str, str], where: str) -> Masks:

@@ -11,7 +11,7 @@ import numpy as np
 from ..labels import beside_array, masks_beside
 from ..masks import is_whole, of_array
 from ..source import DataError, Source
-from ..sources.array import PICKLED, ArraySource, source_of
+from ..sources.array import PICKLED, ArraySource, Values, source_of
 from ..sources.listed import ListSource
 from ._limits import claimed, unpacked
 
@@ -25,16 +25,11 @@ def open_npz(path: Path, kind: str | None) -> Source:
         chosen = main_array(shapes, str(path))
         values = _load_key(archive, chosen, path)
         labels, why = beside(chosen, shapes, lambda key: _load_key(archive, key, path))
-        masks = _masks_of(chosen, shapes, lambda key: _load_key(archive, key, path))
-    if masks is None:
-        return source_of(values, kind, labels, path.stem, why)
-    kind = kind or _kind_with(shapes[chosen][0], masks[0].shape)
-    if _turned(kind, values.shape, masks[0].shape):
-        values = np.moveaxis(values, 2, 1)
-    return _with_masks(source_of(values, kind, labels, path.stem, why), *masks)
+        masks = masks_of(chosen, shapes, lambda key: _load_key(archive, key, path))
+    return with_masks(values, kind, labels, path.stem, why, masks)
 
 
-def _masks_of(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) -> tuple[np.ndarray, str] | None:
+def masks_of(chosen: str, shapes: Shapes, load: Callable[[str], Values]) -> tuple[Values, str] | None:
     """(masks, name) of the samples under the key `chosen`, which lie in the same group; None where there are none."""
     before = chosen[: chosen.rfind("/") + 1]
     near = {key[len(before) :]: shape for key, (shape, _) in shapes.items() if key.startswith(before)}
@@ -42,28 +37,29 @@ def _masks_of(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) ->
     if name is None or shapes[before + name][1].kind not in "biuf":
         return None
     values = load(before + name)
-    return (values, name) if is_whole(values) else None
+    return (values, name) if len(values) and is_whole(np.ma.getdata(values[0])) else None
 
 
-def _kind_with(samples: tuple[int, ...], masks: tuple[int, ...]) -> str | None:
-    """Series, where masks have an axis for time alone; None where they do not say it."""
-    return "series" if len(masks) == 2 and len(samples) in (2, 3) else None
-
-
-def _turned(kind: str | None, samples: tuple[int, ...], masks: tuple[int, ...]) -> bool:
-    """Whether masks say that time is the second axis of series [n, T, C]."""
-    return kind == "series" and len(samples) == 3 and masks == samples[:2] != (samples[0], samples[2])
-
-
-def _with_masks(source: Source, values: np.ndarray, name: str) -> Source:
-    """The same source, which knows its masks; in place of what was said of them as labels."""
-    each = (
-        isinstance(source, ArraySource) and source.kind == "series" and values.ndim > 2
-    )  # of every channel: no class of a row
+def with_masks(
+    values: Values, kind: str | None, labels: np.ndarray | None, title: str, why: str, masks: tuple[Values, str] | None
+) -> Source:
+    """`source_of`, which knows its masks; in place of what was said of them as labels. They may say that these are series, and
+    that time is the second axis."""
+    if masks is None:
+        return source_of(values, kind, labels, title, why)
+    given, name = masks
+    if len(given.shape) == 2 and len(values.shape) in (2, 3):
+        kind = kind or "series"
+    turned = given.shape == values.shape[:2] != (values.shape[0], values.shape[-1]) and len(values.shape) == 3
+    if kind == "series" and turned and isinstance(values, np.ndarray):
+        values = np.moveaxis(values, 2, 1)
+    source = source_of(values, kind, labels, title, why)
+    each = kind == "series" and len(given.shape) > 2  # of every channel: no class of a row
     if isinstance(source, ArraySource | ListSource) and not each:
-        source.masks = of_array(values, name)
+        source.masks = of_array(given, name)
         if source.labels is None:
-            source.why = f"{source.masks.why}, for task=segmentation"
+            rest = [said for said in why.split("; ") if said and not said.startswith(f"not {name},")]
+            source.why = "; ".join([f"{source.masks.why}, for task=segmentation", *rest])
     return source
 
 

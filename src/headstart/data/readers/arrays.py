@@ -25,7 +25,7 @@ from ..sources.array import ArraySource, Values, guess_kind, source_of
 from . import _idx as idx
 from ._cf import OnDisk, meant
 from ._limits import TIMES, unpacked
-from ._npz import Shapes, beside, headers, load_array, main_array, open_npz, read_header
+from ._npz import Shapes, beside, headers, load_array, main_array, masks_of, open_npz, read_header, with_masks
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
 EXTRA = "arrays"
@@ -76,7 +76,7 @@ def open(path: Path, kind: str | None = None) -> Source:
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
-        return source_of(load_array(path, path, mmap_mode="r"), kind, *_labels_beside(path))
+        return _open_npy(path, kind)
     if start.startswith(b"PK\x03\x04"):
         if one := _kind_by_keys(_npz_shapes(path)):
             raise DataError(f"{path} is one sample ({one}): give the folder it lies in, {path.parent}")
@@ -93,18 +93,21 @@ def open(path: Path, kind: str | None = None) -> Source:
     )
 
 
-def _labels_beside(path: Path) -> tuple[np.ndarray | None, str, str]:
-    """The labels in a .npy beside this one (y_train.npy beside x_train.npy), its title, and a line about them."""
+def _open_npy(path: Path, kind: str | None) -> Source:
+    """With the labels or masks in a .npy beside this one (y_train.npy beside x_train.npy)."""
     near = {other.stem: other for other in sorted(path.parent.glob("*.npy"))[:NEAR]} | {path.stem: path}
-    shapes = {name: shape for name, other in near.items() if (shape := _shape(other)) is not None}
-    labels, why = beside_array(path.stem, shapes, lambda name: load_array(near[name], near[name]))
-    return labels, path.stem, why
+    shapes = {name: said for name, other in near.items() if (said := _said(other)) is not None}
+    labels, why = beside_array(
+        path.stem, {k: shape for k, (shape, _) in shapes.items()}, lambda name: load_array(near[name], near[name])
+    )
+    masks = masks_of(path.stem, shapes, lambda name: load_array(near[name], near[name], mmap_mode="r"))
+    return with_masks(load_array(path, path, mmap_mode="r"), kind, labels, path.stem, why, masks)
 
 
-def _shape(path: Path) -> tuple[int, ...] | None:
+def _said(path: Path) -> tuple[tuple[int, ...], np.dtype] | None:
     try:
         with path.open("rb") as file:
-            return read_header(file)[0]
+            return read_header(file)
     except Exception:  # it is no array, which raises anything: nobody asked for it
         return None
 
@@ -302,7 +305,8 @@ def _stored(store: Store, path: Path, kind: str | None) -> Source:
     why = "; ".join(filter(None, (meant(arrays[chosen]).said, why)))
     title = path.stem + (f"/{chosen}" if chosen and len(arrays) > 1 else "")
     values: Values = _whole(arrays[chosen], dtype) if dtype.kind in "US" else _Stored(arrays[chosen], title, shape)
-    return source_of(values, kind, labels, title, why)
+    masks = masks_of(chosen, shapes, lambda key: _Stored(real(key), f"{path.stem}/{key}", shapes[key][0]))
+    return with_masks(values, kind, labels, title, why, masks)
 
 
 def _kept(array: OnDisk, folder: Path, enough: int) -> int:
