@@ -224,7 +224,12 @@ def test_one_hot_is_classes_and_a_map_for_each_is_not(tmp_path, suffix):
     other = tmp_path / f"other{suffix}"
     ARRAYS[suffix](other, {"x": x, "y": np.ones((N, 9, 9), np.uint8)})
     source = open_source(other / "x.npy" if suffix == ".npy" else other)
-    assert source.labels is None and "not y, whose shape [24, 9, 9] is not one label per sample" in source.describe()
+    assert source.labels is None and "masks: array y, a class for every point" in source.describe()
+    assert (source.masks.read(5) == 1).all() and source.masks.read(5).shape == (9, 9)
+    third = tmp_path / f"third{suffix}"
+    ARRAYS[suffix](third, {"x": x, "y": np.ones((N, 9, 8), np.uint8)})
+    source = open_source(third / "x.npy" if suffix == ".npy" else third)
+    assert source.labels is None and "not y, whose shape [24, 9, 8] is not one label per sample" in source.describe()
 
 
 # tables that lie beside the files

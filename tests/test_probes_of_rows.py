@@ -186,7 +186,9 @@ def test_names_are_known_or_told(tmp_path: Path) -> None:
         Mistake, match=r"no probe 'retreival'; did you mean retrieval\? the probes are: attentive, bayes"
     ):
         asked_for("retreival")
-    with pytest.raises(Mistake, match=r"segment judges rows, and here only samples have labels: in Python, hs\.probe"):
+    with pytest.raises(
+        Mistake, match=r"segment judges rows, and here only samples have labels: masks beside .* hs\.probe"
+    ):
         asked_for("retrieval,segment")
     with pytest.raises(Mistake, match="recall judges two parts of each sample"):
         asked_for(["recall"])

@@ -18,7 +18,7 @@ RECIPES = sorted(p for p in (ROOT / "recipes").glob("*.py") if p.stem != "__init
 
 # DESIGN.md, section 2: a line may import itself and what stands above it; recipes are apart, see below
 LEVELS = (
-    "tree step dist errors extras forms home kinds memory outliers",
+    "alignment tree step dist errors extras forms home kinds memory outliers",
     "writing",
     "tokens",
     "scene",
@@ -45,7 +45,7 @@ RANK = {name: rank for rank, names in enumerate(LEVELS) for name in names.split(
 
 # inside data/, a floor may name itself and what stands above it
 FLOORS = (
-    "source names encoding habits flat",
+    "source names encoding habits flat masks",
     "cache",
     "days numbers",
     "cells",

@@ -129,8 +129,9 @@ def probe(run: Folder, where: Where, words: Words = None) -> None:
 
     knn and linear always judge (and trees raw tables); probes=NAME,NAME adds others: retrieval (who finds its class), attentive
     (a head that looks over all rows), multilabel (labels such as "rash; fever"), centroid, bayes, ridge, trees; all of them with
-    probes=all. In Python, where rows have labels (rows=): segment, prompted, same_object. data.group=patient says which samples
-    hang together (a column, an array, labels.csv:patient, or folders), and are never divided between learning and judging.
+    probes=all. Where rows have labels, by masks beside the samples (or rows= in Python): segment, prompted, same_object.
+    data.group=patient says which samples hang together (a column, an array, labels.csv:patient, or folders), and are never
+    divided between learning and judging.
     """
     from .verbs.probe import probe as verb
 
@@ -174,10 +175,14 @@ def analyse(run: Folder, where: Where, words: Words = None) -> None:
 
 
 @app.command(
-    epilog="Example: headstart finetune runs/a labelled/ tune=lora:8 data.label=labels.csv:species run.minutes=5"
+    epilog="Examples: headstart finetune runs/a labelled/ tune=lora:8 data.label=labels.csv:species run.minutes=5    "
+    "headstart finetune runs/a photos/ data.label=masks/ ignore=255"
 )
 def finetune(run: Folder, where: Where, words: Words = None) -> None:
-    """Tune an encoder to labelled data: classes, several at once, or quantities; tune=, lr=, steps=, weights=, init=scratch.
+    """Tune an encoder to labels: classes, several at once, quantities, or masks; tune=, lr=, steps=, weights=, init=scratch.
+
+    Masks say the class of every point (task=segmentation): images/a.jpg and masks/a.png, an .npz with x [n, H, W, C] and y
+    [n, H, W] (of series [n, T]), or data.label=masks/. In a mask -1, and 255 where it is plainly no class, is unknown (ignore=).
 
     A fifth of the labels is held back to choose the rate, the step and the temperature; the same command goes on where an
     interrupted one stopped; data.group=patient never divides what hangs together. What it leaves is a folder that embed, probe
@@ -189,9 +194,16 @@ def finetune(run: Folder, where: Where, words: Words = None) -> None:
         raise typer.Exit(130)
 
 
-@app.command(epilog="Example: headstart predict runs/tuned-a-labelled new/ out=new.csv")
+@app.command(
+    epilog="Examples: headstart predict runs/tuned-a-labelled new/ out=new.csv    "
+    "headstart predict runs/tuned-a-photos new/ out=maps/"
+)
 def predict(run: Folder, where: Where, words: Words = None) -> None:
-    """Say the class or the quantity of each sample with a fine-tuned encoder; out=FILE ends in .npz, .csv or .parquet."""
+    """Say the class or the quantity of each sample with a fine-tuned encoder; out=FILE ends in .npz, .csv or .parquet.
+
+    One that was tuned to masks names every point: out=maps/ leaves a PNG for each picture, and classes.json; .npz the same maps
+    in one file; .csv the share of every class.
+    """
     from .verbs.predict import predict as verb
 
     _run(lambda: verb(run, where, **_only(words, out=f"{run.rstrip('/')}/predicted.csv", **_READ)))

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from .alignment import Alignment
 from .forms import Json, Sample
 from .tree import replace, static, tree
 
@@ -247,6 +248,11 @@ class Tokenizer(Protocol):
     def kept(self, sample: Sample) -> Sample:
         """What `decode` gives back of a fitted sample, where rows cannot say all of it."""
         return sample
+
+    def aligned(self, sample: Sample) -> Alignment | None:
+        """Where the rows of a sample, as it was read and before it is fitted, lie on its points; None: rows of this kind have
+        no place on a grid."""
+        return None
 
     def drawn(self, sample: Sample) -> Tensor:
         """A decoded sample as a picture, [C, H, W] float."""

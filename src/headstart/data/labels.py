@@ -61,6 +61,7 @@ PARTS = _set(
     annotations segmentation segmentations caption captions text texts audio wav data dataset files input inputs gt
     groundtruth ground truth"""
 )
+MASKS = _set("mask masks seg segs segmentation segmentations groundtruth gt annotation annotations labelmap")
 BESIDE = _set("label labels metadata annotation annotations classes target targets groundtruth solution solutions")
 
 
@@ -233,6 +234,21 @@ def beside_array(
                 return values, f"labels: array {name}, by its name{wrong}"
         wrong += f"; not {name}, whose shape {list(shape)} is not one label per sample"
     return None, wrong.removeprefix("; ")
+
+
+def masks_beside(samples: str, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """The array among those of these shapes that has a class for every point of each of the samples: y [n, H, W] of x [n, H, W],
+    [n, H, W, C] or [n, C, H, W], by its name, and of the samples' split or of none."""
+    whole, split = shapes[samples], _split_off(samples)[1]
+    named = {}
+    for name, shape in shapes.items():
+        rest, theirs = _split_off(name)
+        sure = rank(rest)
+        if name == samples or theirs not in (split, set()) or (sure is None and not set(words(rest)) & MASKS):
+            continue
+        if len(shape) > 1 and shape in (whole, whole[:-1], (whole[0], *whole[2:]), (*whole[:2], *whole[3:])):
+            named[name] = (theirs != split, sure if sure is not None else -1)
+    return min(named, key=named.__getitem__, default=None)
 
 
 def idx_name(samples: str) -> str:

@@ -72,6 +72,8 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
     """
     if label is not None and (file := elsewhere.named(label, where)) is not None:
         return elsewhere.attach(open_source(where, kind, group=group), *file)
+    if label is not None and (place := elsewhere.mask_folder(label, where)) is not None:
+        return elsewhere.attach_masks(open_source(where, kind, group=group), place)
     if group not in (AUTO, NONE) and (file := elsewhere.named(group, where, "data.group")) is not None:
         return in_file(open_source(where, kind, label, NONE), *file)
     if kind is not None and "+" in kind and isinstance(where, str | Path):

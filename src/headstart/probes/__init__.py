@@ -47,8 +47,8 @@ Of = Literal["segments", "rows", "pairs", "sets", "lists"]
 Marks = dict[str, Figure]  # by name
 LACKING: dict[Of, str] = {  # why a probe cannot judge here
     "pairs": "judges two parts of each sample, as a run on pairs does by itself: ask for another probe",
-    "rows": "judges rows, and here only samples have labels: in Python, hs.probe(..., rows=labels_of), a function of "
-    "(source, number of a sample), gives a label for each of its rows",
+    "rows": "judges rows, and here only samples have labels: masks beside the samples give each row one (images/ and masks/); in "
+    "Python, hs.probe(..., rows=labels_of) does, a function of (source, number of a sample)",
     "lists": "judges labels that are lists, apart by ; or | (rash; fever), and here each is one class: ask for another probe",
 }
 

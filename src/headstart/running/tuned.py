@@ -19,8 +19,8 @@ from ..nn.parts import once
 from ..planning.choosing import MINUTES
 from ..planning.timing import time_steps
 from ..tasks.asked import Words
+from ..tasks.dividing import Material
 from ..tasks.fitting import Setting, Tuned, recipe_of
-from ..tasks.material import Material
 from ..train import device_of
 from ..words import WordError
 from .folder import plain

@@ -11,11 +11,12 @@ from ..forms import Json
 from ..log import Log, rows
 from ..probes import Figure
 from ..tasks.card import readme
+from ..tasks.dividing import Material
 from ..tasks.judging import said_of
-from ..tasks.material import Material
 from ..tasks.predicting import mean_by, wholes
 from ..tasks.saved import save
-from ..tasks.searching import Trial, cleared, place
+from ..tasks.searching import Judges, Trial, cleared, place
+from ..tasks.segmenting import judged_maps
 from .tuned import FIGURES
 
 OWN = (
@@ -36,12 +37,17 @@ def finish(
     best = max(trials, key=lambda done: done.score)
     tuned, task, source = best.tuned, material.task, material.source
     at, labels = material.at[material.held], material.labels[material.held]
+    if task.rows:
+        some = Judges(source, at, labels).some()
+        at, labels = some.at, some.labels
     out = tuned.outputs(source, at)
     tuned.temperature = task.temperature(out, labels)
     # windows of one recording are one sample that judges
     _, first, whole = np.unique(wholes(source).at[at], return_index=True, return_inverse=True)
-    true, n = labels[first], len(first)
-    before, after = (mean_by(task.said(out, t), whole) for t in (1.0, tuned.temperature))
+    true, n = (labels, len(at)) if task.rows else (labels[first], len(first))
+    before, after = (task.said(out, t) for t in (1.0, tuned.temperature))
+    if not task.rows:
+        before, after = mean_by(before, whole), mean_by(after, whole)
     unsure = [task.unsure(said, true) for said in (before, after)]
     said = [f"best      rate {best.lr:g} after step {best.step:,}: these weights are kept"]
     if unsure[0] is not None and unsure[1] is not None:
@@ -51,7 +57,11 @@ def finish(
             f"sure      expected calibration error {unsure[0]:.3f}, and {unsure[1]:.3f} where outputs are divided by "
             f"{tuned.temperature:.3g}, which was chosen on the same {n:,} samples"
         )
-    figures = task.marks(after, true)
+    figures = (
+        task.marks(after, true)
+        if material.masked is None
+        else judged_maps(tuned, material.masked, material.at[material.held])
+    )
     for line in said:
         log.say(line)
     for name, figure in figures.items():
@@ -84,6 +94,6 @@ def already(folder: Path, log: Log) -> tuple[dict[str, Figure], float]:
 
 def _written(figures: dict[str, Figure]) -> Json:
     return {
-        name: {"value": f.value, "error": f.error, "n": f.n, "chance": f.chance, "higher": f.higher}
+        name: {"value": f.value, "error": f.error, "n": f.n, "units": f.units, "chance": f.chance, "higher": f.higher}
         for name, f in figures.items()
     }

@@ -28,7 +28,7 @@ class Asked:
 
     tune: str = "full"  # how much of the encoder: full, last:2, lora:8, head
     init: str = "pretrained"  # or "scratch": a random encoder of the same shape, for comparison
-    task: str | None = None  # classification, multilabel or regression, where labels may mean several
+    task: str | None = None  # classification, multilabel, regression or segmentation, where labels may mean several
     lr: float | tuple | None = None  # one rate, or several (lr=1e-3,3e-4), of which held-back samples choose
     steps: int | None = None  # of each training, at most
     epochs: float | None = None  # the same in passes over the samples
@@ -36,6 +36,7 @@ class Asked:
     smoothing: float = 0.1  # share of a label that all classes have in common
     held: float = HELD  # share of the labelled samples that chooses rate, step and temperature
     read: str = READ  # how a sample is read as one vector
+    ignore: int | None = None  # the number in a mask that says nothing; None: 255, unless it is plainly a class
 
     def __post_init__(self) -> None:
         parsed(self.tune)

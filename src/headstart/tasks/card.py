@@ -17,7 +17,8 @@ def readme(folder: Path, base: str, found: str, task: Task, figures: Mapping[str
     )
     lines = [f"# {folder.name}", "", f"The encoder of `{base}`, fine-tuned by headstart to {found}: {what}.", ""]
     lines += ["```python", "import headstart as hs", f"tuned = hs.load({str(folder)!r})"]
-    lines += ["found = tuned.predict(your_data)  # found.best, found.said, found.names", "```", ""]
+    gives = "found.maps" if task.rows else "found.best, found.said"
+    lines += [f"found = tuned.predict(your_data)  # {gives}, found.names", "```", ""]
     lines += [
         "On samples that were held back, which chose the rate, the step and the temperature, so that these figures flatter:"
     ]

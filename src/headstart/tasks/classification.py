@@ -28,6 +28,7 @@ class Classification:
 
     name = "classification"
     several = False
+    rows = False
 
     @property
     def outputs(self) -> int:

@@ -1,9 +1,30 @@
 """Labelled samples, divided into those that are learnt from and those by which settings are chosen."""
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from ..data.feeding.prepare import Prepared
+from ..scoring.masked import Masked
+from .task import Task
 
 HELD = 0.2  # share of the labelled samples that chooses
 TRIES = 32  # orders of groups, of which the one is taken whose held share is most like the whole
+
+
+@dataclass(frozen=True)
+class Material:
+    """Labels [n, ...] of the samples `at` of a source, as the task wants them; of these n, `rest` are learnt from and `held`
+    choose. notes: what was settled, in lines for people. masked: of a segmentation, the masks that the labels are of."""
+
+    source: Prepared
+    at: np.ndarray
+    labels: np.ndarray
+    task: Task
+    rest: np.ndarray
+    held: np.ndarray
+    notes: list[str]
+    masked: Masked | None = None
 
 
 def held_out(labels: np.ndarray, groups: np.ndarray | None, share: float = HELD, seed: int = 0) -> np.ndarray:

@@ -1,7 +1,7 @@
 """One training of a head, and of as much of an encoder as is tuned, by the loop that trains everything else."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from ..objective import Objective
 from ..optim import AdamW
 from ..probes import Figure
 from ..recipe import Data, Recipe, Run
-from ..scoring.features import Indices, encode
+from ..scoring.features import Indices, encode, encode_rows
 from ..step import warmup_cosine
 from ..tokens import Tokenizer
 from ..train import Outcome, train
@@ -27,6 +27,7 @@ from .head import Head, Supervised
 from .task import Task
 
 READ, BATCH = "mean_std", 32  # a batch of 64 takes twice the time and is no better at 100 labels: docs/log.md
+MANY = 64  # samples whose rows are encoded together
 Watch = Callable[[int], Mapping[str, float | Figure]]
 
 
@@ -64,8 +65,28 @@ class Tuned:
     temperature: float = 1.0
 
     def outputs(self, source: Source, at: Indices, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
-        """[m, K] float32: what the head says of these samples, before it means anything."""
+        """[m, K] float32: what the head says of these samples, before it means anything; [m, T, K] of their rows, zeros behind
+        the last of each."""
+        if self.task.rows:
+            found = list(self.by_row(source, at, progress))
+            padded = np.zeros((len(found), max(map(len, found)), self.task.outputs), np.float32)
+            for one, rows in zip(padded, found, strict=True):
+                one[: len(rows)] = rows
+            return padded
         z = encode(self.encoder, self.tokenizer, source, at, (self.read,), progress=progress)[self.read]
+        return self._headed(z)
+
+    def by_row(
+        self, source: Source, at: Indices, progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[np.ndarray]:
+        """[T, K] float32 for each sample: what the head says of its rows."""
+        for start in range(0, len(at), MANY):
+            each = encode_rows(self.encoder, self.tokenizer, source, at[start : start + MANY])
+            yield from np.split(self._headed(np.concatenate(each)), np.cumsum([len(rows) for rows in each])[:-1])
+            if progress is not None:
+                progress(min(len(at), start + MANY), len(at))
+
+    def _headed(self, z: np.ndarray) -> np.ndarray:
         was = self.head.training
         self.head.eval()
         with torch.no_grad():
@@ -81,7 +102,15 @@ class Tuned:
 def begin(encoder: Encoder, tokenizer: Tokenizer, source: Source, task: Task, setting: Setting) -> Tuned:
     """A copy of the encoder in which only what is tuned learns, and a head that says nothing yet."""
     mine = copy.deepcopy(encoder)
-    width = encode(mine, tokenizer, source, [0], (setting.read,))[setting.read].shape[1]
+    if task.rows:
+        rows = encode_rows(mine, tokenizer, source, [0])[0]
+        if len(rows) != (have := len(tokenizer(source[0]))):
+            raise Mistake(
+                f"this encoder gives {len(rows)} rows for {have}, so that no class of a row can be learnt: take another"
+            )
+        width = rows.shape[1]
+    else:
+        width = encode(mine, tokenizer, source, [0], (setting.read,))[setting.read].shape[1]
     adapted(mine, setting.tune, setting.seed)
     head = Head(width, task.outputs).to(mine.slots.device)
     return Tuned(mine, tokenizer, head, task, setting.read)

@@ -3,10 +3,12 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..nn.heads import rows_of
 from ..nn.linear import Linear
 from ..scene import Scene
 from ..scoring.features import READS
 from ..terms import Term
+from ..tokens import every
 from .task import Task
 
 
@@ -29,16 +31,23 @@ class Head(nn.Module):
 
 
 class Supervised(Term):
-    """The head says the target of every sample. targets: [n, ...], by the number of a sample in the source that is trained on."""
+    """The head says the target of every sample, or of each of its rows. targets: [n, ...], or [n, T], by the number of a sample
+    in the source that is trained on."""
 
     targets: Tensor
     by_row = False
 
     def __init__(self, head: Head, task: Task, targets: Tensor, read: str) -> None:
         super().__init__()
-        self.head, self.task, self.read, self.reads = head, task, READS[read], ("x",)
+        self.head, self.task, self.reads = head, task, ("x",)
+        self.read = rows_of if task.rows else READS[read]
         self.register_buffer("targets", targets, persistent=False)
 
     def forward(self, scene: Scene) -> Tensor:
-        out = self.head(self.read(scene.student.z["x"]))
-        return self.task.loss(out, self.targets[scene.batch.index]).mean()
+        z = scene.student.z["x"]
+        out = self.head(self.read(z))
+        if not self.task.rows:
+            return self.task.loss(out, self.targets[scene.batch.index]).mean()
+        at = every(z).index
+        target = self.targets[scene.batch.index[z.layout.seg[at]], z.layout.place[at] - z.layout.slots]
+        return self.task.loss(out, target).sum() / (target >= 0).sum().clamp(min=1)

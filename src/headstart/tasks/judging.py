@@ -5,6 +5,8 @@ import numpy as np
 from ..data.classes import taken_apart
 from ..probes import Figure
 from .predicting import Predicted
+from .segmentation import overlap
+from .segmenting import NAMES
 from .task import Task
 
 SURE = 1.96  # standard errors in half of a 95 % interval
@@ -12,6 +14,8 @@ SURE = 1.96  # standard errors in half of a 95 % interval
 
 def judged(task: Task, found: Predicted) -> dict[str, Figure]:
     """Figures of predictions whose samples have labels of the same meaning; none where there are no two of them."""
+    if found.maps is not None:
+        return overlap(found.tables, NAMES)
     if found.labels is None or not len(found):
         return {}
     if not task.classes:

@@ -1,34 +1,21 @@
 """Labelled samples as fine-tuning takes them: what their labels mean, which are learnt from, and which choose."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..data.classes import listed
 from ..data.feeding.prepare import Prepared
 from ..data.source import DataError
 from .asked import Asked
-from .dividing import held_out
+from .dividing import Material, held_out
 from .meaning import counted, enough, known, task_of
+from .segmenting import gathered_rows, wants_masks
 from .task import Task
-
-
-@dataclass(frozen=True)
-class Material:
-    """Labels [n, ...] of the samples `at` of a source, as the task wants them; of these n, `rest` are learnt from and `held`
-    choose. notes: what was settled, in lines for people."""
-
-    source: Prepared
-    at: np.ndarray
-    labels: np.ndarray
-    task: Task
-    rest: np.ndarray
-    held: np.ndarray
-    notes: list[str]
 
 
 def gathered(source: Prepared, where: object, asked: Asked, seed: int) -> Material:
     """The labelled samples of a prepared source, divided; a Mistake that says what is missing where they do not suffice."""
+    if wants_masks(source, asked):
+        return gathered_rows(source, where, asked, seed)
     if source.labels is None:
         raise DataError(
             f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "

@@ -13,7 +13,7 @@ from .task import Task
 
 LEAST = 10  # labelled samples, of which some are held back to choose by
 UNEVEN = 1.5  # times as many samples of the commonest class as of the rarest, from which on classes are weighted
-NAMES = ("classification", "multilabel", "regression")
+NAMES = ("classification", "multilabel", "regression", "segmentation")
 
 
 def known(labels: np.ndarray) -> np.ndarray:

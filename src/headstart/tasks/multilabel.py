@@ -25,6 +25,7 @@ class Multilabel:
 
     name = "multilabel"
     several = True
+    rows = False
     uneven = False
 
     @property

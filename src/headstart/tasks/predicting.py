@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..data.feeding.prepare import Prepared
+from ..data.masks import name_of
 from ..data.sources.windows import Windows
+from ..errors import shown
+from ..scoring.masked import NOTHING, aligned, masked
 from .fitting import Tuned
 from .multilabel import HALF
+from .segmentation import Segmentation, counted
+from .segmenting import maps
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,10 @@ def wholes(source: Prepared) -> Whole:
 class Predicted:
     """said: probabilities [n, K] of `classes`, or quantities [n]. names: of the samples. labels: those that the data has of its
     own, as names or quantities, "" or NaN where unknown. bad: what could not be read. remarks: how the data differ from what was
-    learnt from."""
+    learnt from.
+
+    Of a segmentation said is the share of each class [n, K], and maps hold the number of a class (`numbers`, in the order of
+    `classes`) for every point of each sample; tables: of those that have a mask, points by true class and by what was said."""
 
     said: np.ndarray
     names: list[str]
@@ -62,13 +70,16 @@ class Predicted:
     labels: list[str] | list[float] | None = None
     bad: list[tuple[str, str]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    maps: list[np.ndarray] | None = None
+    numbers: tuple[int, ...] = ()
+    tables: list[np.ndarray] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
     def best(self) -> list[str] | list[float]:
-        """The likeliest class of each, the names of all that are likely joined by ";", or the quantity."""
+        """The likeliest class of each, the names of all likely ones joined by ";", the quantity, or the commonest of a map."""
         if not self.classes:
             return [float(value) for value in self.said]
         if self.several:
@@ -81,6 +92,8 @@ def predicted(
 ) -> Predicted:
     """What is said of every sample of a prepared source: of its windows the mean."""
     whole, task = wholes(source), tuned.task
+    if task.rows:
+        return _mapped(tuned, source, whole, remarks, progress)
     said = whole.mean(task.said(tuned.outputs(source, range(len(source)), progress), tuned.temperature))
     labels: list[str] | list[float] | None = None
     if whole.labels is not None and source.classes:
@@ -89,3 +102,44 @@ def predicted(
         labels = [float(value) for value in whole.labels]
     bad = [(b.where, b.reason) for b in source.bad]
     return Predicted(said, whole.names, task.classes, task.several, labels, bad, remarks)
+
+
+def _mapped(
+    tuned: Tuned,
+    source: Prepared,
+    whole: Whole,
+    remarks: list[str],
+    progress: Callable[[int, int], None] | None,
+) -> Predicted:
+    """Maps of all samples at their own size; those of windows one after another."""
+    task, given = tuned.task, masked(source)
+    assert isinstance(task, Segmentation)
+    aligned(given.tokenizer, source.source[int(source.origin[0])])
+    numbers = task.numbers
+    of_number, parts = np.array(numbers), [list[np.ndarray]() for _ in whole.names]
+    tables = np.zeros((len(whole.names), task.outputs, task.outputs), np.int64)
+    shares = np.zeros((len(whole.names), task.outputs))
+    fits = np.min_scalar_type(max(numbers))
+    for at, (named, true) in zip(whole.at, maps(tuned, given, range(len(source)), progress), strict=True):
+        parts[at].append(of_number[named].astype(fits))
+        shares[at] += np.bincount(named.reshape(-1), minlength=task.outputs)
+        if true is not None:
+            tables[at] += counted(named, true, task.outputs)
+    if strange := sorted(map(name_of, given.seen - {*task.values, NOTHING})):
+        remarks = [
+            *remarks,
+            f"masks hold {', '.join(strange[:4])}, which are none of its classes: there nothing is judged",
+        ]
+    if given.wrong:
+        name, reason = next(iter(given.wrong.items()))
+        remarks = [*remarks, f"{len(given.wrong):,} masks cannot be used; of {shown(name)}: {reason}"]
+    return Predicted(
+        shares / shares.sum(1, keepdims=True),
+        whole.names,
+        task.classes,
+        bad=[(b.where, b.reason) for b in source.bad],
+        remarks=remarks,
+        maps=[np.concatenate(each) for each in parts],
+        numbers=numbers,
+        tables=[table for table in tables if table.any()],
+    )

@@ -20,6 +20,7 @@ class Regression:
 
     name = "regression"
     several = False
+    rows = False
     uneven = False
     outputs = 1
     classes: tuple[str, ...] = ()

@@ -18,16 +18,24 @@ from .fitting import Tuned
 from .head import Head
 from .multilabel import Multilabel
 from .regression import Regression
+from .segmentation import ROWS, Segmentation
 from .task import Task
 
-TASKS: dict[str, Callable[..., object]] = {kind.name: kind for kind in (Classification, Multilabel, Regression)}
+TASKS: dict[str, Callable[..., object]] = {
+    kind.name: kind for kind in (Classification, Multilabel, Regression, Segmentation)
+}
 HEAD = "head.safetensors"
 
 
 def save(folder: Path, tuned: Tuned, facts: Json) -> None:
     """The head first, then weights and card, so that the card implies all. facts: what else stands on the card."""
     write_tensors(folder / HEAD, tuned.head.state_dict())
-    said = {"task": tuned.task.name, **tuned.task.state(), "read": tuned.read, "lr": tuned.lr}
+    said = {
+        "task": tuned.task.name,
+        **tuned.task.state(),
+        "read": ROWS if tuned.task.rows else tuned.read,
+        "lr": tuned.lr,
+    }
     said["temperature"] = tuned.temperature
     save_encoder(folder, tuned.encoder.folded(), {**facts, "head": said})
 
@@ -44,7 +52,7 @@ def load_tuned(folder: Path, encoder: Encoder, card: Json) -> Tuned | None:
         state = read_tensors(folder / HEAD)
         head = Head(state["line.weight"].shape[1], task.outputs)
         head.load_state_dict(state)
-        if read not in READS or not temperature > 0:
+        if (read == ROWS) != task.rows or (read != ROWS and read not in READS) or not temperature > 0:
             raise ValueError(f"read={read}, temperature={temperature}")
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
         what = " ".join(str(error).split())

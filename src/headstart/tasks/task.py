@@ -25,6 +25,8 @@ class Task(Protocol):
     def several(self) -> bool: ...  # any number of classes is true of a sample, not one
 
     @property
+    def rows(self) -> bool: ...  # something is said of every row of a sample, [B, K] of rows, and not of the sample
+    @property
     def uneven(self) -> bool: ...  # samples count differently, by their class
 
     def targets(self, labels: np.ndarray) -> Tensor:

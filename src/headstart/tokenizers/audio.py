@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..alignment import Alignment
 from ..errors import Mistake, Unreadable
 from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
@@ -109,6 +110,14 @@ class AudioTokenizer(Tokenizer):
         heard = _mono(wave[:, : int((self.longest + 1) * rate / self.rate) + 2])  # what lies behind is never heard
         x = to_rate(heard[None], rate, self.rate, self.longest)[0, : self.longest]
         return np.pad(x, (0, -len(x) % self.patch))[None]
+
+    def aligned(self, sample: Sample) -> Alignment:
+        """Stretches on samples of the wave; the rows of all heights lie on each other."""
+        wave, rate = _checked(sample)
+        points, step = wave.shape[1], (rate or self.rate) / self.rate
+        heard = min(self.longest, max(1, round(points / step)))
+        at = np.arange(heard + -heard % self.patch) * step
+        return Alignment((points,), (at,), (self.patch,), (0,))
 
     def __call__(self, sample: np.ndarray | Tensor) -> Tokens:
         return self.many(torch.as_tensor(sample)[None])

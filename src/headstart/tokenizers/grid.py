@@ -199,12 +199,17 @@ def sampling(old: int, new: int, step: float) -> Float[Tensor, "new old"]:
 
     It averages where it coarsens, so nothing aliases, and interpolates where it refines. Points outside weigh nothing.
     """
-    at = (torch.arange(new, dtype=torch.float64) - (new - 1) / 2) * step + (old - 1) / 2
+    at = torch.from_numpy(middle(old, new, step))
     width = max(1.0, step)
     weights = (1 - (at[:, None] - torch.arange(old)).abs() / width).clamp(min=0)
     inside = (at > -0.5 - 1e-6) & (at < old - 0.5 + 1e-6)
     weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-9) * inside[:, None]
     return weights.to(torch.float32)
+
+
+def middle(old: int, new: int, step: float) -> np.ndarray:
+    """Where `new` points, `step` old ones apart, lie about the middle of `old`."""
+    return (np.arange(new) - (new - 1) / 2) * step + (old - 1) / 2
 
 
 def resample(

@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..alignment import Alignment
 from ..errors import Mistake, Unreadable
 from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens, layout
 from .payload import Numbers
-from .resize import resize, to_channels
+from .resize import resize, shown, to_channels
 from .want import Want
 
 RAW_SIDE, RAW_MOST = 32, 3 * 32 * 32  # pixels along a side, and numbers, of a raw vector
@@ -81,6 +82,12 @@ class ImageTokenizer(Tokenizer):
     def fitted(self, sample: Sample) -> np.ndarray:
         """[channels, H, W] of uint8, uint16 or float32, near the tokenizer's area; nothing is missing any more."""
         return self._placed(sample)[0]
+
+    def aligned(self, sample: Sample) -> Alignment:
+        """Patches on pixels: what `resize` crops is seen by no row."""
+        height, width = np.shape(sample)[1:]
+        at = shown((height, width), self.area, self.patch)
+        return Alignment((height, width), at, (self.patch, self.patch), (0, 1))
 
     def _placed(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         """The fitted picture, and bool [channels, H, W]: what of it was missing."""

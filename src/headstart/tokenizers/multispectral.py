@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..alignment import Alignment
 from ..errors import Unreadable
 from ..forms import Json, Sample
 from ..outliers import MOST, sentinels, usual
 from ..tokens import Tokenizer, Tokens, layout
-from .grid import checked, content, cut, finite, join, moments, near, places, resize, sizes, usable
+from .grid import checked, content, cut, finite, join, middle, moments, near, places, resize, sizes, usable
 from .payload import Numbers
 from .want import Want
 
@@ -86,6 +87,13 @@ class MultispectralTokenizer(Tokenizer):
         """Bands [C, h, w] and their wavelengths, both float32: what is missing left out, sorted, in this size."""
         bands, _, wavelength = self._placed(sample)
         return {"bands": bands, "wavelength": wavelength}
+
+    def aligned(self, sample: Sample) -> Alignment:
+        """Patches on pixels; the rows of all bands lie on each other."""
+        sides = _given(sample)[0].shape[1:]
+        new = near(sides, self.side, self.patch)
+        at = tuple(middle(n, m, n / m) for n, m in zip(sides, new, strict=True))
+        return Alignment(sides, at, (self.patch, self.patch), (1, 2))
 
     def _placed(self, sample: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The fitted bands, bool [C, h, w]: what of them was missing, and their wavelengths."""

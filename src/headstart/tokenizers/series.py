@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..alignment import Alignment
 from ..errors import Mistake, Unreadable
 from ..forms import Json, Sample
 from ..outliers import cleaned, usual
@@ -138,6 +139,22 @@ class SeriesTokenizer(Tokenizer):
                     "", "values are missing (NaN), and none were in the samples that the tokenizer was fitted to"
                 )
         return x
+
+    def aligned(self, sample: Sample) -> Alignment:
+        """Windows on moments; the rows of all channels lie on each other."""
+        one, length = recording(sample), self.fitted(sample).shape[1]
+        points, at = one.values.shape[1], np.arange(length, dtype=np.float64)
+        if (
+            isinstance(sample, dict)
+            and sample.get("time") is not None
+            and (np.diff(sample["time"]).astype(float) < 0).any()
+        ):
+            raise Unreadable("", "its times are in disorder, so that no mask can be laid on it: sort both")
+        if one.time is not None and self.rate is not None:
+            at = np.interp(at / self.rate, one.time, np.arange(points))
+        elif one.rate is not None and self.rate is not None and abs(self.rate / one.rate - 1) * points >= 0.5:
+            at *= one.rate / self.rate
+        return Alignment((points,), (at,), (self.patch,), (0,))
 
     def _placed(self, one: Recording) -> np.ndarray:
         limit = min(self.longest, WINDOWS * self.patch, max(1, CELLS // self.channels))

@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..alignment import Alignment
 from ..errors import Unreadable
 from ..forms import Json, Sample
 from ..tokens import Tokenizer, Tokens
-from .grid import LONGEST, checked, column, content, finite, join, moments, near, patched, resize, sizes, usable
+from .grid import LONGEST, checked, column, content, finite, join, middle, moments, near, patched, resize, sizes, usable
 from .payload import Numbers
 from .want import Want
 
@@ -76,16 +77,7 @@ class VideoTokenizer(Tokenizer):
         clip, fps = _clip(sample)
         if clip.shape[1] != self.channels and {clip.shape[1], self.channels} != {1, 3}:
             raise Unreadable("", f"it has {clip.shape[1]} channels, not {self.channels}")
-        if fps is not None and self.rate is not None and fps != self.rate:
-            count = min(max(1, round(len(clip) * self.rate / fps)), LONGEST)
-            skipped = max(0, count - self.frames) // 2
-            at = (skipped + np.arange(min(count, self.frames)) + 0.5) * fps / self.rate - 0.5
-            clip = clip[np.rint(at).astype(int).clip(0, len(clip) - 1)]
-        elif fps is not None:
-            first = max(0, len(clip) - self.frames) // 2
-            clip = clip[first : first + self.frames]
-        elif len(clip) > self.frames:
-            clip = clip[np.linspace(0, len(clip) - 1, self.frames).round().astype(int)]
+        clip = clip[np.rint(self._taken(len(clip), fps)).astype(int).clip(0, len(clip) - 1)]
         sides = near(clip.shape[2:], self.side, self.patch)
         if sides != clip.shape[2:]:
             frames = torch.from_numpy(clip.reshape(-1, *clip.shape[2:])).float()
@@ -93,6 +85,25 @@ class VideoTokenizer(Tokenizer):
         if clip.shape[1] != self.channels:
             clip = np.repeat(clip, 3, 1) if self.channels == 3 else _grey(clip)
         return np.ascontiguousarray(clip)
+
+    def _taken(self, length: int, fps: float | None) -> np.ndarray:
+        """Where the frames that are kept lie among those of a clip."""
+        if fps is not None and self.rate is not None and fps != self.rate:
+            count = min(max(1, round(length * self.rate / fps)), LONGEST)
+            skipped = max(0, count - self.frames) // 2
+            return (skipped + np.arange(min(count, self.frames)) + 0.5) * fps / self.rate - 0.5
+        if fps is not None:
+            return max(0, length - self.frames) // 2 + np.arange(min(length, self.frames), dtype=np.float64)
+        return np.linspace(0, length - 1, min(length, self.frames))
+
+    def aligned(self, sample: Sample) -> Alignment:
+        """Tubelets on pixels and frames."""
+        clip, fps = _clip(sample)
+        sides = clip.shape[2:]
+        new = near(sides, self.side, self.patch)
+        at = tuple(middle(n, m, n / m) for n, m in zip(sides, new, strict=True))
+        along = (self._taken(len(clip), fps), *at)
+        return Alignment((len(clip), *sides), along, (TUBE, self.patch, self.patch), (0, 1, 2))
 
     def __call__(self, sample: np.ndarray | Tensor) -> Tokens:
         return self.many(torch.as_tensor(sample)[None])

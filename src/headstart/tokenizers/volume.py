@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..alignment import Alignment
 from ..errors import Unreadable
 from ..forms import Json, Sample
 from ..outliers import sentinels
 from ..outliers import usual as ordinary
 from ..tokens import Tokenizer, Tokens
-from .grid import HUGE, checked, column, content, finite, join, moments, patched, resample, resize, usable
+from .grid import HUGE, checked, column, content, finite, join, middle, moments, patched, resample, resize, usable
 from .payload import Numbers
 from .want import Want
 
@@ -106,14 +107,27 @@ class VolumeTokenizer(Tokenizer):
         flat = _unit(flat) if self.by_scan else flat.clip(low, high)
         return np.ascontiguousarray(flat.reshape(values.shape))
 
+    def aligned(self, sample: Sample) -> Alignment:
+        """Cubes on voxels; what is padded is on none, and what is cut off is seen by no row."""
+        values, _, mm = _scan(sample, self.missing)
+        sides, steps = values.shape[1:], self._steps(sample, values.shape[1:], mm)
+        at = tuple(middle(n, m, step) for n, m, step in zip(sides, self.size, steps, strict=True))
+        return Alignment(sides, at, (self.patch,) * 3, (0, 1, 2))
+
+    def _steps(self, sample: Sample, sides: tuple[int, ...], mm: tuple[float, ...]) -> list[float]:
+        """Voxels of a scan from one point of the common grid to the next; an array without a spacing may be on it already."""
+        if not isinstance(sample, dict) and sides == self.size:
+            return [1.0] * 3
+        steps = [ours / theirs for ours, theirs in zip(self.spacing, mm, strict=True)]
+        return [1.0 if abs(step - 1) < 1e-4 else step for step in steps]
+
     def _placed(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         """[C, D, H, W] on the common grid, and bool of that shape: what was not missing."""
         values, seen, mm = _scan(sample, self.missing)
         if len(values) != self.channels:
             raise Unreadable("", f"it has {len(values)} channels, not {self.channels}")
         if isinstance(sample, dict) or values.shape[1:] != self.size:
-            steps = [ours / theirs for ours, theirs in zip(self.spacing, mm, strict=True)]
-            steps = [1.0 if abs(step - 1) < 1e-4 else step for step in steps]
+            steps = self._steps(sample, values.shape[1:], mm)
             lowest = float(values.min())
             whole, there = seen.all(), torch.from_numpy(seen)
             values = resample(torch.from_numpy(values), self.size, steps, lowest).numpy()

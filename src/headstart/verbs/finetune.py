@@ -17,7 +17,8 @@ from ..running.tuned import FIGURES, Settled, begin, begun, fingerprint, folder_
 from ..running.tuned_end import already, finish
 from ..tasks import fitting
 from ..tasks.asked import Words, words_of
-from ..tasks.material import Material, gathered
+from ..tasks.dividing import Material
+from ..tasks.material import gathered
 from ..tasks.searching import Judges, Trial, place, trial
 from ..train import device_of, dtype_of
 
@@ -25,6 +26,10 @@ SNIPPET = """
 import headstart as hs
 found = hs.load({folder!r}).predict(new_data)  # found.best, found.said, found.names
 # or: headstart predict {quoted} new/ out=new.csv"""
+MAPS = """
+import headstart as hs
+found = hs.load({folder!r}).predict(new_data)  # found.maps, found.classes, found.names
+# or: headstart predict {quoted} new/ out=masks/"""
 
 
 @dataclass
@@ -84,8 +89,16 @@ def finetune(run: str | Path, where: object, *words: str, log: Log | None = None
             )
             return Finetuned(folder, interrupted=True)
         log.path = folder / "log.jsonl"
-        figures = finish(folder, base, _labelled(pretrained, said), material, trials, [*material.notes, plan], log)
-    log.say(SNIPPET.format(folder=str(folder), quoted=shlex.quote(str(folder))))
+        figures = finish(
+            folder,
+            base,
+            _labelled(pretrained, said, material.task.rows),
+            material,
+            trials,
+            [*material.notes, plan],
+            log,
+        )
+    log.say((MAPS if material.task.rows else SNIPPET).format(folder=str(folder), quoted=shlex.quote(str(folder))))
     return Finetuned(folder, figures, max(trials, key=lambda done: done.score).lr)
 
 
@@ -117,7 +130,7 @@ def _plan(settled: Settled, material: Material, random: bool, folder: Path) -> s
     )
 
 
-def _labelled(pretrained: Pretrained, said: Words) -> Json:
+def _labelled(pretrained: Pretrained, said: Words, rows: bool) -> Json:
     """The card of the encoder with the column that held the labels: where it is among new data, it is hidden from the encoder."""
-    column = said.label if said.label and ":" not in said.label and not Path(said.label).exists() else None
+    column = said.label if not rows and said.label and ":" not in said.label and not Path(said.label).exists() else None
     return pretrained.card | ({"label": column} if column and column != "folders" else {})

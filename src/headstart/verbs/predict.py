@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from ..data.groups import AUTO
+from ..data.source import DataError
 from ..encoded import load
 from ..errors import shown
+from ..home import expanded
 from ..log import Log, span
 from ..probes import Figure
 from ..recipe import Run
 from ..running.folder import title
 from ..running.tuned import learnt_from
+from ..tasks import mapped
 from ..tasks.judging import judged, said_of
 from ..tasks.predicting import Predicted
 from ..train import device_of
@@ -36,11 +39,21 @@ def predict(
     """Say the class or the quantity of each sample of `where`, by the fine-tuned encoder in a folder; write them to `out` (.npz,
     .csv, .parquet): names, what is likeliest, the probability of every class.
 
+    Of a segmentation a .npz holds a map of classes for each sample, at its own size, a folder (out=masks/) a PNG of each and
+    classes.json, and a table the share of every class.
+
     Where the data has labels of its own, what is said is compared with them. trust, label, kind, group: as for `embed`.
     """
     log = log or Log()
-    target = checked(out, FORMS)
+    folder = out is not None and (str(out).endswith("/") or expanded(str(out)).is_dir() or not Path(str(out)).suffix)
+    target = expanded(str(out)) if folder else checked(out, FORMS)
     encoder, began = load(run, device_of(Run()), trust), time.monotonic()
+    if target is not None and folder:
+        if encoder.tuned is None or not encoder.tuned.task.rows:
+            raise DataError(
+                f"out={target} should end in one of {', '.join(FORMS)}: a folder is for the maps of a segmentation alone"
+            )
+        mapped.ready(target)
     found = encoder.predict(where, log.progress("predicting"), log.progress("reading"), label, kind, group)
     for remark in found.remarks:
         log.say(f"note      {remark}")
@@ -48,7 +61,7 @@ def predict(
         log.say(f"skipped   {shown(name)}: {reason}")
     if len(found.bad) > 3:
         log.say(f"skipped   {len(found.bad) - 3:,} more that cannot be read")
-    what = f"{len(found.classes)} classes" if found.classes else "a quantity"
+    what = "a map of " * (found.maps is not None) + f"{len(found.classes)} classes" if found.classes else "a quantity"
     log.say(f"predicted {what} for {len(found):,} samples in {span(time.monotonic() - began)}")
     assert encoder.tuned is not None
     marks: dict[str, Figure] = judged(encoder.tuned.task, found)
@@ -64,8 +77,12 @@ def predict(
 
 
 def write(found: Predicted, target: Path) -> None:
-    """Whole or not at all; names that are no UTF-8 stand there as `embed` has them."""
-    form = {".npz": _npz, ".csv": _csv, ".parquet": _parquet}[target.suffix]
+    """Whole or not at all, a folder file by file; names that are no UTF-8 stand there as `embed` has them."""
+    if found.maps is not None and (target.is_dir() or target.suffix not in FORMS):
+        mapped.files(found, target)
+        return
+    npz = _npz if found.maps is None else mapped.archive
+    form = {".npz": npz, ".csv": _csv, ".parquet": _parquet}[target.suffix]
     with whole(target) as part:
         form(found, part)
 
@@ -73,7 +90,8 @@ def write(found: Predicted, target: Path) -> None:
 def _columns(found: Predicted) -> dict[str, Column]:
     """What stands in a table, by the names of its columns."""
     labels: dict[str, Column] = {} if found.labels is None else {"label": found.labels}
-    each = {f"p_{c}": found.said[:, k].tolist() for k, c in enumerate(found.classes)}
+    before = "p_" if found.maps is None else "share_"
+    each = {f"{before}{c}": found.said[:, k].tolist() for k, c in enumerate(found.classes)}
     return {"name": found.names, **labels, "predicted": found.best, **each}
 
 

@@ -10,6 +10,7 @@ from ..data.groups import AUTO
 from ..data.source import DataError
 from ..data.sources.listed import ListSource
 from ..encoded import Pretrained, load
+from ..errors import shown
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
@@ -20,9 +21,12 @@ from ..running.folder import facts, method_of, title
 from ..running.material import TEST, probing
 from ..running.tuned import learnt_from
 from ..scoring.labelled import Labelled, RowLabels, by_rows
+from ..scoring.masked import masked, values_of
 from ..scoring.results import HALVES, MINE, Results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
 from ..train import device_of
+
+EVERY: tuple[Of, ...] = ("segments", "sets", "rows")  # what may be judged of samples that are no pairs
 
 
 def probe(
@@ -47,8 +51,7 @@ def probe(
     Samples that the encoder saw in pre-training, without their labels, may be among both.
     """
     log, folder = log or Log(), Path(run)
-    able: tuple[Of, ...] = ("segments", "sets") if rows is None else ("segments", "sets", "rows")
-    asked_for(probes or (), (*able, "lists"))  # a name that is none is said before anything is read
+    asked_for(probes or (), (*EVERY, "lists"))  # a name that nobody knows is told before anything is read
     device = device_of(Run())
     encoder = load(folder, device, trust=(folder / "run.json").exists())  # its method is called below, anyhow
     refuse_learnt(folder, where)
@@ -56,6 +59,9 @@ def probe(
     log.say(f"found     {source.describe()}")
     for remark in remarks:
         log.say(f"note      {remark}")
+    by_rows_too = rows is not None or any(p.of == "rows" for p in asked_for(probes or (), (*EVERY, "lists")))
+    rows = _masked(source, log) if rows is None and by_rows_too else rows
+    able = EVERY if rows is not None else EVERY[:2]
     if listed(source.classes):
         able = (*able, "lists")
     also = asked_for(probes or (), able)
@@ -86,6 +92,21 @@ def probe(
     return results
 
 
+def _masked(source: Prepared, log: Log) -> RowLabels | None:
+    """Labels of rows by the masks that are there."""
+    given = masked(source)
+    if given.masks is None:
+        return None
+    values, said = values_of(given.numbers())
+    for line in (given.masks.why, said):
+        if line:
+            log.say(f"note      {line}")
+    if given.wrong:
+        name, reason = next(iter(given.wrong.items()))
+        log.say(f"skipped   {len(given.wrong):,} masks; of {shown(name)}: {reason}")
+    return lambda _, i: given[i].labels(values)
+
+
 def _usual(results: Results) -> Results:
     """Without the figures that were asked for by name: a verdict does not hang on what somebody asks for."""
     usual = tuple(name for name in names() if not named(name).asked)
@@ -101,6 +122,8 @@ def _divided(where: object, source: Prepared, encoder: Pretrained, rows: RowLabe
     data = None if rows is None else by_rows(source, rows, TEST)
     if data is not None and source.labels is None:
         return data
+    if source.labels is None and rows is None and masked(source).masks is not None:
+        raise DataError(f"{where} has masks and no label for each sample: probes=segment judges by the masks")
     if source.labels is None:
         raise DataError(
             f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "

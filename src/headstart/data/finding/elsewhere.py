@@ -2,17 +2,22 @@
 columns; data.group=labels.csv:patient.
 """
 
+import copy
 from pathlib import Path
 
 import numpy as np
 
 from ...home import expanded
 from .. import labels
-from ..classes import Labelled, Labels, as_column, as_labels, noted
+from ..classes import Labelled, Labels, as_column, as_labels, is_one_hot, noted
 from ..groups import AUTO, Groups, decide
+from ..masks import is_whole, of_array
 from ..readers._npz import load_array
 from ..source import DataError, Source
-from . import sidecar
+from ..sources.array import ArraySource
+from ..sources.files import FileSource
+from ..sources.listed import ListSource
+from . import masks, sidecar
 
 
 def named(said: str, where: object, word: str = "data.label") -> tuple[Path, str | None] | None:
@@ -30,12 +35,50 @@ def named(said: str, where: object, word: str = "data.label") -> tuple[Path, str
     return None
 
 
+def mask_folder(label: str, where: object) -> Path | None:
+    """The folder of masks that a word names, as it stands or from the folder of the data; None: it names none.
+
+    A name without a slash is one only if it says so: data.label=masks; others may be columns.
+    """
+    if "/" not in label and "\\" not in label and not set(labels.words(label)) & masks.WORDS:
+        return None
+    beside = [expanded(where) / label] if isinstance(where, str | Path) else []
+    return next((path for path in (*beside, expanded(label)) if path.is_dir()), None)
+
+
+def attach_masks(source: Source, place: Path) -> Source:
+    """The same samples, without those that lie in a folder of masks, with these; DataError where they are not files."""
+    if not isinstance(source, FileSource):
+        raise DataError(f"data.label={place}: masks in a folder are of files, and this is {source.describe()}")
+    inside = [(source.folder / name).resolve().is_relative_to(place.resolve()) for name in source.files]
+    if any(inside):
+        keep = np.flatnonzero(~np.array(inside))
+        source = copy.copy(source)
+        source.files = [source.files[i] for i in keep.tolist()]
+        source.groups = None if source.groups is None else source.groups[keep]
+    source.labels, source.classes = None, ()
+    if not source.files:
+        raise DataError(f"data.label={place}: there is nothing beside the masks; give the folder of the samples, too")
+    source.masks = masks.in_folder(place, source.files)
+    return source
+
+
 def attach(source: Source, path: Path, column: str | None) -> Source:
     """The same samples with the labels of a file.
 
     A table names samples in one of its columns; where it names none of them and has as many rows as there are samples, they go by
     their order. DataError where neither is so.
     """
+    if path.suffix == ".npy" and isinstance(source, ArraySource | ListSource | FileSource):
+        values = load_array(path, path, mmap_mode="r")
+        if (
+            values.ndim > 1
+            and len(values) == len(source)
+            and not is_one_hot(values)
+            and is_whole(np.asarray(values[:1]))
+        ):
+            source.masks, source.labels, source.classes = of_array(values, path.name), None, ()
+            return source
     found = _in_order(load_array(path, path), source, path) if path.suffix == ".npy" else _told(source, path, column)
     if not isinstance(source, Labelled):
         raise DataError(f"{source.describe()} takes no labels from a file")

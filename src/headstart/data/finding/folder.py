@@ -20,8 +20,7 @@ from ..sources.joined import Joined
 from ..sources.listed import ListSource
 from ..sources.pair import PairSource
 from ..sources.table import Table, TableSource, TablesSource
-from . import sidecar, slices
-from .masks import KINDS
+from . import masks, sidecar, slices
 from .matching import open_folder
 from .survey import LOOK, Survey, partners, spread, tables_beside
 from .tars import open_tar
@@ -34,7 +33,15 @@ SPLIT = re.compile(r"^(.+)_(TRAIN|TEST)$")
 
 
 def open_survey(found: Survey, kind: str, label: str | None = None, group: str = AUTO) -> Source:
-    """The files of one kind as samples; several kinds with equal names as pairs. group: what says which hang together."""
+    """The files of one kind as samples, which know their masks; several kinds with equal names as pairs. group: what says which
+    hang together."""
+    source = _opened(found, kind, label, group)
+    if found.masks and isinstance(source, FileSource):
+        source.masks = masks.beside(found.folder, found.files, found.masks, source.files)
+    return source
+
+
+def _opened(found: Survey, kind: str, label: str | None, group: str) -> Source:
     folder = found.folder
     if found.shards and kind in found.kinds:
         tars = open_tar(*(folder / name for name in found.shards), title=str(folder))
@@ -88,7 +95,7 @@ def _open_shards(tars: Source, found: Survey, label: str | None, group: str) -> 
 
 def _open_masked(found: Survey) -> PairSource:
     """Samples and the masks of them: called after their folders (images/a.png, masks/a.png), else "image" and "mask"."""
-    kind, rows = next((k, r) for k, r in found.kinds.items() if k in KINDS)
+    kind, rows = next((k, r) for k, r in found.kinds.items() if k in masks.KINDS)
     with suppress(DataError):
         every = [*found.names(kind), *(found.files[row] for row in found.masks)]
         return open_folder(found.folder, {kind: every}, found.readers)

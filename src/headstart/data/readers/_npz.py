@@ -11,9 +11,11 @@ import numpy as np
 from ..cells import Column
 from ..classes import as_column
 from ..groups import AUTO, Grouped, Groups, decide, hold
-from ..labels import beside_array
+from ..labels import beside_array, masks_beside
+from ..masks import is_whole, of_array
 from ..source import DataError, Source
-from ..sources.array import PICKLED, source_of
+from ..sources.array import PICKLED, ArraySource, Values, source_of
+from ..sources.listed import ListSource
 from ._limits import claimed, unpacked
 
 Shapes = Mapping[str, tuple[tuple[int, ...], np.dtype]]
@@ -27,7 +29,42 @@ def open_npz(path: Path, kind: str | None, group: str = AUTO) -> Source:
         values = _load_key(archive, chosen, path)
         labels, why = beside(chosen, shapes, lambda key: _load_key(archive, key, path))
         groups = together(chosen, shapes, lambda key: _load_key(archive, key, path), str(path), group)
-    return grouped(source_of(values, kind, labels, path.stem, why), groups)
+        masks = masks_of(chosen, shapes, lambda key: _load_key(archive, key, path))
+    return grouped(with_masks(values, kind, labels, path.stem, why, masks), groups)
+
+
+def masks_of(chosen: str, shapes: Shapes, load: Callable[[str], Values]) -> tuple[Values, str] | None:
+    """(masks, name) of the samples under the key `chosen`, which lie in the same group; None where there are none."""
+    before = chosen[: chosen.rfind("/") + 1]
+    near = {key[len(before) :]: shape for key, (shape, _) in shapes.items() if key.startswith(before)}
+    name = masks_beside(chosen[len(before) :], near)
+    if name is None or shapes[before + name][1].kind not in "biuf":
+        return None
+    values = load(before + name)
+    return (values, name) if len(values) and is_whole(np.ma.getdata(values[0])) else None
+
+
+def with_masks(
+    values: Values, kind: str | None, labels: np.ndarray | None, title: str, why: str, masks: tuple[Values, str] | None
+) -> Source:
+    """`source_of`, which knows its masks; in place of what was said of them as labels. They may say that these are series, and
+    that time is the second axis."""
+    if masks is None:
+        return source_of(values, kind, labels, title, why)
+    given, name = masks
+    if len(given.shape) == 2 and len(values.shape) in (2, 3):
+        kind = kind or "series"
+    turned = given.shape == values.shape[:2] != (values.shape[0], values.shape[-1]) and len(values.shape) == 3
+    if kind == "series" and turned and isinstance(values, np.ndarray):
+        values = np.moveaxis(values, 2, 1)
+    source = source_of(values, kind, labels, title, why)
+    each = kind == "series" and len(given.shape) > 2  # of every channel: no class of a row
+    if isinstance(source, ArraySource | ListSource) and not each:
+        source.masks = of_array(given, name)
+        if source.labels is None:
+            rest = [said for said in why.split("; ") if said and not said.startswith(f"not {name},")]
+            source.why = "; ".join([f"{source.masks.why}, for task=segmentation", *rest])
+    return source
 
 
 def beside(chosen: str, shapes: Shapes, load: Callable[[str], np.ndarray]) -> tuple[np.ndarray | None, str]:

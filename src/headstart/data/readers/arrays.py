@@ -25,7 +25,19 @@ from ..sources.array import ArraySource, Values, guess_kind, source_of
 from . import _idx as idx
 from ._cf import OnDisk, meant
 from ._limits import TIMES, unpacked
-from ._npz import Shapes, beside, grouped, headers, load_array, main_array, open_npz, read_header, together
+from ._npz import (
+    Shapes,
+    beside,
+    grouped,
+    headers,
+    load_array,
+    main_array,
+    masks_of,
+    open_npz,
+    read_header,
+    together,
+    with_masks,
+)
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5")
 EXTRA = "arrays"
@@ -97,24 +109,25 @@ def open(path: Path, kind: str | None = None, group: str = AUTO) -> Source:
 
 
 def _open_npy(path: Path, kind: str | None, group: str) -> Source:
-    """A .npy with what the others beside it say: labels (y_train.npy beside x_train.npy), and what hangs together."""
+    """A .npy with what the others beside it say: labels or masks (y_train.npy beside x_train.npy), and what hangs together."""
     values = load_array(path, path, mmap_mode="r")
     near = {other.stem: other for other in sorted(path.parent.glob("*.npy"))[:NEAR]} | {path.stem: path}
-    shapes = {name: (shape, np.dtype(float)) for name, other in near.items() if (shape := _shape(other)) is not None}
+    shapes = {name: said for name, other in near.items() if (said := _said(other)) is not None}
 
     def load(name: str) -> np.ndarray:
         found: np.ndarray = load_array(near[name], near[name])
         return found
 
     labels, why = beside(path.stem, shapes, load)
-    source = source_of(values, kind, labels, path.stem, why)
+    masks = masks_of(path.stem, shapes, lambda name: load_array(near[name], near[name], mmap_mode="r"))
+    source = with_masks(values, kind, labels, path.stem, why, masks)
     return grouped(source, together(path.stem, shapes, load, str(path), group))
 
 
-def _shape(path: Path) -> tuple[int, ...] | None:
+def _said(path: Path) -> tuple[tuple[int, ...], np.dtype] | None:
     try:
         with path.open("rb") as file:
-            return read_header(file)[0]
+            return read_header(file)
     except Exception:  # it is no array, which raises anything: nobody asked for it
         return None
 
@@ -313,7 +326,8 @@ def _stored(store: Store, path: Path, kind: str | None, group: str) -> Source:
     why = "; ".join(filter(None, (meant(arrays[chosen]).said, why)))
     title = path.stem + (f"/{chosen}" if chosen and len(arrays) > 1 else "")
     values: Values = _whole(arrays[chosen], dtype) if dtype.kind in "US" else _Stored(arrays[chosen], title, shape)
-    return grouped(source_of(values, kind, labels, title, why), groups)
+    masks = masks_of(chosen, shapes, lambda key: _Stored(real(key), f"{path.stem}/{key}", shapes[key][0]))
+    return grouped(with_masks(values, kind, labels, title, why, masks), groups)
 
 
 def _kept(array: OnDisk, folder: Path, enough: int) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import Unreadable
 from ...forms import Sample
 from ..classes import as_labels, said_of_labels
+from ..masks import Masks
 from ..source import DataError, Source
 from .listed import ListSource
 
@@ -46,6 +47,7 @@ class ArraySource:
 
     groups: np.ndarray | None = None
     bad: Sequence[Unreadable] = ()
+    masks: Masks | None = None
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from ...errors import Unreadable
 from ...forms import Sample
 from ..classes import Labels, said_of_labels
 from ..labels import folder_labels
+from ..masks import Masks
 from ..names import formats, suffix_of
 from ..source import Source
 
@@ -41,6 +42,7 @@ class FileSource:
 
     groups: np.ndarray | None = None
     bad: Sequence[Unreadable] = ()
+    masks: Masks | None = None
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 from ...errors import Unreadable
 from ...forms import Sample
 from ..classes import as_labels, said_of_labels
+from ..masks import Masks
 from ..source import DataError
 
 
@@ -28,6 +29,7 @@ class ListSource:
     """
 
     bad: Sequence[Unreadable] = ()
+    masks: Masks | None = None
 
     def __init__(
         self,
