@@ -165,10 +165,14 @@ def analyse(run: Folder, where: Where, words: Words = None) -> None:
 
 
 @app.command(
-    epilog="Example: headstart finetune runs/a labelled/ tune=lora:8 data.label=labels.csv:species run.minutes=5"
+    epilog="Examples: headstart finetune runs/a labelled/ tune=lora:8 data.label=labels.csv:species run.minutes=5    "
+    "headstart finetune runs/a series/ task=forecasting horizon=24"
 )
 def finetune(run: Folder, where: Where, words: Words = None) -> None:
     """Tune an encoder to labelled data: classes, several at once, or quantities; tune=, lr=, steps=, weights=, init=scratch.
+
+    task=forecasting horizon=24 tunes an encoder of series, without labels, to say the next 24 values of every channel; context=
+    (values before them), period= (after which series repeat themselves).
 
     A fifth of the labels is held back to choose the rate, the step and the temperature; the same command goes on where an
     interrupted one stopped. What it leaves is a folder that embed, probe and predict take.
@@ -181,7 +185,10 @@ def finetune(run: Folder, where: Where, words: Words = None) -> None:
 
 @app.command(epilog="Example: headstart predict runs/tuned-a-labelled new/ out=new.csv")
 def predict(run: Folder, where: Where, words: Words = None) -> None:
-    """Say the class or the quantity of each sample with a fine-tuned encoder; out=FILE ends in .npz, .csv or .parquet."""
+    """Say the class or the quantity of each sample with a fine-tuned encoder; out=FILE ends in .npz, .csv or .parquet.
+
+    Tuned to task=forecasting, it says what comes after the end of each series: a row for each name, channel and step.
+    """
     from .verbs.predict import predict as verb
 
     known = {"out": f"{run.rstrip('/')}/predicted.csv", "trust": False, "data.label": None, "data.kind": None}

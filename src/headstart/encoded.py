@@ -28,7 +28,11 @@ from .reading import read_in
 from .scoring.features import READS, encode
 from .seen import differences, facts, few_of, one_sample
 from .shelf.copies import kept
+from .tasks.contexts import Endings
+from .tasks.contexts import reader_of as series_reader
 from .tasks.fitting import Tuned
+from .tasks.forecasting import Forecasting
+from .tasks.forecasts import forecast
 from .tasks.predicting import Predicted, predicted, wholes
 from .tasks.saved import load_tuned
 from .tokenizers.plain import as_array
@@ -101,6 +105,36 @@ class Pretrained:
         of folders do; a table, or "labels.csv:species", a column of one. kind: says that the data is what the encoder reads.
         judged: the encoder is not shown the labels, even where they are a column that it learnt from.
         """
+        items = data if isinstance(data, list | tuple) else None
+        source, remarks = self._found(data, label, kind, judged)
+        read = read_in(source, self.tokenizer, self.card["input"].get("window"), progress, remarks.append)
+        if items is not None and read.bad:  # one vector per item, or none at all
+            whole = read.source
+            there = whole.recording[read.origin] if isinstance(whole, Windows) else read.origin
+            if len(np.unique(there)) < len(items):
+                raise DataError(f"{read.bad[0]}: leave it out of the list")
+        return read, remarks
+
+    def recordings(
+        self, data: object, progress: Progress | None = None, kind: str | None = None, last: int | None = None
+    ) -> tuple[Prepared, list[str]]:
+        """As `prepare`, but whole, not as windows, and without labels. last: only so many values at the end of each.
+
+        Recordings too long to be read at once are cut in pieces. DataError where the encoder is not one of series.
+        """
+        if self.tokenizer.kind != "series":
+            raise DataError(
+                f"task=forecasting is of series, [channels, time], and this encoder reads {self.tokenizer.kind} data: pre-train "
+                "one on series first"
+            )
+        source, remarks = self._found(data, None, kind, False)
+        reader = series_reader(self.tokenizer)
+        if last is None:
+            return read_in(source, reader, max(1, reader.most // 2), progress, remarks.append), remarks
+        return read_in(Endings(source, last, reader.rate), reader, None, progress, remarks.append), remarks
+
+    def _found(self, data: object, label: str | None, kind: str | None, judged: bool) -> tuple[Source, list[str]]:
+        """What `prepare` reads, and how it differs from what the encoder learnt from."""
         own, card = self.tokenizer.kind, self.card["input"]
         if kind not in (None, own):
             raise DataError(f"data.kind={kind}: this encoder reads {own} data")
@@ -114,13 +148,7 @@ class Pretrained:
         source, remarks = self._own_columns(source, judged or label is not None)
         if "seen" in self.card:
             remarks += differences(self.card["seen"], facts(few(source, LOOK), own), own)
-        read = read_in(source, self.tokenizer, card.get("window"), progress, remarks.append)
-        if items is not None and read.bad:  # one vector per item, or none at all
-            whole = read.source
-            there = whole.recording[read.origin] if isinstance(whole, Windows) else read.origin
-            if len(np.unique(there)) < len(items):
-                raise DataError(f"{read.bad[0]}: leave it out of the list")
-        return read, remarks
+        return source, remarks
 
     def _open(self, data: object, label: str | None, asked: bool, said: str | None) -> Source:
         """New data need not have the label that the training data had; one sample is a source of one."""
@@ -213,7 +241,8 @@ class Pretrained:
         label: str | None = None,
         kind: str | None = None,
     ) -> Predicted:
-        """What the head of a fine-tuned encoder says of each readable sample; of a recording, the mean over its windows.
+        """What the head of a fine-tuned encoder says of each readable sample; of a recording, the mean over its windows, or,
+        where it was tuned to forecasting, what comes after its end (a `Forecast`).
 
         label, kind: as for `prepare`. Raises DataError where the encoder was not fine-tuned.
         """
@@ -222,6 +251,10 @@ class Pretrained:
                 "this encoder has no head yet, so it names nothing: tune one to labelled data first, with "
                 "headstart finetune RUN LABELLED, and give the folder that this leaves"
             )
+        task = self.tuned.task
+        if isinstance(task, Forecasting):
+            ends, remarks = self.recordings(data, reading, kind, last=2 * task.context)
+            return forecast(self.tuned, ends, remarks, progress)
         source, remarks = self.prepare(data, reading, label, kind)
         return predicted(self.tuned, source, remarks, progress)
 

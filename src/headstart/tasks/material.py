@@ -1,5 +1,6 @@
 """Labelled samples as fine-tuning takes them: what their labels mean, which are learnt from, and which choose."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from ..data.feeding.prepare import Prepared
 from ..data.source import DataError
 from .asked import Asked
+from .beside import Beside
 from .dividing import held_out
 from .meaning import counted, enough, known, task_of
 from .multilabel import listed
@@ -16,7 +18,7 @@ from .task import Task
 @dataclass(frozen=True)
 class Material:
     """Labels [n, ...] of the samples `at` of a source, as the task wants them; of these n, `rest` are learnt from and `held`
-    choose. notes: what was settled, in lines for people."""
+    choose. notes: what was settled, in lines for people. beside: rivals on the samples that choose, of which this is said."""
 
     source: Prepared
     at: np.ndarray
@@ -25,6 +27,7 @@ class Material:
     rest: np.ndarray
     held: np.ndarray
     notes: list[str]
+    beside: Callable[[np.ndarray], Beside] | None = None
 
 
 def gathered(source: Prepared, where: object, asked: Asked, seed: int) -> Material:

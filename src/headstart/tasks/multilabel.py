@@ -27,6 +27,7 @@ class Multilabel:
     classes: tuple[str, ...]
 
     name = "multilabel"
+    quantity = ""
     several = True
     uneven = False
 

@@ -15,12 +15,15 @@ from ..nn.released import read_tensors
 from ..scoring.features import READS
 from .classification import Classification
 from .fitting import Tuned
+from .forecasting import Forecasting
 from .head import Head
 from .multilabel import Multilabel
 from .regression import Regression
 from .task import Task
 
-TASKS: dict[str, Callable[..., object]] = {kind.name: kind for kind in (Classification, Multilabel, Regression)}
+TASKS: dict[str, Callable[..., object]] = {
+    kind.name: kind for kind in (Classification, Multilabel, Regression, Forecasting)
+}
 HEAD = "head.safetensors"
 
 
