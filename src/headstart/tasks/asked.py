@@ -8,7 +8,7 @@ from ..forms import Json
 from ..nn.encoder import Encoder
 from ..recipe import Run
 from ..scoring.features import READS
-from ..words import annotations, changed, fit, parse, settings, unknown
+from ..words import WordError, annotations, changed, fit, parse, settings, unknown
 from .adapting import parsed
 from .dividing import HELD
 from .fitting import READ, Setting
@@ -142,5 +142,9 @@ def words_of(words: Iterable[str], named: Mapping[str, object]) -> Words:
     optim = {OPTIM[name]: fit(f"optim.{name}", value, float) for name, value in of("optim").items()}
     own = optim | ({"batch": data["batch"]} if "batch" in data else {})
     said = Words(given, asked, changed(Run(), of("run"), "run"), data.get("label"), data.get("kind"), own)
+    if asked.foretells and said.label is not None:
+        raise WordError(
+            f"data.label={said.label}: forecasting needs no labels, as series have their own future; leave it out"
+        )
     said.setting(1)  # refuses what is out of range before anything is read
     return said

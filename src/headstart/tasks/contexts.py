@@ -16,7 +16,9 @@ from ..tokenizers.recording import recording
 from ..tokenizers.series import LONGEST, SeriesTokenizer
 from ..tokens import Tokenizer
 
-FLAT = 1e-3  # of a channel's spread: a context that varies less is not scaled up further
+FLAT = (
+    1e-6  # of a channel's spread, or of a context's mean: what varies less stands still, and is not scaled up further
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class Contexts:
         count = np.where(seen.any(1), seen.sum(1), np.nan)
         mean = np.where(seen, x, 0.0).sum(1) / count
         off = np.where(seen, x - mean[:, None], 0.0)
-        return mean, np.maximum(np.sqrt((off**2).sum(1) / count), FLAT * self.spread[self.channels(index)])
+        least = FLAT * np.maximum(self.spread[self.channels(index)], np.abs(mean))
+        return mean, np.maximum(np.sqrt((off**2).sum(1) / count), least)
 
     def plain(self, index: int) -> Float[np.ndarray, "C L"]:
         """A context with mean 0 and spread 1, NaN where nothing was recorded."""

@@ -33,7 +33,7 @@ class Known:
 def rivals(known: Known) -> Iterator[tuple[str, np.ndarray]]:
     """(name, what it says of the contexts that judge, in their units [m, C, H]) of each rival."""
     task, held, steps = known.task, known.held, np.arange(known.task.horizon)
-    ends = np.concatenate([filled_in(known.contexts, part)[..., -task.period :] for part in _parts(held)])
+    ends = np.concatenate([_filled_in(known.contexts, part)[..., -task.period :] for part in _parts(held)])
     yield LAST, np.repeat(ends[..., -1:], len(steps), axis=2)
     yield MEAN, np.zeros((len(held), task.channels, len(steps)))
     if task.period > 1:
@@ -43,7 +43,7 @@ def rivals(known: Known) -> Iterator[tuple[str, np.ndarray]]:
         yield RIDGE, said
 
 
-def filled_in(contexts: Contexts, at: np.ndarray) -> Float[np.ndarray, "m C L"]:
+def _filled_in(contexts: Contexts, at: np.ndarray) -> Float[np.ndarray, "m C L"]:
     """Contexts in their units, straight lines where nothing was recorded."""
     return np.stack([filled(contexts.plain(int(i)))[0] for i in at])
 
@@ -52,7 +52,7 @@ def period_of(contexts: Contexts, at: np.ndarray) -> int:
     """After how many values contexts repeat themselves: the first peak of their mean autocorrelation beyond its first dip, less a
     straight line; 1 where there is none above CLEAR."""
     some = at[np.unique(np.linspace(0, len(at) - 1, SOME).astype(int))]
-    x = filled_in(contexts, some).reshape(-1, contexts.length)
+    x = _filled_in(contexts, some).reshape(-1, contexts.length)
     n = x.shape[1]
     if n < 8:
         return 1
@@ -131,6 +131,6 @@ def _regressed(known: Known) -> np.ndarray | None:
 
 def _inputs(contexts: Contexts, at: np.ndarray) -> Float[np.ndarray, "k F"]:
     """The last values of each channel of these contexts, and a one."""
-    x = filled_in(contexts, at)[..., -LOOKS:]
+    x = _filled_in(contexts, at)[..., -LOOKS:]
     x = x.reshape(-1, x.shape[-1])
     return np.concatenate([x, np.ones((len(x), 1))], 1)
