@@ -270,7 +270,7 @@ def test_channels_that_a_recording_lacks_are_left_out(tmp_path: Path):
     for name, samples in (("named", named), ("gaps", gaps)):
         base, said = base_of(tmp_path / name, samples), Heard()
         out = tmp_path / f"{name}-tuned"
-        done = hs.finetune(base, samples, log=said, **FAST, **{"run.out": str(out), "data.kind": "series"})
+        done = hs.finetune(base, samples, log=said, **{**FAST, "run.out": str(out), "data.kind": "series", "steps": 50})
         facts = json.loads((out / "figures.json").read_text())
         error = {rival: of[ERROR]["value"] for rival, of in facts["rivals"].items()}
         assert done.figures[ERROR].value < 0.8 * min(error[LAST], error[MEAN]), (name, done.figures[ERROR], error)
@@ -323,6 +323,49 @@ def test_rivals_are_what_they_are_called():
     assert "beats the others" in compared(error[RIDGE], {name: error[name] for name in (LAST, MEAN)})
     assert "is worse than" in compared(error[MEAN], {name: error[name] for name in (LAST, RIDGE)})
     assert cut([row[None] for row in x], horizon=10, period=3).task.period == 3
+
+
+def test_futures_that_overlap_do_not_count_twice():
+    material = cut([row[None] for row in walks(60)], horizon=H)
+    labels = material.labels[material.held]
+    said = np.zeros((len(labels), 1, H))
+    once = material.task.marks(said, labels)[ERROR]
+    off = np.abs(labels["mean"] - labels["future"][:, 0]).mean(1) / material.task.spread[0]
+    assert np.isclose(once.value, off.mean()) and np.isclose(once.error, off.std(ddof=1) / len(off) ** 0.5)
+    four = material.task.marks(np.repeat(said, 4, 0), np.repeat(labels, 4))[ERROR]
+    assert np.isclose(four.error, once.error) and (four.n, four.units) == (4 * once.n, once.n)
+    # better by far, but by one recording alone: that is no proof
+    alone = labels.copy()
+    alone["unit"] = 0
+    true = (labels["future"] - labels["mean"][..., None]) / labels["scale"][..., None]
+    perfect, poor = (material.task.marks(x, alone)[ERROR] for x in (true, said))
+    assert "nothing beats the last value beyond chance" in compared(perfect, {LAST: poor})
+    perfect, poor = (material.task.marks(x, labels)[ERROR] for x in (true, said))
+    assert "beats the others" in compared(perfect, {LAST: poor})
+
+
+def test_other_rates_and_uneven_times_are_brought_to_the_rate_that_was_learnt_from(tmp_path: Path):
+    x = sines(60, 400, noise=0.02)
+    every = np.arange(400)
+    samples: list[Sample] = [{"values": row[None, :T], "channels": ["a"], "rate": 10.0} for row in x]
+    there = np.setdiff1d(every[:T], [20, 21, 22])
+    samples[0] = {"values": x[:1, there], "channels": ["a"], "time": there / 10}
+    base = base_of(tmp_path / "base", samples)
+    done = hs.finetune(base, samples, log=Log(quiet=True), **{**FAST, "run.out": str(tmp_path / "t"), "steps": 20})
+    made = done.load()
+    made.module.float()
+    assert made.tokenizer.state()["rate"] == 10 and made.tokenizer.state()["masked"]
+    plain = made.predict([{"values": row[None], "channels": ["a"], "rate": 10.0} for row in x[:4]])
+    fine = np.arange(0, 399.01, 0.25)
+    finer = made.predict(
+        [{"values": np.interp(fine, every, row)[None], "channels": ["a"], "rate": 40.0} for row in x[:4]]
+    )
+    timed = made.predict([{"values": row[None], "channels": ["a"], "time": every / 10} for row in x[:4]])
+    assert plain.every == 0.1 and np.allclose(timed.said, plain.said, atol=1e-4)
+    assert np.abs(finer.said - plain.said).mean() < 0.15 * np.abs(plain.said).mean()
+    kept = np.setdiff1d(every, [100, 377, 390])  # with holes
+    holes = made.predict([{"values": row[None, kept], "channels": ["a"], "time": kept / 10} for row in x[:4]])
+    assert np.abs(holes.said - plain.said).mean() < 0.15 * np.abs(plain.said).mean()
 
 
 def test_ridge_learns_nothing_from_those_that_judge():

@@ -20,16 +20,17 @@ def readme(folder: Path, base: str, found: str, task: Task, figures: Mapping[str
     )
     lines = [f"# {folder.name}", "", f"The encoder of `{base}`, fine-tuned by headstart to {found}: {what}.", ""]
     lines += ["```python", "import headstart as hs", f"tuned = hs.load({str(folder)!r})"]
-    foretells = isinstance(task, Forecasting)
-    said_as = "found.said [n, horizon, channels], found.channels" if foretells else "found.best, found.said"
+    said_as, chosen = "found.best, found.said", "the rate, the step and the temperature"
+    if isinstance(task, Forecasting):
+        said_as, chosen = "found.said [n, horizon, channels], found.channels", "the rate and the step"
     lines += [f"found = tuned.predict(your_data)  # {said_as}, found.names", "```", ""]
-    lines += [
-        "On samples that were held back, which chose the rate, the step and the temperature, so that these figures flatter:"
-    ]
+    lines += [f"On samples that were held back, which chose {chosen}, so that these figures flatter:"]
     lines += ["", *(f"- {said_of(name, figure)}" for name, figure in figures.items()), ""]
-    if foretells:
+    if isinstance(task, Forecasting):
+        naive = "the one before it" if task.period == 1 else f"that {task.period:,} before it"
         lines += [
-            "Errors are in units of the spread of each channel; MASE is relative to the naive forecast of the next value."
+            "Errors are in units of the spread of each channel in what was learnt from; MASE is relative to the error of saying "
+            f"that a value is {naive}."
         ]
     else:
         lines += [

@@ -127,7 +127,8 @@ class Endings:
             start = int(np.searchsorted(one.time, one.time[stop - 1] - self.length / self.rate))
         else:
             times = one.rate / self.rate if one.rate and self.rate else 1.0
-            start = max(0, stop - int(np.ceil(self.length * times)))
+            steps = min(self.length, int((stop - 1) / times))
+            start = stop - 1 - round(steps * times)  # so that the last value is one at the tokenizer's rate, too
         said = {"channels": list(one.names) or None, "rate": one.rate}
         time = None if one.time is None else one.time[start:stop]
         return {"values": one.values[:, start:stop], "time": time, **said}

@@ -78,9 +78,8 @@ def compared(mine: Figure, others: Mapping[str, Figure]) -> str:
     least = others[best]
     every = {"the tuned encoder": mine, **others}
     if not any(over(figure, others[LAST]).clear > 0 for name, figure in every.items() if name != LAST):
-        return (
-            f"nothing beats {LAST}, whose {ERROR} is {others[LAST].value:.3f}: the tuned encoder's is {mine.value:.3f}"
-        )
+        simple = others[LAST].value
+        return f"nothing beats {LAST} beyond chance: its {ERROR} is {simple:.3f}, the tuned encoder's {mine.value:.3f}"
     gain = over(mine, least)
     what = f"its {ERROR} is {mine.value:.3f}, and {least.value:.3f} of {best}, the best of the others"
     if gain.clear > 0:
