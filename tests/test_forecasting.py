@@ -407,6 +407,7 @@ def test_an_interrupted_one_goes_on_to_the_same_weights(tmp_path: Path, monkeypa
         ({"period": 58}, "period=58: it is from 1 to 54"),
         ({"context": 54}, "too few, 16 to learn from and 4 to judge by are the least"),
         ({"horizon": 30}, "too few, 16 to learn from and 4 to judge by are the least"),
+        ({"weights": "balanced"}, "weights=balanced: it is for classes"),
         ({"data.label": "species"}, "data.label=species: forecasting needs no labels"),
     ],
 )  # fmt: skip

@@ -254,6 +254,9 @@ class Pretrained:
         task = self.tuned.task
         if isinstance(task, Forecasting):
             ends, remarks = self.recordings(data, reading, kind, last=2 * task.context)
+            remarks += (
+                [f"labels are not asked for: what comes next is compared with nothing ({label})"] if label else []
+            )
             return forecast(self.tuned, ends, remarks, progress)
         source, remarks = self.prepare(data, reading, label, kind)
         return predicted(self.tuned, source, remarks, progress)

@@ -146,5 +146,8 @@ def words_of(words: Iterable[str], named: Mapping[str, object]) -> Words:
         raise WordError(
             f"data.label={said.label}: forecasting needs no labels, as series have their own future; leave it out"
         )
+    idle = [name for name in ("weights", "smoothing") if name in given]
+    if asked.foretells and idle:
+        raise WordError(f"{idle[0]}={given[idle[0]]}: it is for classes, and forecasting has none; leave it out")
     said.setting(1)  # refuses what is out of range before anything is read
     return said
