@@ -176,13 +176,17 @@ def analyse(run: Folder, where: Where, words: Words = None) -> None:
 
 @app.command(
     epilog="Examples: headstart finetune runs/a labelled/ tune=lora:8 data.label=labels.csv:species run.minutes=5    "
-    "headstart finetune runs/a photos/ data.label=masks/ ignore=255"
+    "headstart finetune runs/a photos/ data.label=masks/ ignore=255    "
+    "headstart finetune runs/a series/ task=forecasting horizon=24"
 )
 def finetune(run: Folder, where: Where, words: Words = None) -> None:
     """Tune an encoder to labels: classes, several at once, quantities, or masks; tune=, lr=, steps=, weights=, init=scratch.
 
     Masks say the class of every point (task=segmentation): images/a.jpg and masks/a.png, an .npz with x [n, H, W, C] and y
     [n, H, W] (of series [n, T]), or data.label=masks/. In a mask -1, and 255 where it is plainly no class, is unknown (ignore=).
+
+    task=forecasting horizon=24 tunes an encoder of series, without labels, to say the next 24 values of every channel; context=
+    (values before them), period= (after which series repeat themselves).
 
     A fifth of the labels is held back to choose the rate, the step and the temperature; the same command goes on where an
     interrupted one stopped; data.group=patient never divides what hangs together. What it leaves is a folder that embed, probe
@@ -202,7 +206,8 @@ def predict(run: Folder, where: Where, words: Words = None) -> None:
     """Say the class or the quantity of each sample with a fine-tuned encoder; out=FILE ends in .npz, .csv or .parquet.
 
     One that was tuned to masks names every point: out=maps/ leaves a PNG for each picture, and classes.json; .npz the same maps
-    in one file; .csv the share of every class.
+    in one file; .csv the share of every class. Tuned to task=forecasting, it says what comes after the end of each series: a row
+    for each name, channel and step.
     """
     from .verbs.predict import predict as verb
 

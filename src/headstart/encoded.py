@@ -29,7 +29,11 @@ from .reading import read_in
 from .scoring.features import READS, encode
 from .seen import differences, facts, few_of, one_sample, taken_at
 from .shelf.copies import kept
+from .tasks.contexts import Endings
+from .tasks.contexts import reader_of as series_reader
 from .tasks.fitting import Tuned
+from .tasks.forecasting import Forecasting
+from .tasks.forecasts import forecast
 from .tasks.predicting import Predicted, predicted, wholes
 from .tasks.saved import load_tuned
 from .tokenizers.plain import as_array
@@ -104,6 +108,43 @@ class Pretrained:
         judged: the encoder is not shown the labels, even where they are a column that it learnt from. group: what says which
         samples hang together, as for `open_source`; where nothing is said, what was said in training.
         """
+        items = data if isinstance(data, list | tuple) else None
+        source, remarks = self._found(data, label, kind, judged, group)
+        read = read_in(source, self.tokenizer, self.card["input"].get("window"), progress, remarks.append)
+        if items is not None and read.bad:  # one vector per item, or none at all
+            whole = read.source
+            there = whole.recording[read.origin] if isinstance(whole, Windows) else read.origin
+            if len(np.unique(there)) < len(items):
+                raise DataError(f"{read.bad[0]}: leave it out of the list")
+        return read, remarks
+
+    def recordings(
+        self,
+        data: object,
+        progress: Progress | None = None,
+        kind: str | None = None,
+        group: str = AUTO,
+        last: int | None = None,
+    ) -> tuple[Prepared, list[str]]:
+        """As `prepare`, but whole, not as windows, and without labels. last: only so many values at the end of each.
+
+        Recordings too long to be read at once are cut in pieces. DataError where the encoder is not one of series.
+        """
+        if self.tokenizer.kind != "series":
+            raise DataError(
+                f"task=forecasting is of series, [channels, time], and this encoder reads {self.tokenizer.kind} data: pre-train "
+                "one on series first"
+            )
+        source, remarks = self._found(data, None, kind, False, group)
+        reader = series_reader(self.tokenizer)
+        if last is None:
+            return read_in(source, reader, max(1, reader.most // 2), progress, remarks.append), remarks
+        return read_in(Endings(source, last, reader.rate), reader, None, progress, remarks.append), remarks
+
+    def _found(
+        self, data: object, label: str | None, kind: str | None, judged: bool, group: str
+    ) -> tuple[Source, list[str]]:
+        """What `prepare` reads, and how it differs from what the encoder learnt from."""
         own, card = self.tokenizer.kind, self.card["input"]
         if kind not in (None, own):
             raise DataError(f"data.kind={kind}: this encoder reads {own} data")
@@ -120,13 +161,7 @@ class Pretrained:
             remarks += differences(self.card["seen"], facts(some, own), own)
             if self.card["seen"].get("rates"):
                 remarks += taken_at(some, self.tokenizer.state().get("rate"), ", the encoder's")
-        read = read_in(source, self.tokenizer, card.get("window"), progress, remarks.append)
-        if items is not None and read.bad:  # one vector per item, or none at all
-            whole = read.source
-            there = whole.recording[read.origin] if isinstance(whole, Windows) else read.origin
-            if len(np.unique(there)) < len(items):
-                raise DataError(f"{read.bad[0]}: leave it out of the list")
-        return read, remarks
+        return source, remarks
 
     def _open(self, data: object, label: str | None, asked: bool, said: str | None, group: str) -> Source:
         """New data need not have the label that the training data had, nor its groups; one sample is a source of one."""
@@ -230,7 +265,8 @@ class Pretrained:
         kind: str | None = None,
         group: str = AUTO,
     ) -> Predicted:
-        """What the head of a fine-tuned encoder says of each readable sample; of a recording, the mean over its windows.
+        """What the head of a fine-tuned encoder says of each readable sample; of a recording, the mean over its windows, or,
+        where it was tuned to forecasting, what comes after its end (a `Forecast`).
 
         label, kind, group: as for `prepare`. Raises DataError where the encoder was not fine-tuned.
         """
@@ -239,6 +275,13 @@ class Pretrained:
                 "this encoder has no head yet, so it names nothing: tune one to labelled data first, with "
                 "headstart finetune RUN LABELLED, and give the folder that this leaves"
             )
+        task = self.tuned.task
+        if isinstance(task, Forecasting):
+            ends, remarks = self.recordings(data, reading, kind, group, last=2 * task.context)
+            remarks += (
+                [f"labels are not asked for: what comes next is compared with nothing ({label})"] if label else []
+            )
+            return forecast(self.tuned, ends, remarks, progress)
         source, remarks = self.prepare(data, reading, label, kind, group=group)
         return predicted(self.tuned, source, remarks, progress)
 

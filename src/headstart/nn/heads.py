@@ -14,6 +14,7 @@ from .position import sincos
 from .transformer import Block, initialise
 
 Read = Callable[[Tokens], Tensor]  # Tokens [T, D] -> [S, ...]
+STRETCHES = 16  # of a sample along its first axis, in `along`
 
 
 def first(z: Tokens) -> Float[Tensor, "S D"]:
@@ -62,6 +63,24 @@ def boxes(z: Tokens) -> Float[Tensor, "S B2D"]:
     centre = x.new_zeros(spans.segments * parts, x.shape[1]).index_add(0, part, x) / count
     spread = torch.zeros_like(centre).index_add(0, part, (x - centre[part]) ** 2) / count
     return torch.cat([centre, spread.sqrt()], 1).view(spans.segments, -1)
+
+
+def along(z: Tokens) -> Float[Tensor, "S ND"]:
+    """The mean over content rows in each of 16 equal stretches along the first axis: what was when.
+
+    The stretches divide each sample's own extent; one without rows is zero.
+    """
+    spans = z.layout
+    rows = torch.nonzero_static(~z.slot, size=sum(z.content))[:, 0]
+    x, at, seg = z.values[rows].float(), z.coords[rows, 0], spans.seg[rows]
+    low, high = (
+        at.new_zeros(spans.segments).scatter_reduce(0, seg, at, f, include_self=False) for f in ("amin", "amax")
+    )
+    share = (at - low[seg]) / (high - low + 1)[seg]
+    part = seg * STRETCHES + (share * STRETCHES).long().clamp(0, STRETCHES - 1)
+    count = x.new_zeros(spans.segments * STRETCHES).index_add(0, part, x.new_ones(len(x))).clamp(min=1)
+    total = x.new_zeros(spans.segments * STRETCHES, x.shape[1]).index_add(0, part, x)
+    return (total / count[:, None]).view(spans.segments, -1)
 
 
 def rows_of(z: Tokens) -> Float[Tensor, "K D"]:

@@ -18,7 +18,7 @@ from ..nn.encoder import Encoder
 from ..nn.parts import once
 from ..planning.choosing import MINUTES
 from ..planning.timing import time_steps
-from ..tasks.asked import Words
+from ..tasks.asked import FORECASTING, Words
 from ..tasks.dividing import Material
 from ..tasks.fitting import Setting, Tuned, recipe_of
 from ..train import device_of
@@ -70,8 +70,10 @@ def folder_of(run: Path, where: str, out: str) -> Path:
 
 def learnt_from(folder: Path, where: str) -> bool:
     """Whether the encoder in a folder was tuned to labels of this very data. where: as `title` has it."""
-    facts = folder / FACTS
-    return facts.exists() and bool(json.loads(facts.read_text())["where"] == where)
+    if not (folder / FACTS).exists():
+        return False
+    facts: Json = json.loads((folder / FACTS).read_text())
+    return bool(facts["where"] == where and facts.get("words", {}).get("task") != FORECASTING)
 
 
 def begun(folder: Path, base: Path, where: str, asked: Json, proof: str) -> Settled | None:

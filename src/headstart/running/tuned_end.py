@@ -1,7 +1,7 @@
 """The end of a fine-tuning: calibrate and judge what was best, write it down, say so."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,12 @@ def finish(
         log.say(line)
     for name, figure in figures.items():
         log.say(f"worth     {said_of(name, figure)} that were held back and chose the settings")
+    beside = None if material.beside is None else material.beside(after)
+    if beside is not None:
+        for line in beside.lines:
+            log.say(f"rival     {line}")
+        log.say(f"verdict   {beside.verdict}")
+        notes = [*notes, *beside.lines, f"**{beside.verdict}**"]
     for row in rows(place(folder, best.lr) / "log.jsonl", "step"):
         log.write(**row)
     kept = {name: value for name, value in card.items() if name not in OWN}
@@ -75,6 +81,9 @@ def finish(
     source.write_bad(folder / "bad_files.jsonl")
     facts = {"lr": best.lr, "step": best.step, "temperature": tuned.temperature, "figures": _written(figures)}
     facts["calibration"] = {"before": unsure[0], "after": unsure[1], "n": n}
+    if beside is not None:
+        facts["rivals"] = {name: _written(of) for name, of in beside.figures.items()}
+        facts["verdict"] = beside.verdict
     facts["trials"] = [{"lr": t.lr, "score": t.score, "step": t.step, "taken": t.taken} for t in trials]
     log.write("tuned", **facts)
     write_json(folder / FIGURES, facts)
@@ -89,10 +98,12 @@ def already(folder: Path, log: Log) -> tuple[dict[str, Figure], float]:
     log.say(f"finished  already; delete {folder} to begin anew, or give another its own folder with run.out=")
     for name, figure in figures.items():
         log.say(f"worth     {said_of(name, figure)} that were held back and chose the settings")
+    if "verdict" in facts:
+        log.say(f"verdict   {facts['verdict']}")
     return figures, float(facts["lr"])
 
 
-def _written(figures: dict[str, Figure]) -> Json:
+def _written(figures: Mapping[str, Figure]) -> Json:
     return {
         name: {"value": f.value, "error": f.error, "n": f.n, "units": f.units, "chance": f.chance, "higher": f.higher}
         for name, f in figures.items()

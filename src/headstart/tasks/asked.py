@@ -9,12 +9,13 @@ from ..forms import Json
 from ..nn.encoder import Encoder
 from ..recipe import Run
 from ..scoring.features import READS
-from ..words import annotations, changed, fit, parse, settings, unknown
+from ..words import WordError, annotations, changed, fit, parse, settings, unknown
 from .adapting import parsed
 from .dividing import HELD
 from .fitting import READ, Setting
 from .meaning import NAMES
 
+FORECASTING, ALONG = "forecasting", "along"  # what comes next hangs on what was when
 NARROW = 192  # encoders up to this width take larger rates
 RATES = {"narrow": (1e-3, 3e-4), "wide": (3e-4, 1e-4), "head": (1e-2, 1e-3)}
 DATA: dict[str, object] = {"label": str | None, "kind": str | None, "group": str, "batch": int}
@@ -28,26 +29,38 @@ class Asked:
 
     tune: str = "full"  # how much of the encoder: full, last:2, lora:8, head
     init: str = "pretrained"  # or "scratch": a random encoder of the same shape, for comparison
-    task: str | None = None  # classification, multilabel, regression or segmentation, where labels may mean several
+    task: str | None = (
+        None  # classification, multilabel, regression or segmentation, where labels may mean several; forecasting
+    )
+    horizon: int | None = None  # of forecasting: so many values are said
+    context: int | None = None  # from so many before them; as many as the encoder reads
+    period: int | None = None  # after which a series repeats itself, for a rival; found in the series
     lr: float | tuple | None = None  # one rate, or several (lr=1e-3,3e-4), of which held-back samples choose
     steps: int | None = None  # of each training, at most
     epochs: float | None = None  # the same in passes over the samples
     weights: str | None = None  # balanced: rare classes count as much as common ones; none
     smoothing: float = 0.1  # share of a label that all classes have in common
     held: float = HELD  # share of the labelled samples that chooses rate, step and temperature
-    read: str = READ  # how a sample is read as one vector
+    read: str | None = None  # how a sample is read as one vector
     ignore: int | None = None  # the number in a mask that says nothing; None: 255, unless it is plainly a class
 
     def __post_init__(self) -> None:
         parsed(self.tune)
         for name, value, choices in (
             ("init", self.init, ("pretrained", "scratch")),
-            ("task", self.task, (None, *NAMES)),
+            ("task", self.task, (None, *NAMES, FORECASTING)),
             ("weights", self.weights, (None, "balanced", "none")),
-            ("read", self.read, tuple(READS)),
+            ("read", self.read, (None, *READS)),
         ):
             if value not in choices:
                 raise Mistake(f"{name}={value}: choose {' or '.join(c for c in choices if c is not None)}")
+        if self.foretells and self.horizon is None:
+            raise Mistake("task=forecasting: say how many values ahead, such as horizon=24")
+        for name, count in (("horizon", self.horizon), ("context", self.context), ("period", self.period)):
+            if count is not None and not self.foretells:
+                raise Mistake(f"{name}={count}: only forecasting has it; say task=forecasting, or leave it out")
+            if count is not None and count < 1:
+                raise Mistake(f"{name}={count}: it is at least 1")
         if not 0 < self.held <= 0.5:
             raise Mistake(f"held={self.held}: it is a share of the labelled samples, above 0 and at most 0.5")
         if not 0 <= self.smoothing < 1:
@@ -57,6 +70,10 @@ class Asked:
         for name, number in (("steps", self.steps), ("epochs", self.epochs), *(("lr", x) for x in self.rates or ())):
             if number is not None and not (isinstance(number, int | float) and number > 0):
                 raise Mistake(f"{name}={number}: it is more than 0")
+
+    @property
+    def foretells(self) -> bool:
+        return self.task == FORECASTING
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -102,14 +119,15 @@ class Words:
     def setting(self, steps: int) -> Setting:
         """How a head is trained."""
         asked = self.asked
-        return replace(Setting(asked.tune, steps, read=asked.read, seed=self.run.seed), **self.own)
+        read = asked.read or (ALONG if asked.foretells else READ)
+        return replace(Setting(asked.tune, steps, read=read, seed=self.run.seed), **self.own)
 
 
 def words_of(words: Iterable[str], named: Mapping[str, object]) -> Words:
     """Words and keywords by where they go; a WordError for one that nobody knows, or that is not what it should be."""
     hints = annotations(run=Run) | {f"data.{name}": hint for name, hint in DATA.items()}
     bare = [f.name for f in fields(Asked)]
-    texts = {"tune": str, "init": str, "task": str | None, "weights": str, "read": str}
+    texts = {"tune": str, "init": str, "task": str | None, "weights": str, "read": str | None}
     given = parse(words, named, hints | texts)
     every = [
         *bare,
@@ -137,5 +155,12 @@ def words_of(words: Iterable[str], named: Mapping[str, object]) -> Words:
         own,
         data.get("group", AUTO),
     )
+    if asked.foretells and said.label is not None:
+        raise WordError(
+            f"data.label={said.label}: forecasting needs no labels, as series have their own future; leave it out"
+        )
+    idle = [name for name in ("weights", "smoothing", "ignore") if name in given]
+    if asked.foretells and idle:
+        raise WordError(f"{idle[0]}={given[idle[0]]}: it is for classes, and forecasting has none; leave it out")
     said.setting(1)  # refuses what is out of range before anything is read
     return said

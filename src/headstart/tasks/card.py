@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..probes import Figure
+from .forecasting import Forecasting
 from .judging import said_of
 from .task import Task
 
@@ -13,15 +14,26 @@ def readme(folder: Path, base: str, found: str, task: Task, figures: Mapping[str
     said = [f"`{c}`" for c in task.classes[:20]]
     more = f" and {len(task.classes) - len(said)} more" if len(task.classes) > len(said) else ""
     what = (
-        f"{task.name} of {len(task.classes)} classes ({', '.join(said)}{more})" if said else "a quantity (regression)"
+        f"{task.name} of {len(task.classes)} classes ({', '.join(said)}{more})"
+        if said
+        else f"{task.quantity} ({task.name})"
     )
     lines = [f"# {folder.name}", "", f"The encoder of `{base}`, fine-tuned by headstart to {found}: {what}.", ""]
     lines += ["```python", "import headstart as hs", f"tuned = hs.load({str(folder)!r})"]
-    gives = "found.maps" if task.rows else "found.best, found.said"
+    gives, chosen = "found.maps" if task.rows else "found.best, found.said", "the rate, the step and the temperature"
+    if isinstance(task, Forecasting):
+        gives, chosen = "found.said [n, horizon, channels], found.channels", "the rate and the step"
     lines += [f"found = tuned.predict(your_data)  # {gives}, found.names", "```", ""]
-    lines += [
-        "On samples that were held back, which chose the rate, the step and the temperature, so that these figures flatter:"
-    ]
+    lines += [f"On samples that were held back, which chose {chosen}, so that these figures flatter:"]
     lines += ["", *(f"- {said_of(name, figure)}" for name, figure in figures.items()), ""]
-    lines += ["Judge it on others: `headstart predict " + str(folder) + " LABELLED` compares with labels of their own."]
+    if isinstance(task, Forecasting):
+        naive = "the one before it" if task.period == 1 else f"that {task.period:,} before it"
+        lines += [
+            "Errors are in units of the spread of each channel in what was learnt from; MASE is relative to the error of saying "
+            f"that a value is {naive}."
+        ]
+    else:
+        lines += [
+            "Judge it on others: `headstart predict " + str(folder) + " LABELLED` compares with labels of their own."
+        ]
     return "\n".join([*lines, "", "How it was tuned:", "", *(f"- {note}" for note in notes), ""])

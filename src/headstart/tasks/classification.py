@@ -27,6 +27,7 @@ class Classification:
     smoothing: float = 0.1
 
     name = "classification"
+    quantity = ""
     several = False
     rows = False
 

@@ -1,11 +1,13 @@
 """Labelled samples, divided into those that are learnt from and those by which settings are chosen."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..data.feeding.prepare import Prepared
 from ..scoring.masked import Masked
+from .beside import Beside
 from .task import Task
 
 HELD = 0.2  # share of the labelled samples that chooses
@@ -15,7 +17,8 @@ TRIES = 32  # orders of groups, of which the one is taken whose held share is mo
 @dataclass(frozen=True)
 class Material:
     """Labels [n, ...] of the samples `at` of a source, as the task wants them; of these n, `rest` are learnt from and `held`
-    choose. notes: what was settled, in lines for people. masked: of a segmentation, the masks that the labels are of."""
+    choose. notes: what was settled, in lines for people. masked: of a segmentation, the masks that the labels are of. beside:
+    rivals on the samples that choose, of which this is said."""
 
     source: Prepared
     at: np.ndarray
@@ -25,6 +28,7 @@ class Material:
     held: np.ndarray
     notes: list[str]
     masked: Masked | None = None
+    beside: Callable[[np.ndarray], Beside] | None = None
 
 
 def held_out(labels: np.ndarray, groups: np.ndarray | None, share: float = HELD, seed: int = 0) -> np.ndarray:

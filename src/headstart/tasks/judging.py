@@ -39,6 +39,9 @@ def judged(task: Task, found: Predicted) -> dict[str, Figure]:
 
 
 def said_of(name: str, mark: Figure) -> str:
-    """A figure in words: accuracy 0.812 ± 0.034 (by chance 0.1) on 500 samples; ± is half of a 95 % interval over samples."""
+    """A figure in words: accuracy 0.812 ± 0.034 (by chance 0.1) on 500 samples; ± is half of a 95 % interval over samples, or
+    over what is independent of them."""
     chance = "" if mark.chance is None else f" (by chance {mark.chance:.3g})"
-    return f"{name} {mark.value:.3f} ± {SURE * mark.error:.3f}{chance} on {mark.n:,} samples"
+    half = mark.half if mark.units else SURE * mark.error
+    apart = f" ({mark.units:,} independent)" if 0 < mark.units < mark.n else ""
+    return f"{name} {mark.value:.3f} ± {half:.3f}{chance} on {mark.n:,} samples{apart}"

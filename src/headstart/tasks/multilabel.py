@@ -24,6 +24,7 @@ class Multilabel:
     classes: tuple[str, ...]
 
     name = "multilabel"
+    quantity = ""
     several = True
     rows = False
     uneven = False

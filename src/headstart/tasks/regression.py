@@ -19,6 +19,7 @@ class Regression:
     std: float
 
     name = "regression"
+    quantity = "a quantity"
     several = False
     rows = False
     uneven = False

@@ -15,6 +15,7 @@ from ..nn.released import read_tensors
 from ..scoring.features import READS
 from .classification import Classification
 from .fitting import Tuned
+from .forecasting import Forecasting
 from .head import Head
 from .multilabel import Multilabel
 from .regression import Regression
@@ -22,7 +23,7 @@ from .segmentation import ROWS, Segmentation
 from .task import Task
 
 TASKS: dict[str, Callable[..., object]] = {
-    kind.name: kind for kind in (Classification, Multilabel, Regression, Segmentation)
+    kind.name: kind for kind in (Classification, Multilabel, Regression, Segmentation, Forecasting)
 }
 HEAD = "head.safetensors"
 

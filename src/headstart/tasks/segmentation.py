@@ -32,6 +32,7 @@ class Segmentation:
     smoothing: float = 0.1
 
     name = "segmentation"
+    quantity = ""
     several = False
     rows = True
 

@@ -22,6 +22,9 @@ class Task(Protocol):
     def classes(self) -> tuple[str, ...]: ...  # names of the columns of what is said, () of a quantity
 
     @property
+    def quantity(self) -> str: ...  # what is said where it is no class, in words
+
+    @property
     def several(self) -> bool: ...  # any number of classes is true of a sample, not one
 
     @property

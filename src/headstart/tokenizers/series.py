@@ -122,6 +122,15 @@ class SeriesTokenizer(Tokenizer):
         return self.patch * (self.channels if self.form == "mixed" else 1) * (2 if self.masked else 1)
 
     @property
+    def most(self) -> int:
+        """Points of a sample that are read."""
+        return min(self.longest, WINDOWS * self.patch, max(1, CELLS // self.channels))
+
+    def channel(self, place: int) -> str:
+        """What the channel at a place is called."""
+        return self.names[place] if place < len(self.names) else str(place)
+
+    @property
     def axes(self) -> tuple[str, ...]:
         return ("t [windows]",) if self.form == "mixed" else ("t [windows]", "channel")
 
@@ -157,8 +166,7 @@ class SeriesTokenizer(Tokenizer):
         return Alignment((points,), (at,), (self.patch,), (0,))
 
     def _placed(self, one: Recording) -> np.ndarray:
-        limit = min(self.longest, WINDOWS * self.patch, max(1, CELLS // self.channels))
-        places = self._places(one)
+        limit, places = self.most, self._places(one)
         values = self._clean(one.values, places)
         if one.time is not None:
             if self.rate is None or not self.masked:

@@ -18,6 +18,7 @@ from ..running.tuned_end import already, finish
 from ..tasks import fitting
 from ..tasks.asked import Words, words_of
 from ..tasks.dividing import Material
+from ..tasks.foreseen import foreseen
 from ..tasks.material import gathered
 from ..tasks.searching import Judges, Trial, place, trial
 from ..train import device_of, dtype_of
@@ -30,6 +31,7 @@ MAPS = """
 import headstart as hs
 found = hs.load({folder!r}).predict(new_data)  # found.maps, found.classes, found.names
 # or: headstart predict {quoted} new/ out=masks/"""
+AHEAD = SNIPPET.replace("found.best, found.said", "found.said [n, horizon, channels], found.channels")
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Finetuned:
 def finetune(run: str | Path, where: object, *words: str, log: Log | None = None, **named: object) -> Finetuned:
     """Tune the encoder of a run's folder to the labels of `where`, and leave a folder that `load` and `predict` take.
 
+    task=forecasting horizon=24: of series, to their next values; their own futures are the labels.
     words: "name=value", or keywords: `finetune("runs/a", "labelled/", tune="lora:8", run={"out": "runs/b"})`. The same call goes
     on where an interrupted one stopped. Raises DataError or WordError for a user's mistake.
     """
@@ -56,11 +59,19 @@ def finetune(run: str | Path, where: object, *words: str, log: Log | None = None
     device = device_of(said.run)
     pretrained = load(base, device, trust=(base / "run.json").exists())
     set_dtype(pretrained.module, dtype_of(said.run, device))
-    source, remarks = pretrained.prepare(where, log.progress("reading"), said.label, said.kind, group=said.group)
-    log.say(f"found     {source.describe()}")
+    if said.asked.foretells:
+        source, remarks = pretrained.recordings(where, log.progress("reading"), said.kind, said.group)
+    else:
+        source, remarks = pretrained.prepare(where, log.progress("reading"), said.label, said.kind, group=said.group)
+        log.say(f"found     {source.describe()}")
     for remark in remarks:
         log.say(f"note      {remark}")
-    material = gathered(source, where, said.asked, said.run.seed)
+    if said.asked.foretells:
+        material = foreseen(source, where, said.asked, pretrained.tokenizer, said.run.seed)
+        log.say(f"found     {material.source.describe()}")
+    else:
+        material = gathered(source, where, said.asked, said.run.seed)
+    source = material.source
     here = title(where)
     folder = folder_of(base, here, said.run.out)
     with held(folder, log):
@@ -69,7 +80,7 @@ def finetune(run: str | Path, where: object, *words: str, log: Log | None = None
         if settled is not None and (folder / FIGURES).exists():
             return Finetuned(folder, *already(folder, log))
         for note in material.notes:
-            log.say(f"labels    {note}")
+            log.say(f"{'futures' if said.asked.foretells else 'labels':<10}{note}")
         random = said.asked.init == "scratch"
         encoder = scratch(pretrained.module, said.run.seed) if random else pretrained.module
 
@@ -98,7 +109,8 @@ def finetune(run: str | Path, where: object, *words: str, log: Log | None = None
             [*material.notes, plan],
             log,
         )
-    log.say((MAPS if material.task.rows else SNIPPET).format(folder=str(folder), quoted=shlex.quote(str(folder))))
+    snippet = MAPS if material.task.rows else AHEAD if said.asked.foretells else SNIPPET
+    log.say(snippet.format(folder=str(folder), quoted=shlex.quote(str(folder))))
     return Finetuned(folder, figures, max(trials, key=lambda done: done.score).lr)
 
 

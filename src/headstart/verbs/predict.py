@@ -16,14 +16,16 @@ from ..probes import Figure
 from ..recipe import Run
 from ..running.folder import title
 from ..running.tuned import learnt_from
+from ..seen import few_of
 from ..tasks import mapped
+from ..tasks.forecasts import Forecast
 from ..tasks.judging import judged, said_of
 from ..tasks.predicting import Predicted
 from ..train import device_of
 from ..writing import in_bytes, utf8, whole
 from .embed import FORMS, checked
 
-Column = list[str] | list[float]
+Column = list[str] | list[float] | list[int]
 
 
 def predict(
@@ -37,7 +39,8 @@ def predict(
     group: str = AUTO,
 ) -> Predicted:
     """Say the class or the quantity of each sample of `where`, by the fine-tuned encoder in a folder; write them to `out` (.npz,
-    .csv, .parquet): names, what is likeliest, the probability of every class.
+    .csv, .parquet): names, what is likeliest, the probability of every class. Of an encoder tuned to forecasting: what comes
+    after the end of each series, a row for each name, channel and step (in .npz `predicted` [n, horizon, channels]).
 
     Of a segmentation a .npz holds a map of classes for each sample, at its own size, a folder (out=masks/) a PNG of each and
     classes.json, and a table the share of every class.
@@ -61,15 +64,27 @@ def predict(
         log.say(f"skipped   {shown(name)}: {reason}")
     if len(found.bad) > 3:
         log.say(f"skipped   {len(found.bad) - 3:,} more that cannot be read")
-    what = "a map of " * (found.maps is not None) + f"{len(found.classes)} classes" if found.classes else "a quantity"
-    log.say(f"predicted {what} for {len(found):,} samples in {span(time.monotonic() - began)}")
     assert encoder.tuned is not None
+    of = "a map of " * (found.maps is not None)
+    what = f"{of}{len(found.classes)} classes" if found.classes else encoder.tuned.task.quantity
+    log.say(f"predicted {what} for {len(found):,} samples in {span(time.monotonic() - began)}")
+    if isinstance(found, Forecast):
+        return _foretold(found, target, log)
     marks: dict[str, Figure] = judged(encoder.tuned.task, found)
     if marks and learnt_from(Path(run), title(where)):
         log.say("judged    not: it was tuned to the labels of this very data, so that these say nothing of it")
         marks = {}
     for name, mark in marks.items():
         log.say(f"judged    {said_of(name, mark)} that have labels of their own")
+    if target is not None:
+        write(found, target)
+        log.say(f"wrote     {target}")
+    return found
+
+
+def _foretold(found: Forecast, target: Path | None, log: Log) -> Forecast:
+    apart = "" if found.every is None else f"; steps are {found.every:.4g} s apart"
+    log.say(f"channels  {few_of(found.channels)}, after the last value of each recording{apart}")
     if target is not None:
         write(found, target)
         log.say(f"wrote     {target}")
@@ -87,8 +102,22 @@ def write(found: Predicted, target: Path) -> None:
         form(found, part)
 
 
+def _steps(found: Forecast) -> dict[str, Column]:
+    """A row for each series, channel and step ahead, from 1; none of channels that a series lacks."""
+    at, channel, step = np.nonzero(~np.isnan(found.said).transpose(0, 2, 1))
+    names, channels = ([xs[i] for i in each] for xs, each in ((found.names, at), (found.channels, channel)))
+    return {
+        "name": names,
+        "channel": channels,
+        "step": (step + 1).tolist(),
+        "value": found.said[at, step, channel].tolist(),
+    }
+
+
 def _columns(found: Predicted) -> dict[str, Column]:
     """What stands in a table, by the names of its columns."""
+    if isinstance(found, Forecast):
+        return _steps(found)
     labels: dict[str, Column] = {} if found.labels is None else {"label": found.labels}
     before = "p_" if found.maps is None else "share_"
     each = {f"{before}{c}": found.said[:, k].tolist() for k, c in enumerate(found.classes)}
@@ -99,6 +128,9 @@ def _npz(found: Predicted, part: Path) -> None:
     own = {} if found.labels is None else {"label": np.array(found.labels)}
     shares = {"p": found.said, "classes": np.array(found.classes)} if found.classes else {}
     with part.open("wb") as file:
+        if isinstance(found, Forecast):
+            np.savez(file, name=np.array(found.names), predicted=found.said, channel=np.array(found.channels))
+            return
         np.savez(file, name=np.array(found.names), predicted=np.array(found.best), **shares, **own)  # type: ignore[arg-type]
 
 
