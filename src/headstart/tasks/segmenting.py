@@ -38,7 +38,7 @@ def gathered_rows(source: Prepared, where: object, asked: Asked, seed: int) -> M
             f"{where} has no masks: put pictures in images/ and their masks, under the same names, in masks/; give an .npz with "
             "x and y of one whole number for every point; or say where they are: data.label=masks/"
         )
-    if asked.read != READ:
+    if asked.read not in (None, READ):
         raise Mistake(f"read={asked.read}: a segmentation reads every row for itself; leave the word out")
     values, said = values_of(given.numbers(), asked.ignore)
     if len(values) < 2:
