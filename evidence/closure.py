@@ -2,7 +2,8 @@
 
 From `check` and the recipe's function every name is followed to where it is defined, in this project, and so on. A string that
 names a recipe or a kind of data stands for that recipe, or for the tokenizer and the augmentations of that kind, since these are
-looked up by name. Wording, comments and whatever is not reached do not matter.
+looked up by name. A method, or an attribute of a class, counts once its name stands anywhere in what is reached. Wording, comments
+and whatever is not reached do not matter.
 """
 
 import ast
@@ -16,6 +17,8 @@ from typing import Any
 import headstart
 
 ROOTS = {"headstart": Path(headstart.__file__).parent, "evidence": Path(__file__).resolve().parent}
+# methods that are called from outside of this project: by torch, and by the loop of whoever asks
+CALLED = {"forward", "backward", "setup_context", "extra_repr", "reset_parameters", "step"}
 # what says how a run goes, and does not change how it goes
 BESIDE = {f"headstart.{name}" for name in ("log", "health", "checkpoint", "errors", "memory", "picture", "report")}
 BESIDE |= {
@@ -98,10 +101,30 @@ def _imports(tree: ast.AST, package: str) -> Iterator[tuple[str, Place]]:
 
 
 def reached(start: list[Place]) -> dict[Place, tuple[Any, ...]]:
-    """Every definition that these rest on, in plain form. A name "" stands for all of a module."""
+    """Every definition that these rest on, in plain form. A name "" stands for all of a module, "Class.name" for a method."""
     found: dict[Place, tuple[Any, ...]] = {}
-    waiting = list(start)
-    while waiting:
+    waiting, asleep, heard = list(start), dict[str, list[tuple[Place, ast.stmt]]](), set[str](CALLED)
+
+    def take(place: Place, node: ast.AST, module: Module) -> tuple[Any, ...]:
+        """One definition without its methods, which wait until they are named."""
+        methods = [part for part in node.body if _sleeps(part, node)] if isinstance(node, ast.ClassDef) else []
+        for method in methods:
+            for name in _sets(method):
+                asleep.setdefault(name, []).append(((place[0], f"{place[1]}.{name}"), method))
+        rest = [part for part in ast.iter_child_nodes(node) if part not in methods]
+        for part in rest if methods else [node]:
+            waiting.extend(_named(part, module))
+            heard.update(_asked(part))
+        return plain(node, methods)
+
+    while waiting or any(name in heard for name in asleep):
+        if not waiting:
+            for name in [name for name in asleep if name in heard]:
+                for place, method in asleep.pop(name):
+                    module = module_of(place[0])
+                    assert module is not None
+                    found[place] = (*found.get(place, ()), take(place, method, module))
+            continue
         place = waiting.pop()
         module_name, name = place
         module = module_of(module_name)
@@ -111,15 +134,29 @@ def reached(start: list[Place]) -> dict[Place, tuple[Any, ...]]:
         if not name:
             waiting += [(module_name, each) for each in module.defined]
         elif name in module.defined:
-            nodes = module.defined[name]
-            found[place] = tuple(plain(node) for node in nodes)
-            for node in nodes:
-                waiting += _named(node, module)
+            found[place] = tuple(take(place, node, module) for node in module.defined[name])
         elif name in module.imported:
             waiting += _meant(*module.imported[name])
         else:
             waiting += _meant(module_name, name)
     return {place: code for place, code in found.items() if code}
+
+
+def _sleeps(node: ast.stmt, of: ast.ClassDef) -> bool:
+    """Whether something in the body of a class is a method that nobody need call, or an attribute that nobody need read; those of
+    dataclasses and the like are arguments."""
+    if isinstance(node, ast.FunctionDef):
+        return not (node.name.startswith("__") and node.name.endswith("__"))
+    return isinstance(node, ast.AnnAssign) and node.value is not None and not of.decorator_list and not of.bases
+
+
+def _asked(node: ast.AST) -> Iterator[str]:
+    """Names that may be those of methods: attributes, keywords, and strings, as of getattr."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
 
 
 def _meant(module: str, name: str) -> list[Place]:
@@ -168,8 +205,8 @@ def hash_of(start: list[Place]) -> str:
     return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
 
 
-def plain(node: Any) -> Any:
-    """A syntax tree as nested tuples without docstrings, places and empty fields.
+def plain(node: Any, without: list[ast.stmt] | None = None) -> Any:
+    """A syntax tree as nested tuples without docstrings, places and empty fields. without: parts of its body that are left out.
 
     `ast.dump` would do, but writes empty fields in some versions of Python and not in others.
     """
@@ -178,6 +215,8 @@ def plain(node: Any) -> Any:
     if not isinstance(node, ast.AST):
         return node
     fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, []) and name != "ctx"]
+    if without:
+        fields = [(name, [x for x in value if x not in without] if name == "body" else value) for name, value in fields]
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         doc = ast.get_docstring(node, clean=False) is not None
         fields = [(name, value[1:] if name == "body" and doc else value) for name, value in fields]

@@ -8,11 +8,11 @@ import torch
 from ..data.feeding.loader import in_order, rows
 from ..data.source import Source
 from ..nn.encoder import Encoder
-from ..nn.heads import Read, along, boxes, first, last, mean, mean_std, rows_of
+from ..nn.heads import Read, boxes, first, last, mean, mean_std, rows_of
 from ..tokens import Tokenizer, Tokens
 from ..tree import to
 
-READS: dict[str, Read] = {f.__name__: f for f in (mean_std, boxes, mean, first, last, along)}
+READS: dict[str, Read] = {f.__name__: f for f in (mean_std, boxes, mean, first, last)}
 Indices = Sequence[int] | np.ndarray
 
 

@@ -22,9 +22,9 @@ def decoded(tokenizer: Tokenizer, tokens: Tokens) -> Sample:
 def _page(tokenizer: Tokenizer, tokens: Tokens) -> Sample:
     """The words of the part, and its patches on a white page."""
     patch = tokens.values[:, BITS] <= 0
-    if not patch.any():
-        return tokenizer.decode(tokens)
     side = int(tokenizer.state()["side"])
+    if not patch.any() or not side:
+        return tokenizer.decode(tokens)
     white = tokenizer(
         {"words": [], "boxes": np.zeros((0, 4), np.float32), "page": np.full((1, side, side), 255, np.uint8)}
     )

@@ -3,13 +3,15 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..nn.heads import rows_of
+from ..nn.heads import along, rows_of
 from ..nn.linear import Linear
 from ..scene import Scene
 from ..scoring.features import READS
 from ..terms import Term
 from ..tokens import every
 from .task import Task
+
+READS[along.__name__] = along  # for what hangs on when it was: of forecasts, and of heads that are asked to
 
 
 class Head(nn.Module):

@@ -199,7 +199,7 @@ def sampling(old: int, new: int, step: float) -> Float[Tensor, "new old"]:
 
     It averages where it coarsens, so nothing aliases, and interpolates where it refines. Points outside weigh nothing.
     """
-    at = torch.from_numpy(middle(old, new, step))
+    at = (torch.arange(new, dtype=torch.float64) - (new - 1) / 2) * step + (old - 1) / 2
     width = max(1.0, step)
     weights = (1 - (at[:, None] - torch.arange(old)).abs() / width).clamp(min=0)
     inside = (at > -0.5 - 1e-6) & (at < old - 0.5 + 1e-6)
@@ -208,7 +208,7 @@ def sampling(old: int, new: int, step: float) -> Float[Tensor, "new old"]:
 
 
 def middle(old: int, new: int, step: float) -> np.ndarray:
-    """Where `new` points, `step` old ones apart, lie about the middle of `old`."""
+    """Where `new` points, `step` old ones apart, lie about the middle of `old`, as `sampling` has them."""
     return (np.arange(new) - (new - 1) / 2) * step + (old - 1) / 2
 
 

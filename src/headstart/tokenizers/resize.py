@@ -52,7 +52,8 @@ def resize(image: np.ndarray, area: int, multiple: int) -> np.ndarray:
     rows, columns = grid(height, width, area, multiple)
     if (rows, columns) == (height, width):
         return image
-    _, left, top = _window(height, width, rows, columns)
+    scale = max(rows / height, columns / width)
+    left, top = (width - columns / scale) / 2, (height - rows / scale) / 2
     box = (max(0.0, left), max(0.0, top), min(width, width - left), min(height, height - top))
     if image.dtype == np.uint8 and channels == 3:
         colour = _scaled(np.moveaxis(image, 0, -1), rows, columns, box)
@@ -70,14 +71,9 @@ def shown(sides: tuple[int, int], area: int | None, multiple: int) -> tuple[np.n
     """Where the rows and the columns of a resized picture lie among those that it had; without an area it stays as it is."""
     height, width = sides
     rows, columns = sides if area is None else grid(height, width, area, multiple)
-    scale, left, top = _window(height, width, rows, columns)
+    scale = max(rows / height, columns / width)  # as `resize` crops it
+    left, top = (width - columns / scale) / 2, (height - rows / scale) / 2
     return (np.arange(rows) + 0.5) / scale + top - 0.5, (np.arange(columns) + 0.5) / scale + left - 0.5
-
-
-def _window(height: int, width: int, rows: int, columns: int) -> tuple[float, float, float]:
-    """(scale, left, top) of the part of a picture that is resized."""
-    scale = max(rows / height, columns / width)
-    return scale, (width - columns / scale) / 2, (height - rows / scale) / 2
 
 
 def _scaled(plane: np.ndarray, rows: int, columns: int, box: tuple[float, float, float, float]) -> np.ndarray:

@@ -166,7 +166,8 @@ class SeriesTokenizer(Tokenizer):
         return Alignment((points,), (at,), (self.patch,), (0,))
 
     def _placed(self, one: Recording) -> np.ndarray:
-        limit, places = self.most, self._places(one)
+        limit = min(self.longest, WINDOWS * self.patch, max(1, CELLS // self.channels))
+        places = self._places(one)
         values = self._clean(one.values, places)
         if one.time is not None:
             if self.rate is None or not self.masked:
