@@ -11,7 +11,8 @@ from .files import names_around, neighbours
 from .outside import divided, file_of, outside, source_of
 
 SHELF = "headstart.recipes"
-DEFAULT = {"pair": "clip", "table": "gmml"}  # by kind, where it is not mae: docs/defaults.md
+# by kind, where it is not mae: docs/defaults.md
+DEFAULT = {"pair": "clip", "table": "gmml"} | dict.fromkeys(("audio", "series", "video", "music", "protein"), "simclr")
 
 
 def names() -> list[str]:
