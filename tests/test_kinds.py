@@ -211,7 +211,9 @@ def test_pretrain_finds_out_and_does_it(kind, tmp_path):
         assert list(run.results) == ["raw input", "boosted trees", "random encoder", "pre-trained"]
     bad = (out / "bad_files.jsonl").read_text()
     assert not bad, bad
-    assert (out / "restored.png").exists() == (kind in PICTURED and plan["recipe"] != "simclr")  # which restores nothing
+    assert (out / "restored.png").exists() == (
+        kind in PICTURED and plan["recipe"] != "simclr"
+    )  # which restores nothing
     z = hs.load(out).embed_named(str(place))
     assert z.z.shape[1] == hs.load(out).width and np.isfinite(z.z).all() and len(z.names) == len(z.z) >= COUNT
     again = hs.again(out, log=Log(quiet=True))
