@@ -2,8 +2,8 @@
 
 From `check` and the recipe's function every name is followed to where it is defined, in this project, and so on. A string that
 names a recipe or a kind of data stands for that recipe, or for the tokenizer and the augmentations of that kind, since these are
-looked up by name. A method, or an attribute of a class, counts once its name stands anywhere in what is reached. Wording, comments
-and whatever is not reached do not matter.
+looked up by name. A method, or an attribute of a class, counts once its name stands anywhere in what is reached. Wording,
+comments and whatever is not reached do not matter.
 """
 
 import ast
