@@ -223,3 +223,10 @@ def test_pairs_that_judge_are_of_others_than_those_that_teach(tmp_path):
     assert len(made.held) == 12 and len(made.training) == 28
     held, rest = made.everything.groups[made.held], made.training.groups
     assert not set(held) & set(rest) and len(set(held)) == 3
+
+
+def test_empty_cells_are_no_patients(tmp_path):
+    lines = [f"{i % 7},{i},{'' if i % 3 else 'p' + str(i // 12)}" for i in range(120)]
+    (tmp_path / "gaps.csv").write_text("a,b,patient\n" + "\n".join(lines) + "\n")
+    source = open_source(tmp_path / "gaps.csv")
+    assert "groups: column patient" in source.describe() and len(np.unique(source.groups)) == 10 + 80

@@ -303,3 +303,10 @@ def test_few_labels_of_a_run(n, tmp_path, capsys, monkeypatch):
     assert kept["worth"] == sentence == summary(run.results)
     page, card = (tmp_path / "a" / "report.html").read_text(), (tmp_path / "a" / "README.md").read_text()
     assert sentence in page and sentence.casefold() in card.casefold()
+
+
+def test_a_handful_of_patients_tells_nothing_however_many_rows_each_has():
+    whose = np.repeat(np.arange(6), 40)
+    better, worse = (figure(v, np.zeros(240), (), whose) for v in (0.9, 0.5))
+    alone = [figure(v, np.zeros(240)) for v in (0.9, 0.5)]
+    assert gain(better, worse).n == 6 and gain(better, worse).clear == 0 and gain(*alone).clear == 1

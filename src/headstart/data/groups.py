@@ -91,9 +91,11 @@ def decide(
     for name in names if len({*names} - {label}) > 1 else ():  # something is left to learn from
         whom = None if name == label else _of_whom(name)
         if whom is not None:
-            values = _numbers(column(name), at)
-            count = len(np.unique(values))
-            if 1 < count <= len(values) / EACH:
+            cells = column(name)
+            values = _numbers(cells, at)
+            filled = values[values < 2 * len(cells.values)]  # an empty cell says nothing, and is no patient
+            count = len(np.unique(filled))
+            if 1 < count <= len(filled) / EACH:
                 found.append((whom not in WHO, count, name, values))
     if not found:
         return Groups()

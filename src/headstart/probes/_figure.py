@@ -47,7 +47,7 @@ class Figure:
 @dataclass(frozen=True)
 class Gain:
     """How much better one figure is than another. half: half of the 95 % interval, paired where the same judges judged both. n:
-    judges."""
+    independent judges: recordings and patients, not their windows."""
 
     value: float
     half: float
@@ -93,7 +93,7 @@ def figure(
 
 def gain(mine: Figure, other: Figure) -> Gain:
     """How much better `mine` is than `other`, judge by judge where both know theirs, draw by draw likewise."""
-    value, n = mine.over(other), min(mine.n, other.n)
+    value, n = mine.over(other), min(mine.units or mine.n, other.units or other.n)
     if mine.moves is None or other.moves is None or len(mine.moves) != len(other.moves):
         return Gain(value, half_width(float(np.hypot(mine.error, other.error)), n), n)
     a, b = (np.array(x.draws) for x in (mine, other))
