@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.tuned import bars, folder_of, pairs, prepared, small
+from tests.tuned import Heard, bars, folder_of, pairs, prepared, small
 from typer.testing import CliRunner
 
 import headstart as hs
@@ -35,17 +35,6 @@ FAST = {"steps": 12, "lr": 3e-3, "data.batch": 16, "run.device": "cpu", "run.dty
 
 def quiet() -> Log:
     return Log(quiet=True)
-
-
-class Heard(Log):
-    """A log that remembers what was said."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.lines: list[str] = []
-
-    def say(self, text: str = "") -> None:
-        self.lines.append(text)
 
 
 def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from tests.tuned import SHAPE, bars
+from tests.tuned import SHAPE, Heard, bars
 from tests.tuned import folder_of as folder_of_pictures
 from typer.testing import CliRunner
 
@@ -38,21 +38,6 @@ from headstart.tokenizers.want import Want
 
 T, H = 60, 6
 FAST = {"task": "forecasting", "horizon": H, "steps": 80, "lr": 3e-3, "run.device": "cpu", "run.dtype": "fp32"}
-
-
-class Heard(Log):
-    """A log that remembers what was said."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.lines: list[str] = []
-
-    def say(self, text: str = "") -> None:
-        self.lines.append(text)
-
-    def line(self, word: str) -> str:
-        """The lines that begin with this."""
-        return "\n".join(line for line in self.lines if line.startswith(word))
 
 
 def sines(count: int, length: int = T, seed: int = 0, noise: float = 0.1) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.tuned import SHAPE
+from tests.tuned import SHAPE, Heard
 from typer.testing import CliRunner
 
 import headstart as hs
@@ -47,17 +47,6 @@ FAST = {"lr": 1e-2, "data.batch": 16, "run.device": "cpu", "run.dtype": "fp32"}
 
 def quiet() -> Log:
     return Log(quiet=True)
-
-
-class Heard(Log):
-    """A log that remembers what was said."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.lines: list[str] = []
-
-    def say(self, text: str = "") -> None:
-        self.lines.append(text)
 
 
 def shapes(count: int, side: int = 32, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

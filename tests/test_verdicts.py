@@ -310,3 +310,19 @@ def test_a_handful_of_patients_tells_nothing_however_many_rows_each_has():
     better, worse = (figure(v, np.zeros(240), (), whose) for v in (0.9, 0.5))
     alone = [figure(v, np.zeros(240)) for v in (0.9, 0.5)]
     assert gain(better, worse).n == 6 and gain(better, worse).clear == 0 and gain(*alone).clear == 1
+
+
+def test_those_who_hang_together_judge_as_one():
+    rng = np.random.default_rng(0)
+    x, y, whose = rng.normal(size=(80, 4)).astype(np.float32), np.arange(80) % 2, np.arange(80) // 8
+    for split in (Split.of(x, y, x, y, groups=whose), Split.crossed(x, y, groups=whose)):
+        ((_, figure),) = split.judged("line", fitted)
+        assert figure.units == 10 and figure.n == 80
+
+
+def test_five_patients_are_too_few_to_say_that_there_is_nothing():
+    whose = np.repeat(np.arange(5), 40)
+    right = np.repeat([1.0, 1, 1, 1, 0.6], 40)
+    one = figure(float(right.mean()), (right - right.mean()) / 200, (), whose, 0.5)
+    said = summary({"raw input": {"knn": one}, "random encoder": {"knn": one}, "pre-trained": {"knn": one}})
+    assert "better than by chance" not in said and said.startswith("cannot be told with 5 judges")

@@ -9,6 +9,7 @@ import torch
 from headstart.checkpoint import save_encoder
 from headstart.data.feeding.prepare import Prepared, prepare
 from headstart.data.sources.array import ArraySource
+from headstart.log import Log
 from headstart.nn.encoder import Encoder, Model, encoder
 from headstart.recipe import Input
 from headstart.seen import facts
@@ -16,6 +17,21 @@ from headstart.tokenizers.image import ImageTokenizer
 from headstart.tokenizers.want import Want
 
 SHAPE = Model(32, 2, 2)
+
+
+class Heard(Log):
+    """A log that remembers what was said."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.lines: list[str] = []
+
+    def say(self, text: str = "") -> None:
+        self.lines.append(text)
+
+    def line(self, word: str) -> str:
+        """The lines that begin with this."""
+        return "\n".join(line for line in self.lines if line.startswith(word))
 
 
 def bars(count: int, classes: int = 3, seed: int = 0, noise: int = 60) -> tuple[np.ndarray, np.ndarray]:

@@ -39,6 +39,11 @@ class Figure:
         """Half of its 95 % interval."""
         return half_width(self.error, self.units or self.n)
 
+    @property
+    def handful(self) -> bool:
+        """So few independent judges that nothing is told."""
+        return (self.units or self.n) < HANDFUL
+
     def over(self, other: "Figure") -> float:
         """How much better it is than another."""
         return self.value - other.value if self.higher else other.value - self.value

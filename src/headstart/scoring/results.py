@@ -179,8 +179,10 @@ def summary(results: Results) -> str:
 
 
 def dull(figure: Figure) -> bool:
-    """It cannot be told from chance."""
-    return figure.chance is not None and figure.over(replace(figure, value=figure.chance)) <= figure.half
+    """It cannot be told from chance by judges who could tell: a handful says neither that nor the opposite."""
+    if figure.chance is None or figure.handful:
+        return False
+    return figure.over(replace(figure, value=figure.chance)) <= figure.half
 
 
 def rounded(n: int) -> int:
