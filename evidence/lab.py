@@ -18,7 +18,6 @@ from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Encoder, Model
 from headstart.objective import Objective
 from headstart.recipe import Data, Recipe, Run, make
-from headstart.scoring import features
 from headstart.shelf.find import find, small
 from headstart.step import Step
 from headstart.tokenizers.want import Want
@@ -26,6 +25,7 @@ from headstart.tokens import Batch
 from headstart.train import train
 from headstart.words import changed
 
+from . import features
 from .plain_probes import draws, vote
 
 TINY = Model(width=64, depth=2, heads=4)

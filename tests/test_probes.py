@@ -8,12 +8,13 @@ from tests.parts import TINY, Listed, data
 from headstart.data.sources.array import ArraySource
 from headstart.health import Health, explain_non_finite, measure, verdict
 from headstart.nn.encoder import encoder
+from headstart.nn.readouts import READOUTS
 from headstart.probes import DRAWS, Figure, Split, agreement, few, judge, standardise
 from headstart.probes import named as probe_named
 from headstart.probes.knn import nearest
 from headstart.probes.linear import fitted
 from headstart.probes.trees import boosted
-from headstart.scoring.features import READS, encode, raw
+from headstart.scoring.features import encode, raw
 from headstart.scoring.labelled import Labelled, counts, labelled
 from headstart.scoring.score import choose_read, reads, score_encoder, score_raw, watcher
 
@@ -276,9 +277,9 @@ def test_encode_does_not_hang_on_the_batch(kind):
     given = data(kind)
     torch.manual_seed(0)
     enc = encoder(given.tokenizers, TINY)
-    whole = encode(enc, given.only, given.source, range(12), tuple(READS))
-    apart = encode(enc, given.only, given.source, range(12), tuple(READS), batch=5)
-    assert set(whole) == set(READS) and enc.training
+    whole = encode(enc, given.only, given.source, range(12), tuple(READOUTS))
+    apart = encode(enc, given.only, given.source, range(12), tuple(READOUTS), batch=5)
+    assert set(whole) == set(READOUTS) and enc.training
     for name, z in whole.items():
         assert len(z) == 12 and z.dtype == np.float32 and np.isfinite(z).all()
         assert np.allclose(z, apart[name], atol=1e-5), name

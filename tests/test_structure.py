@@ -23,11 +23,13 @@ LEVELS = (
     "tokens",
     "scene",
     "nn tokenizers augment corrupt targets losses",
+    "rivals",  # what a specialist computes of a kind
+    "descriptors",
     "terms teacher",
     "objective",
     "data optim recipe",
     "tiny interventions",  # a few samples of any kind, and questions to an objective, for whoever checks a method
-    "training train checkpoint log health probes rivals scoring picture words analyses",
+    "training train checkpoint log health probes scoring picture words analyses",
     "adapt compress curate tasks interop",
     "reading checking seen",  # what data becomes, and what may be wrong with it
     "showing",  # samples, drawn

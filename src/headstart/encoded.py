@@ -24,9 +24,10 @@ from .data.sources.windows import Windows
 from .forms import Json, Sample
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
+from .nn.readouts import READOUTS
 from .nn.released import load_encoder
 from .reading import read_in
-from .scoring.features import READS, encode
+from .scoring.features import encode
 from .seen import differences, facts, few_of, one_sample, taken_at
 from .shelf.copies import kept
 from .tasks.contexts import Endings
@@ -74,7 +75,7 @@ class Pretrained:
 
     def __init__(self, encoder: Encoder, card: Json, tuned: Tuned | None = None) -> None:
         lacking = [name for name in ("read", "width", "input") if name not in card]
-        if lacking or card["read"] not in READS:
+        if lacking or card["read"] not in READOUTS:
             said = f"does not say {', '.join(lacking)}" if lacking else f"names no way to read it: {card['read']!r}"
             raise DataError(f"the card of this encoder (encoder.json) {said}: it is damaged, or was written by hand")
         self.module, self.card, self.read, self.tuned = encoder, card, str(card["read"]), tuned

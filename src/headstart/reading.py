@@ -4,8 +4,9 @@ import dataclasses
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from .outliers import noted
 from .recipe import Input
 from .seen import taken_at
 from .tokenizers import named, tokenizer_of
+from .tokenizers.want import Want
 from .tokens import Tokenizer
 from .words import WordError
 
@@ -30,6 +32,9 @@ SOME, SOME_ROWS = (
     256,
     20_000,
 )  # samples that a tokenizer is fitted to; rows of tables, which may be of hundreds of schemas
+SPELT = ("text", "code")  # kinds whose rows may be pieces of a trained vocabulary
+VOCAB, FOR_ENTRY = 4_096, 200  # its entries: at most, and letters of all texts for each
+LETTERS = 4_000_000  # of texts that it is trained on, about
 WORDS = {
     "side": "side",
     "patch": "patch",
@@ -57,7 +62,13 @@ def look(
         raise WordError(f"data.window={given.window}: {source.kind} samples are not cut into windows; leave it out")
     want = given.want(ROWS.get(device.type, 196))
     count = SOME_ROWS if source.kind == "table" else SOME
-    facts = {"fit": source.kind, "want": asdict(want), "window": given.window, "short": len(source) < FEW}
+    facts = {
+        "fit": source.kind,
+        "want": asdict(want),
+        "window": given.window,
+        "short": len(source) < FEW,
+        "samples": len(source),
+    }
     memory = Remembered(source, json.dumps(facts))
     key = _key_of_fit(memory, count)
     if key is not None:  # these files were looked at before, and are not cut into windows
@@ -73,12 +84,28 @@ def look(
         )
         some = few(source, SOME)
     given = dataclasses.replace(given, window=source.length if isinstance(source, Windows) else None)
+    if source.kind in SPELT:
+        some, want, why = _spelt(source, some, want)
+        reasons += why
     tokenizer = named(source.kind).fit(some, want)
     said = described(tokenizer, some)
     # one sample alone may be of a file that is not among those of the key
     if key is not None and source is whole and len(some) > 1 and _key_of_fit(memory, count) == key:
         memory.cache.put(key, {"state": state_of(tokenizer), "said": said})
     return source, tokenizer, given, [*reasons, said]
+
+
+def _spelt(source: Source, some: list[Sample], want: Want) -> tuple[list[Sample], Want, list[str]]:
+    """Enough texts to train a vocabulary from, how large that is to be, and reasons: by default as large as the texts allow."""
+    if find_spec("tokenizers") is None and want.vocab is None:
+        missing = 'a trained vocabulary makes rows of words and usually helps: pip install "headstart[text]"'
+        return some, want, [f"text is read byte by byte; {missing}"]
+    letters = float(np.mean([len(str(text)) for text in some]))
+    some = few(source, int(np.clip(LETTERS / max(1.0, letters), len(some), SOME_ROWS)))
+    if want.vocab is not None:
+        return some, want, []
+    known = sum(len(str(text)) for text in some) / len(some) * len(source)
+    return some, replace(want, vocab=int(min(VOCAB, known // FOR_ENTRY))), []
 
 
 def _key_of_fit(memory: Remembered, count: int) -> bytes | None:

@@ -7,12 +7,12 @@ import torch
 
 from ..data.feeding.loader import in_order, rows
 from ..data.source import Source
-from ..nn.encoder import Encoder
-from ..nn.heads import Read, boxes, first, last, mean, mean_std, rows_of
+from ..nn.encoder import Encoder, returned
+from ..nn.heads import rows_of
+from ..nn.readouts import READOUTS
 from ..tokens import Tokenizer, Tokens
 from ..tree import to
 
-READS: dict[str, Read] = {f.__name__: f for f in (mean_std, boxes, mean, first, last)}
 Indices = Sequence[int] | np.ndarray
 
 
@@ -27,10 +27,14 @@ def encode(
 ) -> dict[str, np.ndarray]:
     """[n, D] for each way to read, in fp32."""
     out: dict[str, list[np.ndarray]] = {name: [] for name in reads}
+    at = {name: READOUTS[name].depths(encoder) for name in reads}
+    depths = tuple(sorted({depth for some in at.values() for depth in some}))
     done = 0
-    for order, z in _encoded(encoder, tokenizer, source, indices, batch):
+    for order, found in _encoded(encoder, tokenizer, source, indices, batch, depths):
+        after = dict(zip((*depths, None), found, strict=True))
         for name in reads:
-            out[name].append(READS[name](z).float().cpu().numpy()[np.argsort(order)])
+            z = READOUTS[name]([after[depth] for depth in (*at[name], None)])
+            out[name].append(z.float().cpu().numpy()[np.argsort(order)])
         done += len(order)
         if progress:
             progress(done, len(indices))
@@ -42,16 +46,22 @@ def encode_rows(
 ) -> list[np.ndarray]:
     """[T, D] for each sample: its content rows, encoded, in fp32."""
     out: list[np.ndarray] = []
-    for order, z in _encoded(encoder, tokenizer, source, indices, batch):
+    for order, (z,) in _encoded(encoder, tokenizer, source, indices, batch):
         each = rows_of(z).float().cpu().split(list(z.content))
         out += [each[place].numpy() for place in np.argsort(order)]
     return out
 
 
 def _encoded(
-    encoder: Encoder, tokenizer: Tokenizer, source: Source, indices: Indices, batch: int
-) -> Iterator[tuple[np.ndarray, Tokens]]:
-    """(which of the batch's samples comes first, the batch encoded), batch by batch, as an encoder that does not train."""
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    source: Source,
+    indices: Indices,
+    batch: int,
+    depths: tuple[int, ...] = (),
+) -> Iterator[tuple[np.ndarray, list[Tokens]]]:
+    """(which of the batch's samples comes first, the batch encoded: after so many blocks, and at the end), batch by batch, as
+    an encoder that does not train."""
     device, kind = next(encoder.parameters()).device, next(iter(encoder.tokenizers))
     was = encoder.training
     encoder.eval()
@@ -60,8 +70,8 @@ def _encoded(
             order, samples = in_order(source, indices[start : start + batch], tokenizer)
             tokens = to(rows(samples, tokenizer, kind, encoder.shape.slots, device), device)
             with torch.no_grad():
-                z = encoder(tokens)
-            yield order, z
+                found = encoder.through(encoder.embed(tokens), None, depths)
+            yield order, [returned(tokens, z) for z in found]
     finally:
         encoder.train(was)
 

@@ -72,30 +72,50 @@ def score_encoder(
     return score(data, tokenizer.kind, vectors, partial(encode_rows, encoder, tokenizer), quick, also)
 
 
+COUNTED = ("molecule", "graph")  # of what a sample is one the more there is of it: measured, docs/log.md, 2026-11-30
+
+
 def reads(encoder: Encoder) -> tuple[str, ...]:
-    """Ways to read an encoder; the class token of a causal one has seen nothing, its last row everything."""
-    axes = len(next(iter(encoder.tokenizers.values())).axes)
-    return ("mean_std", *(["boxes"] if 1 <= axes <= 3 else []), "mean", "last" if encoder.causal else "first")
+    """Ways to read an encoder, the one for want of labels first; the class token of a causal one has seen nothing, its last row
+    everything."""
+    tokenizer = next(iter(encoder.tokenizers.values()))
+    axes = len(tokenizer.axes)
+    usual = "blocks_total" if tokenizer.kind in COUNTED else "blocks"
+    own = [*(["boxes"] if 1 <= axes <= 3 else []), "last" if encoder.causal else "first"]
+    return (usual, *(["blocks"] if usual != "blocks" else []), "mean_std", "mean", *own)
+
+
+def within_bank(data: Labelled) -> Labelled | None:
+    """The bank alone, half of which judges the other, for choices: queries stay unseen. None where there are too few, or all
+    judge in turns, so that nothing can be chosen by them."""
+    if data.crossed or not data.named:
+        return None
+    at = np.random.default_rng(0).permutation(data.bank_at)[: QUICK[0]]
+    half = len(at) // 2
+    return labelled(data.bank, data.bank, at[:half], at[half:])
+
+
+def chosen_by(data: Labelled, vectors: Vectors) -> float:
+    """One number for vectors among which is chosen: the mean of kNN and of a linear probe from 600 labels."""
+    bank, query = vectors(data.bank, data.bank_at), vectors(data.query, data.query_at)
+    return _mark(data, bank, query)
+
+
+def _mark(data: Labelled, bank: np.ndarray, query: np.ndarray) -> float:
+    have, want = data.labels("bank"), data.labels("query")
+    some = few(have, 600, np.random.default_rng(0))
+    near = Split.of(bank, have, query, want).judged("knn", nearest)
+    line = Split.of(bank[some], have[some], query, want).judged("linear", fitted)
+    return float(np.mean([next(each)[1].value for each in (near, line)]))
 
 
 def choose_read(encoder: Encoder, tokenizer: Tokenizer, data: Labelled) -> tuple[str, dict[str, float]]:
-    """The readout whose kNN and linear probe are best within the bank: half of it judges the other. Queries stay unseen;
-    where all judge in turns nothing can be chosen by them."""
-    if data.crossed or not data.named:
-        return reads(encoder)[0], {}
-    at = np.random.default_rng(0).permutation(data.bank_at)[: QUICK[0]]
-    half = len(at) // 2
-    inner = labelled(data.bank, data.bank, at[:half], at[half:])
+    """The readout that is best within the bank; where nothing can be chosen by labels, the usual one."""
+    inner, names = within_bank(data), reads(encoder)
     if inner is None:
-        return reads(encoder)[0], {}
-    z = [encode(encoder, tokenizer, data.bank, x, reads(encoder)) for x in (inner.bank_at, inner.query_at)]
-    have, want = inner.labels("bank"), inner.labels("query")
-    some = few(have, 600, np.random.default_rng(0))
-    marks = {}
-    for name in reads(encoder):
-        near = Split.of(z[0][name], have, z[1][name], want).judged("knn", nearest)
-        line = Split.of(z[0][name][some], have[some], z[1][name], want).judged("linear", fitted)
-        marks[name] = float(np.mean([next(each)[1].value for each in (near, line)]))
+        return names[0], {}
+    bank, query = (encode(encoder, tokenizer, data.bank, x, names) for x in (inner.bank_at, inner.query_at))
+    marks = {name: _mark(inner, bank[name], query[name]) for name in names}
     return max(marks, key=lambda name: marks[name]), marks
 
 

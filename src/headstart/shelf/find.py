@@ -11,8 +11,11 @@ from .files import names_around, neighbours
 from .outside import divided, file_of, outside, source_of
 
 SHELF = "headstart.recipes"
+AUTO = "auto"  # what stands for the best of the candidates
 # by kind, where it is not mae: docs/defaults.md
 DEFAULT = {"pair": "clip", "table": "gmml"} | dict.fromkeys(("audio", "series", "video", "music", "protein"), "simclr")
+
+TRIED = ("mae", "simclr", "descriptors")  # beside the default, where there is time to begin several
 
 
 def names() -> list[str]:
@@ -56,6 +59,15 @@ def spelled(name: str) -> str:
 def default_recipe(kind: str) -> str:
     """What `pretrain` takes for a kind of data: measured, docs/defaults.md."""
     return DEFAULT.get(kind, "mae")
+
+
+def candidates(kind: str) -> tuple[str, ...]:
+    """What `pretrain` begins where there is time, the default first; of paired data the default alone."""
+    usual = default_recipe(kind)
+    if kind == "pair":
+        return (usual,)
+    others = [name for name in TRIED if name != usual and not (usual == "gmml" and name == "mae")]
+    return (usual, *(name for name in others if kind not in meaningless(find(name))))
 
 
 def small(method: Method) -> Mapping[str, Any] | None:

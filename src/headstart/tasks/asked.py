@@ -7,8 +7,8 @@ from ..data.groups import AUTO
 from ..errors import Mistake
 from ..forms import Json
 from ..nn.encoder import Encoder
+from ..nn.readouts import READOUTS
 from ..recipe import Run
-from ..scoring.features import READS
 from ..words import WordError, annotations, changed, fit, parse, settings, unknown
 from .adapting import parsed
 from .dividing import HELD
@@ -50,7 +50,7 @@ class Asked:
             ("init", self.init, ("pretrained", "scratch")),
             ("task", self.task, (None, *NAMES, FORECASTING)),
             ("weights", self.weights, (None, "balanced", "none")),
-            ("read", self.read, (None, *READS)),
+            ("read", self.read, (None, *READOUTS)),
         ):
             if value not in choices:
                 raise Mistake(f"{name}={value}: choose {' or '.join(c for c in choices if c is not None)}")

@@ -14,6 +14,7 @@ from ..data.source import Source, Subset
 from ..errors import Mistake
 from ..log import Log
 from ..nn.encoder import Encoder
+from ..nn.readouts import READOUTS
 from ..objective import Objective
 from ..optim import AdamW
 from ..probes import Figure
@@ -120,7 +121,8 @@ def recipe_of(tuned: Tuned, source: Source, at: np.ndarray, targets: Tensor, set
     """The training of `tuned` on the samples `at`, whose targets are [n, ...], as a recipe like any other."""
     kind = next(iter(tuned.encoder.tokenizers))
     data = Data(Subset(source, at), {kind: tuned.tokenizer}, batch_of(setting, len(at)))
-    term = Supervised(tuned.head, tuned.task, targets, setting.read)
+    depths = () if tuned.task.rows else READOUTS[setting.read].depths(tuned.encoder)
+    term = Supervised(tuned.head, tuned.task, targets, setting.read, depths)
     objective = Objective(tuned.encoder, views={"x": (kind, clean)}, terms={"task": term})
     optim = AdamW(warmup_cosine(lr), setting.weight_decay, clip=1.0, layer_decay=_decay(tuned.encoder, setting))
     return Recipe(objective, data, optim, setting.steps)

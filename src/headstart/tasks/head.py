@@ -3,15 +3,13 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..nn.heads import along, rows_of
+from ..nn.heads import rows_of
 from ..nn.linear import Linear
+from ..nn.readouts import READOUTS, Readout
 from ..scene import Scene
-from ..scoring.features import READS
 from ..terms import Term
 from ..tokens import every
 from .task import Task
-
-READS[along.__name__] = along  # for what hangs on when it was: of forecasts, and of heads that are asked to
 
 
 class Head(nn.Module):
@@ -34,20 +32,20 @@ class Head(nn.Module):
 
 class Supervised(Term):
     """The head says the target of every sample, or of each of its rows. targets: [n, ...], or [n, T], by the number of a sample
-    in the source that is trained on."""
+    in the source that is trained on. read: the name of a readout, of samples; depths: those at which it reads this encoder."""
 
     targets: Tensor
     by_row = False
 
-    def __init__(self, head: Head, task: Task, targets: Tensor, read: str) -> None:
+    def __init__(self, head: Head, task: Task, targets: Tensor, read: str, depths: tuple[int, ...] = ()) -> None:
         super().__init__()
-        self.head, self.task, self.reads = head, task, ("x",)
-        self.read = rows_of if task.rows else READS[read]
+        self.head, self.task, self.reads, self.depths = head, task, ("x",), depths
+        self.read = Readout(rows_of) if task.rows else READOUTS[read]
         self.register_buffer("targets", targets, persistent=False)
 
     def forward(self, scene: Scene) -> Tensor:
         z = scene.student.z["x"]
-        out = self.head(self.read(z))
+        out = self.head(self.read([*(scene.student.within[depth]["x"] for depth in self.depths), z]))
         if not self.task.rows:
             return self.task.loss(out, self.targets[scene.batch.index]).mean()
         at = every(z).index

@@ -11,8 +11,8 @@ from ..checkpoint import save_encoder, write_tensors
 from ..errors import Mistake
 from ..forms import Json
 from ..nn.encoder import Encoder
+from ..nn.readouts import READOUTS
 from ..nn.released import read_tensors
-from ..scoring.features import READS
 from .classification import Classification
 from .fitting import Tuned
 from .forecasting import Forecasting
@@ -53,7 +53,7 @@ def load_tuned(folder: Path, encoder: Encoder, card: Json) -> Tuned | None:
         state = read_tensors(folder / HEAD)
         head = Head(state["line.weight"].shape[1], task.outputs)
         head.load_state_dict(state)
-        if (read == ROWS) != task.rows or (read != ROWS and read not in READS) or not temperature > 0:
+        if (read == ROWS) != task.rows or (read != ROWS and read not in READOUTS) or not temperature > 0:
             raise ValueError(f"read={read}, temperature={temperature}")
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
         what = " ".join(str(error).split())

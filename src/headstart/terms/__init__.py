@@ -3,6 +3,7 @@
 from .autoregress import autoregress
 from .classify import classify, given, which_crop
 from .contrast import contrast
+from .describe import describe
 from .diffuse import diffuse
 from .distill import distill
 from .locate import locate
@@ -15,6 +16,7 @@ __all__ = [
     "autoregress",
     "classify",
     "contrast",
+    "describe",
     "diffuse",
     "distill",
     "given",

@@ -9,7 +9,7 @@ from ..log import Log, span
 from .pretrain import Finished, pretrain
 
 FOLDER = Path("runs") / "demo"
-SETTINGS = {"steps": 2_800, "run.device": "cpu", "size": "XS", "data.batch": 32}
+SETTINGS = {"recipe": "mae", "steps": 2_800, "run.device": "cpu", "size": "XS", "data.batch": 32}
 
 
 def demo(*words: str, log: Log | None = None) -> Finished:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,13 +19,14 @@ from ..planning.sorting import sort_words
 from ..reading import look, reader_of
 from ..recipe import Input, Method, Run
 from ..running import paired
+from ..running.bakeoff import bakeoff, entries, promote, why_not
 from ..running.finish import READ, baselines, finish, snippet
 from ..running.folder import begin, begun, extend, method_of, title
 from ..running.hold import held
 from ..running.material import Material, fingerprint, gather
-from ..scoring.results import Results, figures, kept_results, lines
+from ..scoring.results import Results, figures, kept_results, lines, written
 from ..scoring.score import watcher
-from ..shelf.find import default_recipe, find, spelled
+from ..shelf.find import AUTO, candidates, default_recipe, find, spelled
 from ..train import Outcome, device_of, dtype_of, train
 from ..words import WordError, annotations, changed, parse
 
@@ -56,7 +58,9 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
     source = open_source(where, given.kind, given.label, given.group)
     log.say(f"found     {source.describe()}")
-    name, here = spelled(str(asked.get("recipe", default_recipe(source.kind)))), title(where)
+    if asked.get("recipe") == AUTO:
+        del asked["recipe"]
+    name, here = spelled(str(asked["recipe"])) if "recipe" in asked else AUTO, title(where)
     asked |= {"recipe": name} if "recipe" in asked else {}
     folder = Path(run.out) if run.out else default_folder(here, name)
     dist.start(device_of(run))
@@ -76,21 +80,62 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
                 if kept.get("longer") and dist.rank() == 0:
                     log.say(f"longer    {extend(folder, kept)}")
             else:
-                method, found = find(name), source.describe()
-                groups = sort_words(asked, method)
+                method, found = find(default_recipe(source.kind) if name == AUTO else name), source.describe()
+                sort_words(asked, method)  # refuses what is misspelled before anything is read
+                kind = source.kind
                 source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
                 material = gather(where, source, tokenizer, given, run, log)
+
+                def planned(method: Method, **more: str) -> Plan:
+                    groups = sort_words({**asked, **more}, method)
+                    whys = [*why, material.note]
+                    made = choose(here, method, material.training, tokenizer, given, groups, run, whys)
+                    return dataclasses.replace(made, found=found)
+
                 settled: Plan | None = None
                 if dist.rank() == 0:  # one rank times the steps, so that all take the same number
-                    settled = choose(
-                        here, method, material.training, tokenizer, given, groups, run, [*why, material.note]
-                    )
-                    settled = dataclasses.replace(settled, found=found)
+                    settled = planned(method)
+                    if name == AUTO:
+                        best = _best(method, settled, planned, candidates(kind)[1:], asked, material, folder, run, log)
+                        if best is None:
+                            return Finished(folder, {}, "", Outcome(0, settled.steps))
+                        method, settled = best
                     begin(folder, settled, method, asked, fingerprint(material))
                 plan = dist.agree(settled)
             return _go(plan, method, material, folder, run, log)
     finally:
         dist.stop()
+
+
+def _best(
+    method: Method,
+    plan: Plan,
+    planned: Callable[..., Plan],
+    others: Sequence[str],
+    asked: Mapping[str, object],
+    material: Material,
+    folder: Path,
+    run: Run,
+    log: Log,
+) -> tuple[Method, Plan] | None:
+    """The default method, or the best of those that were begun, with its plan; None where someone asked to stop meanwhile."""
+    own = sort_words(asked, method)[""]
+    reason = f"{', '.join(own)} {'is a word' if len(own) == 1 else 'are words'} of its own" if own else ""
+    reason = reason or ("nothing else suits" if not others else why_not(plan, material))
+    if not reason:
+        rest = [(find(name), planned(find(name), recipe=name)) for name in others]
+        usual = dataclasses.replace(plan, why=[line for line in plan.why if not line.startswith("recipe ")])
+        some = entries([(method, usual), *rest], "steps" in asked)
+        reason = "" if len(some) > 1 else "the time is too short for more than one"
+    if reason:
+        return method, dataclasses.replace(plan, why=[*plan.why, f"no other method is tried first: {reason}"])
+    best = bakeoff(some, material, folder, run, log)
+    if best is None:
+        log.say(f"stopped   while methods were tried in {folder}; the same command begins that anew")
+        return None
+    names = ", ".join(entry.plan.recipe for entry in some)
+    line = f"recipe {best.plan.recipe}: the best of {names} after a tenth of the time (recipe=, see headstart recipes)"
+    return best.method, dataclasses.replace(best.plan, why=[line, *best.plan.why])
 
 
 def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, log: Log) -> Finished:
@@ -105,6 +150,7 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
         f"about {span(plan.seconds)} and {plan.memory / 2**30:.1f} GiB on {device} in {str(dtype_of(run, device))[6:]}"
     )
     log.say(f"plan      training takes {needs}, reading and scoring come on top; the run is kept in {folder}")
+    begun_elsewhere = first and promote(folder, plan.recipe, log)
     recipe = build(plan, method, material.training)
     objective, pairs = recipe.objective.to(device), len(recipe.data.tokenizers) > 1
     set_dtype(objective, dtype_of(run, device))  # what is compared is computed alike
@@ -120,6 +166,8 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
         else:
             results = baselines(recipe, material.probe, folder, log)
             watch = watcher(objective.encoder, recipe.data.only, material.training, material.probe, READ, noted.append)
+    if watch is not None and begun_elsewhere:
+        log.write("probe", step=0, **written(watch(0)))  # before it restores what it has learnt
     outcome = train(recipe, run, folder, log, watch)
     log.write("took", step=outcome.step, seconds=round(outcome.seconds, 3))
     if not first:

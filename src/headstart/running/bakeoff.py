@@ -1,0 +1,166 @@
+"""Which method? Some that suit the kind are begun; the worse ones are left, again and again; the best goes on from where it is
+(successive halving, Jamieson & Talwalkar 2016).
+
+They are judged by labels that judge nothing else: the bank, half of it by the other half. Raw input and the random encoder take
+part, and where they are ahead it is said at once.
+"""
+
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from .. import checkpoint, dist
+from ..forms import Json
+from ..log import Log, rows, span
+from ..nn.encoder import Encoder, set_dtype
+from ..planning.plan import Plan, build
+from ..recipe import RANDOM, Method, Run
+from ..scoring.features import encode, raw
+from ..scoring.labelled import Labelled, Vectors
+from ..scoring.score import chosen_by, reads, within_bank
+from ..tokens import Tokenizer
+from ..train import device_of, dtype_of, train
+from .material import Material
+
+SHARE = 0.1  # of the training time is for choosing
+SHORTEST = 120.0  # seconds of training below which a method is not looked for
+LEAST = 30  # steps of a method before it is judged
+RAW, PLACE, FILE = "raw input", "bakeoff", "rounds.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method that takes part. until: after how many steps it is judged, round by round."""
+
+    method: Method
+    plan: Plan
+    until: tuple[int, ...]
+
+
+def why_not(plan: Plan, material: Material) -> str:
+    """Why no other method than the default is tried, in words; "" where some are."""
+    if dist.world() > 1:
+        return "others are tried on one device only"
+    if plan.seconds < SHORTEST:
+        return f"others are tried where training takes {SHORTEST / 60:g} minutes or more"
+    if material.probe is None:
+        return "there are no labels to choose by"
+    if within_bank(material.probe) is None:
+        return "there are no labels to spare: all of them judge"
+    return ""
+
+
+def entries(plans: Sequence[tuple[Method, Plan]], steps: bool) -> list[Entry]:
+    """Methods in the order of what was measured, each with the steps that leave time for trying them; without those that could
+    not take enough steps to be judged. steps: their number is the user's, whatever they take."""
+    seconds = plans[0][1].seconds
+    count = math.ceil(math.log2(len(plans))) if len(plans) > 1 else 0
+    alive, shares = len(plans), []
+    for _ in range(count):
+        shares.append(SHARE * seconds / count / alive)
+        alive = math.ceil(alive / 2)
+    made = []
+    for method, plan in plans:
+        per_step = plan.seconds / plan.steps
+        total = plan.steps if steps else max(1, int((seconds * (1 - SHARE) + sum(shares)) / per_step))
+        at = np.cumsum(shares) / per_step
+        if shares and at[0] < LEAST:
+            continue
+        made.append(Entry(method, replace(plan, steps=total, seconds=total * per_step), tuple(int(n) for n in at)))
+    return made
+
+
+def bakeoff(some: Sequence[Entry], material: Material, folder: Path, run: Run, log: Log) -> Entry | None:
+    """The winner; `promote` puts what it has learnt where a run's own checkpoints lie. None: someone asked to stop."""
+    assert material.probe is not None  # `why_not` has looked
+    data = within_bank(material.probe)
+    assert data is not None
+    place, alive = folder / PLACE, list(some)
+    for entry in some:  # of an attempt that was stopped
+        shutil.rmtree(place / entry.plan.recipe, ignore_errors=True)
+    names = ", ".join(entry.plan.recipe for entry in some)
+    log.say(f"bake-off  {names} are begun; the worse ones are left, the best goes on (recipe=NAME takes one)")
+    beside = _beside(some[0], material, data, run)
+    log.say(
+        f"bake-off  without training: {_said(beside)} (mean of kNN and linear probe, labels that judge nothing else)"
+    )
+    told: list[Json] = []
+    marks: dict[str, float] = {}
+    for number in range(len(some[0].until)):
+        marks = {}
+        for entry in alive:
+            mark = _tried(entry, number, place / entry.plan.recipe, material, data, run, log)
+            if mark is None:
+                return None
+            marks[entry.plan.recipe] = mark
+        took = {entry.plan.recipe: entry.until[number] for entry in alive}
+        told.append({"marks": marks, "steps": took})
+        log.say("bake-off  " + ", ".join(f"{name} {marks[name]:.3f} after {n:,} steps" for name, n in took.items()))
+        alive = sorted(alive, key=lambda entry: -marks[entry.plan.recipe])[: math.ceil(len(alive) / 2)]
+    best = alive[0]
+    name = best.plan.recipe
+    ahead = [who for who, mark in beside.items() if mark > marks[name]]
+    if ahead:
+        log.say(f"bake-off  {_behind(name, ahead, best)}")
+    checkpoint.write_json(place / FILE, {"winner": name, "without training": beside, "rounds": told})
+    return best
+
+
+def promote(folder: Path, name: str, log: Log) -> bool:
+    """Put what the winner of a bake-off has learnt, and its log, where a run's own lie, and clear what was tried; whether there
+    was anything to put."""
+    place = folder / PLACE
+    found = (place / name / "checkpoints").exists()
+    if found:
+        for event in ("step", "skipped"):
+            for row in rows(place / name / "log.jsonl", event):
+                log.write(**row)
+        (place / name / "checkpoints").replace(folder / "checkpoints")
+    for each in place.iterdir() if place.exists() else ():
+        if each.is_dir():
+            shutil.rmtree(each)
+    return found
+
+
+def _behind(name: str, ahead: list[str], best: Entry) -> str:
+    more = span(best.plan.seconds * (1 - best.until[-1] / best.plan.steps))
+    return (
+        f"{' and '.join(ahead)} {'are' if len(ahead) > 1 else 'is'} ahead of {name} so far: it has {more} to catch up; if it "
+        "does not, more unlabelled samples, a longer run (run.minutes=) or another method (recipe=) are what is left"
+    )
+
+
+def _beside(entry: Entry, material: Material, data: Labelled, run: Run) -> dict[str, float]:
+    """What raw input and the encoder before training are worth."""
+    recipe = build(entry.plan, entry.method, material.training)
+    return {
+        RAW: chosen_by(data, partial(raw, recipe.data.only)),
+        RANDOM: chosen_by(data, _vectors(recipe.objective.to(device_of(run)).encoder, recipe.data.only, run)),
+    }
+
+
+def _tried(
+    entry: Entry, number: int, place: Path, material: Material, data: Labelled, run: Run, log: Log
+) -> float | None:
+    """What a method is worth at the end of this round; None where it was interrupted."""
+    recipe = build(entry.plan, entry.method, material.training)
+    own = Log(place / "log.jsonl", quiet=log.quiet)
+    until = entry.until[number]
+    if train(recipe, run, place, own, until=until).step < until:
+        return None
+    return chosen_by(data, _vectors(recipe.objective.encoder, recipe.data.only, run))
+
+
+def _vectors(encoder: Encoder, tokenizer: Tokenizer, run: Run) -> Vectors:
+    set_dtype(encoder, dtype_of(run, device_of(run)))
+    read = reads(encoder)[0]
+    return lambda source, at: encode(encoder, tokenizer, source, at, (read,))[read]
+
+
+def _said(marks: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {mark:.3f}" for name, mark in marks.items())
