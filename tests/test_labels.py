@@ -229,7 +229,16 @@ def test_one_hot_is_classes_and_a_map_for_each_is_not(tmp_path, suffix):
     third = tmp_path / f"third{suffix}"
     ARRAYS[suffix](third, {"x": x, "y": np.ones((N, 9, 8), np.uint8)})
     source = open_source(third / "x.npy" if suffix == ".npy" else third)
-    assert source.labels is None and "not y, whose shape [24, 9, 8] is not one label per sample" in source.describe()
+    assert (
+        source.labels is None and "not y, whose shape [24, 9, 8] is neither one label per sample" in source.describe()
+    )
+    last = tmp_path / f"last{suffix}"
+    ARRAYS[suffix](last, {"x": x, "y": np.full((N, 9, 9), 0.3, np.float32)})
+    source = open_source(last / "x.npy" if suffix == ".npy" else last)
+    assert (
+        source.masks is None
+        and "not y as masks, as of the first it holds 1 numbers that are not whole (0.3)" in source.why
+    )
 
 
 # tables that lie beside the files

@@ -18,12 +18,12 @@ from headstart import cli, train
 from headstart.alignment import Alignment
 from headstart.checkpoint import save_encoder
 from headstart.data.feeding.prepare import prepare
-from headstart.data.masks import of_array
+from headstart.data.masks import Numbers, of_array
 from headstart.data.open import open_source
 from headstart.data.readers._mask import read_mask
 from headstart.data.sources.array import ArraySource
 from headstart.data.sources.windows import Windows
-from headstart.errors import Mistake
+from headstart.errors import Mistake, Unreadable
 from headstart.log import Log
 from headstart.nn.encoder import encoder
 from headstart.probes import linear
@@ -42,6 +42,7 @@ from headstart.tokenizers.volume import VolumeTokenizer
 from headstart.tokenizers.want import Want
 from headstart.tokens import Tokenizer
 
+NOISE = np.random.default_rng(0).integers(-3, 4, (30, 32, 32))
 FAST = {"lr": 1e-2, "data.batch": 16, "run.device": "cpu", "run.dtype": "fp32"}
 
 
@@ -204,6 +205,63 @@ def test_which_numbers_are_classes(numbers: list[int], ignore: int | None, value
     found, said = values_of(np.array(numbers), ignore)
     assert found == values and bool(said) == (ignore is None and 255 in numbers and 255 not in values)
     assert coded(np.array([255, 0, 7]), (0, 255)).tolist() == [1, 0, -1]
+
+
+def drawn(numbers: list[int], count: int = 40) -> list[np.ndarray]:
+    """Masks of 32 x 32 in which some of these stand on 0, each in a square of 2 to 9."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(count):
+        mask = np.zeros((32, 32), np.int64)
+        for number in rng.choice(numbers, 8):
+            side = int(rng.integers(2, 10))
+            a, b = rng.integers(0, 32 - side, 2)
+            mask[a : a + side, b : b + side] = number
+        found.append(mask)
+    return found
+
+
+def refused(masks: list[np.ndarray]) -> str:
+    numbers = Numbers()
+    for mask in masks:
+        numbers.add(mask)
+    return numbers.refused
+
+
+def test_noise_smoothed_edges_and_numbers_of_objects_are_no_classes():
+    """Many classes are, however small they are."""
+    assert not refused(drawn([1, 2, 3])) and not refused(drawn([*range(1, 150)]))
+    assert not refused([np.arange(3).repeat(99)]) and not refused([mask[0] for mask in drawn([*range(1, 99)])])
+    two = [Image.fromarray((mask > 0).astype(np.uint8) * 255) for mask in drawn([1])]
+    smooth = [np.array(each.rotate(20, Image.Resampling.BILINEAR)) for each in two]
+    assert "most stand alone" in refused(smooth) and not refused([np.array(each.rotate(20)) for each in two])
+    rng = np.random.default_rng(0)
+    counted_anew = [np.arange(int(rng.integers(20, 60))).repeat(9) for _ in range(20)]
+    assert "as objects are counted" in refused(counted_anew)
+    many = Numbers()
+    for mask in drawn([*range(1, 150)]):
+        many.add(mask)
+    assert "classes (0, 1, 2, 3, ..., 149) are more than there are masks, 40" in many.doubt
+
+
+@pytest.mark.parametrize("colours, quality", [([0, 255], 75), ([0, 1, 2], 95), ([0, 100, 200], 75)])
+def test_jpeg_changes_masks(tmp_path: Path, colours: list[int], quality: int):
+    mask = np.array(colours, np.uint8)[shapes(1)[1][0].clip(max=len(colours) - 1)]
+    Image.fromarray(mask).save(tmp_path / "a.jpg", quality=quality)
+    with pytest.raises(Unreadable, match=r"different numbers \(0, .*, as JPEG changes them: save masks as PNG"):
+        read_mask(tmp_path / "a.jpg")
+    Image.fromarray(np.full((8, 8), 128, np.uint8)).save(tmp_path / "b.jpg")
+    assert (read_mask(tmp_path / "b.jpg") == 128).all()
+
+
+def test_files_named_as_masks_that_are_none_are_samples_and_told(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        for name in "abc":
+            Image.fromarray(rng.integers(0, 255, (32, 32)).astype(np.uint8)).save(tmp_path / folder / f"{name}.png")
+    source = open_source(str(tmp_path))
+    assert len(source) == 6 and source.masks is None
+    assert "not masks: 3 files named so are taken for samples, as masks/" in source.describe()
 
 
 def test_masks_in_files_are_numbers_as_they_stand(tmp_path: Path):
@@ -405,6 +463,8 @@ def test_a_probe_judges_by_the_same_masks(base: Path, tmp_path: Path, monkeypatc
         (np.zeros((30, 32, 32), int), {}, "name 1 classes: give masks of at least two"),
         (np.where(np.arange(30)[:, None, None] < 6, shapes(30)[1], -1), {}, "6 samples with a mask are too few"),
         (np.pad(np.ones((30, 1, 1), int), ((0, 0), (0, 31), (0, 31))), {}, "all rows of .* are of one class, 0"),
+        (shapes(30)[1] * 0.7 + 0.3, {}, r"has no labels \(not y as masks, .* not whole \(0.3, 1.7\)"),
+        (np.clip(shapes(30)[1] * 99 + NOISE, 0, None), {}, r"18 different numbers \(0, 1, .*most stand alone"),
         (shapes(30)[1], {"read": "mean"}, "a segmentation reads every row for itself"),
         (
             shapes(30)[1],
@@ -427,13 +487,13 @@ def test_masks_of_another_size_and_pictures_as_masks_are_told(base: Path, tmp_pa
     words = {**FAST, "steps": 2, "run.out": str(tmp_path / "t")}
     hs.finetune(base, str(tmp_path / "d"), log=said, **words)
     text = "\n".join(said.lines)
-    assert "2 masks cannot be used; of images/00.jpg: the mask is 9 x 9, and the sample" in text
+    assert "2 masks cannot be used; of images/00.jpg it is 9 x 9, and the sample" in text
     assert "2 without a mask are left out" in text
     noise = np.random.default_rng(0)
     (tmp_path / "noise").mkdir()
     for i in range(14):
         Image.fromarray(noise.integers(0, 60_000, (40, 40)).astype(np.uint16)).save(tmp_path / "noise" / f"{i:02d}.png")
-    with pytest.raises(Mistake, match="different numbers, which are no classes"):
+    with pytest.raises(Mistake, match=r"none of the 14 masks can be used: .* different numbers .*which are no classes"):
         hs.finetune(base, str(tmp_path / "d" / "images"), log=quiet(), data={"label": f"{tmp_path}/noise/"}, **words)
     with pytest.raises(Mistake, match="none of its 1 files is called as a sample is"):
         (tmp_path / "other").mkdir()

@@ -5,6 +5,7 @@ import numpy as np
 from ..data.classes import listed
 from ..data.feeding.prepare import Prepared
 from ..data.source import DataError
+from ..scoring.labelled import unlabelled
 from .asked import Asked
 from .dividing import Material, held_out
 from .meaning import counted, enough, known, task_of
@@ -17,10 +18,7 @@ def gathered(source: Prepared, where: object, asked: Asked, seed: int) -> Materi
     if wants_masks(source, asked):
         return gathered_rows(source, where, asked, seed)
     if source.labels is None:
-        raise DataError(
-            f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "
-            "an idx file with its labels beside it, or say where they are: data.label=labels.csv:species"
-        )
+        raise unlabelled(where, source.source)
     at = np.flatnonzero(known(source.labels))
     task, labels = task_of(source.labels[at], source.classes, asked.task, asked.weighted, asked.smoothing)
     enough(task, labels)

@@ -8,7 +8,6 @@ import numpy as np
 from ..data.feeding.prepare import Prepared
 from ..data.masks import name_of
 from ..data.sources.windows import Windows
-from ..errors import shown
 from ..scoring.masked import NOTHING, aligned, masked
 from .fitting import Tuned
 from .multilabel import HALF
@@ -125,14 +124,13 @@ def _mapped(
         shares[at] += np.bincount(named.reshape(-1), minlength=task.outputs)
         if true is not None:
             tables[at] += counted(named, true, task.outputs)
-    if strange := sorted(map(name_of, given.seen - {*task.values, NOTHING})):
+    if strange := sorted(map(name_of, given.seen.masks.keys() - {*task.values, NOTHING})):
         remarks = [
             *remarks,
             f"masks hold {', '.join(strange[:4])}, which are none of its classes: there nothing is judged",
         ]
     if given.wrong:
-        name, reason = next(iter(given.wrong.items()))
-        remarks = [*remarks, f"{len(given.wrong):,} masks cannot be used; of {shown(name)}: {reason}"]
+        remarks = [*remarks, f"{len(given.wrong):,} masks cannot be used; {given.first_wrong}"]
     return Predicted(
         shares / shares.sum(1, keepdims=True),
         whole.names,

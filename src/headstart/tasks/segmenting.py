@@ -11,6 +11,7 @@ from ..data.source import DataError
 from ..errors import Mistake, shown
 from ..probes import Figure
 from ..scoring.features import Indices
+from ..scoring.labelled import refused
 from ..scoring.masked import Masked, aligned, coded, masked, values_of
 from .asked import Asked
 from .classification import balanced
@@ -35,8 +36,8 @@ def gathered_rows(source: Prepared, where: object, asked: Asked, seed: int) -> M
     aligned(given.tokenizer, source.source[int(source.origin[0])])
     if given.masks is None:
         raise DataError(
-            f"{where} has no masks: put pictures in images/ and their masks, under the same names, in masks/; give an .npz with "
-            "x and y of one whole number for every point; or say where they are: data.label=masks/"
+            f"{where} has no masks{refused(source.source)}: put pictures in images/ and their masks, under the same names, in "
+            "masks/; give an .npz with x and y of one whole number for every point; or say where they are: data.label=masks/"
         )
     if asked.read not in (None, READ):
         raise Mistake(f"read={asked.read}: a segmentation reads every row for itself; leave the word out")
@@ -98,11 +99,9 @@ def _notes(given: Masked, task: Segmentation, sizes: np.ndarray, count: int, sai
         f"segmentation: rows of {what}, in {count:,} samples"
         + (f"; {without:,} without a mask are left out" * (without > 0)),
     ]
-    if said:
-        notes.append(said)
+    notes += [line for line in (said, given.seen.doubt) if line]
     if given.wrong:
-        name, reason = next(iter(given.wrong.items()))
-        notes.append(f"{len(given.wrong):,} masks cannot be used; of {shown(name)}: {reason}")
+        notes.append(f"{len(given.wrong):,} masks cannot be used; {given.first_wrong}")
     small = [name for name, size in zip(task.classes, sizes, strict=True) if not size]
     if small:
         notes.append(
@@ -119,8 +118,7 @@ def _reasons(given: Masked) -> str:
     """Why masks cannot be used, before what is lacking for that."""
     if not given.wrong:
         return ""
-    name, reason = next(iter(given.wrong.items()))
-    return f"{len(given.wrong):,} masks cannot be used (of {shown(name)}: {reason}), and "
+    return f"{len(given.wrong):,} masks cannot be used ({given.first_wrong}), and "
 
 
 def maps(

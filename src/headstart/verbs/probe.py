@@ -10,7 +10,6 @@ from ..data.groups import AUTO
 from ..data.source import DataError
 from ..data.sources.listed import ListSource
 from ..encoded import Pretrained, load
-from ..errors import shown
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
@@ -20,7 +19,7 @@ from ..running.finish import fresh
 from ..running.folder import facts, method_of, title
 from ..running.material import TEST, probing
 from ..running.tuned import learnt_from
-from ..scoring.labelled import Labelled, RowLabels, by_rows
+from ..scoring.labelled import Labelled, RowLabels, by_rows, unlabelled
 from ..scoring.masked import masked, values_of
 from ..scoring.results import HALVES, MINE, Results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
@@ -98,12 +97,11 @@ def _masked(source: Prepared, log: Log) -> RowLabels | None:
     if given.masks is None:
         return None
     values, said = values_of(given.numbers())
-    for line in (given.masks.why, said):
+    for line in (given.masks.why, said, given.seen.doubt):
         if line:
             log.say(f"note      {line}")
     if given.wrong:
-        name, reason = next(iter(given.wrong.items()))
-        log.say(f"skipped   {len(given.wrong):,} masks; of {shown(name)}: {reason}")
+        log.say(f"skipped   {len(given.wrong):,} masks; {given.first_wrong}")
     return lambda _, i: given[i].labels(values)
 
 
@@ -125,10 +123,7 @@ def _divided(where: object, source: Prepared, encoder: Pretrained, rows: RowLabe
     if source.labels is None and rows is None and masked(source).masks is not None:
         raise DataError(f"{where} has masks and no label for each sample: probes=segment judges by the masks")
     if source.labels is None:
-        raise DataError(
-            f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "
-            "an idx file with its labels beside it, or say where they are: data.label=labels.csv:species"
-        )
+        raise unlabelled(where, source.source)
     raise DataError(
         f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"
     )
