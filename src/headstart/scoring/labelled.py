@@ -89,7 +89,7 @@ class Labelled:
             return None
         every = replace(self, bank_at=self.several[0], query_at=self.several[1])
         names = [name for source in (self.bank, self.query) for name in source.classes]
-        parts = taken_apart(np.arange(len(names)), names)[0]
+        parts = taken_apart(names)[0]
         ids = [every.labels("bank"), *([] if self.crossed else [every.labels("query") + len(self.bank.classes)])]
         return Lists(every.split(vectors), parts[np.concatenate(ids)])
 

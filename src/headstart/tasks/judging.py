@@ -26,7 +26,7 @@ def judged(task: Task, found: Predicted) -> dict[str, Figure]:
     names = [str(label) for label in found.labels]
     number = {name: k for k, name in enumerate(task.classes)}
     if task.several:
-        table, parts = taken_apart(np.arange(len(names)), names)
+        table, parts = taken_apart(names, task.classes)
         shared = [(number[p], k) for k, p in enumerate(parts) if p in number]
         labels = np.zeros((len(names), task.outputs), np.int64)
         for mine, theirs in shared:

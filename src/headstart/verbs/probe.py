@@ -61,10 +61,16 @@ def probe(
     by_rows_too = rows is not None or any(p.of == "rows" for p in asked_for(probes or (), (*EVERY, "lists")))
     rows = _masked(source, log) if rows is None and by_rows_too else rows
     able = EVERY if rows is not None else EVERY[:2]
-    if listed(source.classes):
+    lists = listed(source.classes)
+    if lists is not None:
         able = (*able, "lists")
     also = asked_for(probes or (), able)
-    if "lists" in able and not any(p.of == "lists" for p in also):
+    if lists is not None and lists.clear:
+        also = also if any(p.of == "lists" for p in also) else [*also, named("multilabel")]
+        log.say(
+            "note      labels are lists of several classes: multilabel judges every class by itself, the others each list"
+        )
+    elif lists is not None and not any(p.of == "lists" for p in also):
         log.say(
             "note      names of classes look like lists of several (rash; fever), and each list is judged as one class; "
             "probes=multilabel judges every class by itself"
@@ -86,7 +92,7 @@ def probe(
     log.say(
         "\n"
         + "\n".join(lines(results))
-        + f"\n\nworth     {summary(_usual(results) if also else results)}\n          {HALVES}"
+        + f"\n\nworth     {summary(_usual(results, lists is not None and lists.clear) if also else results)}\n          {HALVES}"
     )
     return results
 
@@ -105,9 +111,10 @@ def _masked(source: Prepared, log: Log) -> RowLabels | None:
     return lambda _, i: given[i].labels(values)
 
 
-def _usual(results: Results) -> Results:
-    """Without the figures that were asked for by name: a verdict does not hang on what somebody asks for."""
-    usual = tuple(name for name in names() if not named(name).asked)
+def _usual(results: Results, lists: bool) -> Results:
+    """Without the figures that were asked for by name: a verdict does not hang on what somebody asks for. lists: labels are
+    plainly lists, of which the mean average precision is the usual figure."""
+    usual = tuple(name for name in names() if not named(name).asked or (lists and name == "multilabel"))
     kept = {row: {n: f for n, f in marks.items() if n.startswith(usual)} for row, marks in results.items()}
     return {row: marks for row, marks in kept.items() if marks} if kept[MINE] else results
 
