@@ -26,8 +26,11 @@ from headstart.data.sources.windows import Windows
 from headstart.errors import Mistake, Unreadable
 from headstart.log import Log
 from headstart.nn.encoder import encoder
+from headstart.planning.plan import Plan
 from headstart.probes import linear
 from headstart.recipe import Input
+from headstart.running.finish import by_masks
+from headstart.running.folder import facts
 from headstart.scoring.masked import coded, masked, values_of
 from headstart.tasks import fitting
 from headstart.tasks.segmentation import Segmentation, counted, overlap
@@ -454,6 +457,22 @@ def test_a_probe_judges_by_the_same_masks(base: Path, tmp_path: Path, monkeypatc
     np.savez(tmp_path / "plain.npz", x=shapes(30)[0], y=np.arange(30) % 2)
     plain = CliRunner().invoke(cli.app, ["probe", str(base), str(tmp_path / "plain.npz"), "probes=segment"])
     assert plain.exit_code == 2 and "here only samples have labels: masks beside" in plain.output + plain.stderr
+
+
+def test_a_run_says_what_its_masks_are_good_for(tmp_path: Path):
+    data, run = str(tmp_path / "my scenes"), str(tmp_path / "r")
+    pictures(tmp_path / "my scenes", 12)
+    words = {"steps": 2, "model.width": 16, "model.depth": 1, "model.heads": 2, "run.device": "cpu", "run.out": run}
+    for _ in range(2):
+        said = Heard()
+        hs.pretrain(data, log=said, **words)
+        text = "\n".join(said.lines)
+        assert f"headstart probe {run} '{data}' probes=segment\nheadstart finetune {run} '{data}'" in text
+    plan = Plan(**facts(Path(run))["plan"])
+    assert not by_masks(Path(run), plan, open_source(f"{data}/images"))
+    both = ArraySource(shapes(4)[0], "image", np.arange(4) % 2)
+    both.masks = of_array(shapes(4)[1], "y")
+    assert by_masks(Path(run), plan, both).endswith("' task=segmentation")
 
 
 @pytest.mark.parametrize(

@@ -111,8 +111,13 @@ def masked(prepared: Prepared) -> Masked:
     """A prepared source of one kind with its masks."""
     tokenizer = prepared.tokenizer
     assert not isinstance(tokenizer, PairTokenizer), "masks are of samples of one kind"
-    source = _behind_windows(prepared.source, 0)[0]
-    return Masked(prepared, tokenizer, source.masks if isinstance(source, WithMasks) else None)
+    return Masked(prepared, tokenizer, masks_of(prepared.source))
+
+
+def masks_of(source: Source) -> Masks | None:
+    """The masks that are known of the samples of a source, or of the recordings that they are windows of."""
+    whole = _behind_windows(source, 0)[0]
+    return whole.masks if isinstance(whole, WithMasks) else None
 
 
 def aligned(tokenizer: Tokenizer, sample: Sample) -> Alignment:

@@ -20,7 +20,7 @@ from ..running.folder import facts, method_of, title
 from ..running.material import TEST, probing
 from ..running.tuned import learnt_from
 from ..scoring.labelled import Labelled, RowLabels, by_rows, unlabelled
-from ..scoring.masked import masked, values_of
+from ..scoring.masked import masked, masks_of, values_of
 from ..scoring.results import HALVES, MINE, Results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
 from ..train import device_of
@@ -59,7 +59,12 @@ def probe(
     for remark in remarks:
         log.say(f"note      {remark}")
     by_rows_too = rows is not None or any(p.of == "rows" for p in asked_for(probes or (), (*EVERY, "lists")))
-    rows = _masked(source, log) if rows is None and by_rows_too else rows
+    if rows is None and by_rows_too:
+        rows = _masked(source, log)
+    elif rows is None and source.labels is not None and masks_of(source.source) is not None:
+        log.say(
+            "note      masks are there, too: probes=segment judges by them, and finetune task=segmentation learns from them"
+        )
     able = EVERY if rows is not None else EVERY[:2]
     lists = listed(source.classes)
     if lists is not None:
@@ -128,7 +133,9 @@ def _divided(where: object, source: Prepared, encoder: Pretrained, rows: RowLabe
     if data is not None and source.labels is None:
         return data
     if source.labels is None and rows is None and masked(source).masks is not None:
-        raise DataError(f"{where} has masks and no label for each sample: probes=segment judges by the masks")
+        raise DataError(
+            f"{where} has masks and no label for each sample: probes=segment judges by the masks, finetune tunes to them"
+        )
     if source.labels is None:
         raise unlabelled(where, source.source)
     raise DataError(
