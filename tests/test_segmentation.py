@@ -18,7 +18,7 @@ from headstart import cli, train
 from headstart.alignment import Alignment
 from headstart.checkpoint import save_encoder
 from headstart.data.feeding.prepare import prepare
-from headstart.data.masks import Numbers, of_array
+from headstart.data.masks import Numbers, called, of_array
 from headstart.data.open import open_source
 from headstart.data.readers._mask import read_mask
 from headstart.data.sources.array import ArraySource
@@ -285,6 +285,36 @@ def test_masks_in_files_are_numbers_as_they_stand(tmp_path: Path):
     assert len(np.unique(colours)) == 4 and (colours[numbers == 1] == 2**24 + 0x320101).all()
 
 
+@pytest.mark.parametrize(
+    "file, text, names",
+    [
+        (
+            "masks/classes.json",
+            '{"by": "headstart predict", "classes": {"0": "sky", "255": "sea"}}',
+            {0: "sky", 255: "sea"},
+        ),
+        ("classes.json", '["sky", "sea"]', {0: "sky", 1: "sea"}),
+        ("masks/labels.json", '{"sky": 0, "sea": 255}', {0: "sky", 255: "sea"}),
+        ("classes.txt", "sky\nsea\n", {0: "sky", 1: "sea"}),
+        ("masks/labels.txt", "0: sky\n255\topen sea\n", {0: "sky", 255: "open sea"}),
+        ("classes.txt", "sky\nsky\n", {}),
+        ("classes.json", '{"version": {"a": 1}}', {}),
+        ("classes.json", "{", {}),
+    ],
+)
+def test_files_beside_masks_say_what_classes_are_called(tmp_path: Path, file: str, text: str, names: dict[int, str]):
+    pictures(tmp_path, 4)
+    (tmp_path / file).write_text(text)
+    masks = open_source(str(tmp_path)).masks
+    assert getattr(masks, "names", {}) == names
+    assert file.rpartition("/")[2] in masks.why and ("not used" in masks.why) == (not names)
+    alone = open_source(str(tmp_path / "images"), label=str(tmp_path / "masks")).masks
+    assert getattr(alone, "names", {}) == (names if "/" in file else {})
+    used, said = called(masks, (0, 255))
+    assert used == (tuple(names.values()) if 255 in names else ("0", "255"))
+    assert ("255 has no name" in said) == (len(names) > 0 and 255 not in names)
+
+
 def test_folders_find_their_own_masks_and_pre_training_none(tmp_path: Path):
     """a.png of train and a.png of val are two; 20 classes in equal shares are a mask."""
     rng = np.random.default_rng(0)
@@ -390,10 +420,11 @@ def test_an_interrupted_one_goes_on_to_the_same_weights(base: Path, tmp_path: Pa
 
 def test_pictures_of_many_sizes_become_maps_of_theirs(base: Path, tmp_path: Path):
     pictures(tmp_path / "d", 50)
+    (tmp_path / "d" / "classes.json").write_text('{"0": "ground", "255": "thing"}')
     run, out = CliRunner(), tmp_path / "t"
     words = [*(f"{k}={v}" for k, v in FAST.items()), "steps=40", f"run.out={out}"]
     done = run.invoke(cli.app, ["finetune", str(base), str(tmp_path / "d"), *words])
-    assert done.exit_code == 0 and "segmentation: rows of 255" in done.output and "found.maps" in done.output, (
+    assert done.exit_code == 0 and "segmentation: rows of thing" in done.output and "found.maps" in done.output, (
         done.output
     )
     want = pictures(tmp_path / "new", 8, seed=4, masks="labels")
@@ -403,13 +434,15 @@ def test_pictures_of_many_sizes_become_maps_of_theirs(base: Path, tmp_path: Path
     maps = [np.array(Image.open(tmp_path / "masks" / "images" / f"{i:02d}.png")) for i in range(8)]
     assert [m.shape for m in maps] == [m.shape for m in want] and len({m.shape for m in maps}) > 1
     assert np.mean([(m == w).mean() for m, w in zip(maps, want, strict=True)]) > 0.9
-    assert json.loads((tmp_path / "masks" / "classes.json").read_text())["classes"] == {"0": "0", "255": "255"}
+    assert json.loads((tmp_path / "masks" / "classes.json").read_text())["classes"] == {"0": "ground", "255": "thing"}
     with np.load(tmp_path / "p.npz") as kept:
         assert all((kept[f"predicted/images/{i:02d}"] == m).all() for i, m in enumerate(maps))
     with (tmp_path / "p.csv").open() as file:
         table = list(csv.DictReader(file))
-    assert list(table[0]) == ["name", "predicted", "share_0", "share_255"] and table[3]["name"] == "images/03.jpg"
-    assert float(table[3]["share_255"]) == pytest.approx((maps[3] == 255).mean(), abs=1e-6)
+    assert (
+        list(table[0]) == ["name", "predicted", "share_ground", "share_thing"] and table[3]["name"] == "images/03.jpg"
+    )
+    assert float(table[3]["share_thing"]) == pytest.approx((maps[3] == 255).mean(), abs=1e-6)
     again = run.invoke(cli.app, ["predict", str(out), str(tmp_path / "new"), f"out={tmp_path / 'masks'}"])
     own = run.invoke(cli.app, ["predict", str(out), str(tmp_path / "new"), f"out={tmp_path / 'new' / 'labels'}"])
     assert again.exit_code == 0 and own.exit_code == 2 and "holds other files (00.png" in own.output + own.stderr

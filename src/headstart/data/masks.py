@@ -1,7 +1,7 @@
 """Masks: which class stands where in a sample. Labels, so no training of an encoder sees them."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -21,6 +21,23 @@ class Masks:
 
     read: Callable[[int], np.ndarray | None]
     why: str
+
+
+@dataclass(frozen=True)
+class NamedMasks(Masks):
+    """Masks beside which it stands what their numbers are called."""
+
+    names: Mapping[int, str] = field(default_factory=dict)
+
+
+def called(masks: Masks, numbers: Iterable[int]) -> tuple[tuple[str, ...], str]:
+    """(names of these classes, what to say of names that are not used as they name too few)."""
+    every, names = list(numbers), masks.names if isinstance(masks, NamedMasks) else {}
+    lost = [number for number in every if number not in names]
+    if not lost:
+        return tuple(names[number] for number in every), ""
+    said = f"classes keep their numbers, as {name_of(lost[0])} has no name beside the masks" if names else ""
+    return tuple(map(name_of, every)), said
 
 
 @runtime_checkable

@@ -11,11 +11,12 @@ import numpy as np
 
 from ...errors import Unreadable
 from ..labels import words
-from ..masks import Masks, some
+from ..masks import Masks, NamedMasks, some
 from ..names import Index
 from ..readers import claims
 from ..readers._mask import read_mask
 from ..source import DataError
+from .class_names import class_names
 
 KINDS = ("image", "volume", "multispectral")
 WORDS = frozenset(
@@ -81,14 +82,18 @@ def _folders(path: str) -> tuple[str, ...]:
     return tuple(w for part in path.split("/")[:-1] for w in words(part) if w not in WORDS and w not in SIDES)
 
 
-def _of_samples(folder: Path, names: Sequence[str], masks: Mapping[str, str], where: str) -> Masks:
-    """The masks of samples in files: the file in `folder` by the sample's name."""
+def _of_samples(folder: Path, names: Sequence[str], masks: Mapping[str, str], where: str, alone: bool) -> Masks:
+    """The masks of samples in files: the file in `folder` by the sample's name. What classes are called stands in a folder of
+    masks, or in one that this is in. alone: nothing but masks is in `folder`."""
+    inside = {parent for name in masks.values() for parent in (folder / name).parents if parent.is_relative_to(folder)}
+    numbers, said = class_names(sorted(inside, key=lambda place: (-len(place.parts), place)), None if alone else folder)
 
     def read(index: int) -> np.ndarray | None:
         mask = masks.get(names[index])
         return None if mask is None else read_mask(folder / mask)
 
-    return Masks(read, f"masks: {len(masks):,} files in {where}")
+    why = f"masks: {len(masks):,} files in {where}{f', {said}' if said else ''}"
+    return NamedMasks(read, why, numbers) if numbers else Masks(read, why)
 
 
 def beside(folder: Path, files: Index, found: Mapping[int, int], names: Sequence[str]) -> Masks:
@@ -98,7 +103,7 @@ def beside(folder: Path, files: Index, found: Mapping[int, int], names: Sequence
         of.setdefault(files[sample], files[mask])
     where = sorted({name.rpartition("/")[0] or "." for name in of.values()})
     more = f", of {len(found) - len(of):,} others the samples have one already" if len(found) > len(of) else ""
-    return _of_samples(folder, names, of, f"{', '.join(where[:3])}{' ...' * (len(where) > 3)}{more}")
+    return _of_samples(folder, names, of, f"{', '.join(where[:3])}{' ...' * (len(where) > 3)}{more}", False)
 
 
 def in_folder(place: Path, names: Sequence[str]) -> Masks:
@@ -116,7 +121,7 @@ def in_folder(place: Path, names: Sequence[str]) -> Masks:
             f"data.label={place}: none of its {len(files):,} files is called as a sample is ({names[0]}): call the mask of "
             "a.jpg a.png or a_mask.png"
         )
-    return _of_samples(place, names, of, str(place))
+    return _of_samples(place, names, of, str(place), True)
 
 
 def _is_said(folder: str) -> bool:

@@ -13,7 +13,7 @@ from ..labels import SPLITS, is_beside, words
 from ..names import Index, suffix_of
 from ..readers import LAST, Claim, Reader, by_name, claims, images, instead_of, recordings, suffixes
 from ..source import DataError
-from . import lists, masks, sidecar
+from . import class_names, lists, masks, sidecar
 from .index import index
 from .matching import matched
 from .slices import Stacks, stacks
@@ -362,7 +362,10 @@ def tables_beside(found: Survey, kind: str) -> list[str]:
     others = found.names("table") if kind != "table" and "table" in found.kinds else []
     near = sorted(others, key=lambda name: name.count("/"))
     names = [n for n in [*found.notes, *near] if Path(n).suffix.lower() in sidecar.SUFFIXES]
-    return [*names[:TABLES], *_lists(found, kind)]
+    every = [*names[:TABLES], *_lists(found, kind)]
+    if found.masks:  # {"0": "sky"} is about their numbers, and no table of samples 0, 1, ...
+        return [name for name in every if name.rpartition("/")[2] not in class_names.FILES]
+    return every
 
 
 def _lists(found: Survey, kind: str) -> list[str]:
