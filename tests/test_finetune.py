@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import average_precision_score
 from tests.tuned import Heard, bars, folder_of, pairs, prepared, small
 from typer.testing import CliRunner
 
@@ -25,6 +26,7 @@ from headstart.tasks.dividing import held_out
 from headstart.tasks.fitting import Setting, begin, fit
 from headstart.tasks.material import gathered
 from headstart.tasks.meaning import task_of
+from headstart.tasks.multilabel import Multilabel
 from headstart.tasks.searching import Judges, trial
 from headstart.tasks.tuning import tune
 from headstart.train import Run
@@ -268,6 +270,22 @@ def test_several_classes_at_once(base: Path, tmp_path: Path):
     assert found.classes == ("high", "left", "low", "none of it") and found.several
     wanted = np.array(["left;low", "low", "high;left", "none of it"])[y]
     assert (np.array(found.best) == wanted).mean() > 0.7 and done.figures["right of yes and no"].value > 0.85
+
+
+def test_mean_average_precision_is_of_ranks_and_not_of_yes_and_no():
+    """Rare classes that are ranked well and never said to be there, and those of which nothing is known."""
+    rng = np.random.default_rng(0)
+    labels = (rng.random((200, 3)) < 0.1).astype(np.int64)
+    said = 0.4 * (labels + 1.2 * rng.random((200, 3))) / 2.2
+    marks = Multilabel(("a", "b", "c")).marks(said, labels)
+    value = marks["mean average precision"].value
+    assert value == pytest.approx(average_precision_score(labels, said, average="macro")) and 0.8 < value < 1
+    assert marks["right of yes and no"].value == pytest.approx(1 - labels.mean())
+    none = Multilabel(("a", "b", "c")).marks(0.4 * rng.random((200, 3)), labels)
+    assert none["mean average precision"].value < 0.3 and none["mean average precision"].chance == pytest.approx(
+        labels.mean()
+    )
+    assert none["right of yes and no"].value == marks["right of yes and no"].value
 
 
 def test_an_empty_label_is_unknown_or_none_of_the_classes():
