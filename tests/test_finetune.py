@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import average_precision_score
 from tests.tuned import Heard, bars, folder_of, pairs, prepared, small
 from typer.testing import CliRunner
 
@@ -25,11 +26,13 @@ from headstart.tasks.dividing import held_out
 from headstart.tasks.fitting import Setting, begin, fit
 from headstart.tasks.material import gathered
 from headstart.tasks.meaning import task_of
+from headstart.tasks.multilabel import Multilabel
 from headstart.tasks.searching import Judges, trial
 from headstart.tasks.tuning import tune
 from headstart.train import Run
 from headstart.words import WordError
 
+CROSSED = np.array(["c; 1", "c; 2", "d; 1", "d; 2"] * 10)
 FAST = {"steps": 12, "lr": 3e-3, "data.batch": 16, "run.device": "cpu", "run.dtype": "fp32"}
 
 
@@ -260,12 +263,46 @@ def test_several_classes_at_once(base: Path, tmp_path: Path):
     x, y = bars(120, 4)
     names = np.array(["low; left", "low", "high|left", "none of it"])[y]
     said = Heard()
-    words = {**FAST, "steps": 40, "lr": 1e-2, "run.out": str(tmp_path / "t"), "task": "multilabel"}
+    words = {**FAST, "steps": 40, "lr": 1e-2, "run.out": str(tmp_path / "t")}
     done = hs.finetune(base, npz(tmp_path / "d.npz", x, names), log=said, **words)
+    assert "labels are lists, and each class in them is told by itself (task=classification" in "\n".join(said.lines)
     found = done.load().predict(x)
     assert found.classes == ("high", "left", "low", "none of it") and found.several
     wanted = np.array(["left;low", "low", "high;left", "none of it"])[y]
     assert (np.array(found.best) == wanted).mean() > 0.7 and done.figures["right of yes and no"].value > 0.85
+
+
+def test_mean_average_precision_is_of_ranks_and_not_of_yes_and_no():
+    """Rare classes that are ranked well and never said to be there, and those of which nothing is known."""
+    rng = np.random.default_rng(0)
+    labels = (rng.random((200, 3)) < 0.1).astype(np.int64)
+    said = 0.4 * (labels + 1.2 * rng.random((200, 3))) / 2.2
+    marks = Multilabel(("a", "b", "c")).marks(said, labels)
+    value = marks["mean average precision"].value
+    assert value == pytest.approx(average_precision_score(labels, said, average="macro")) and 0.8 < value < 1
+    assert marks["right of yes and no"].value == pytest.approx(1 - labels.mean())
+    none = Multilabel(("a", "b", "c")).marks(0.4 * rng.random((200, 3)), labels)
+    assert none["mean average precision"].value < 0.3 and none["mean average precision"].chance == pytest.approx(
+        labels.mean()
+    )
+    assert none["right of yes and no"].value == marks["right of yes and no"].value
+
+
+def test_an_empty_label_is_unknown_or_none_of_the_classes():
+    """Of 40 lists 8 are empty; of names that are no lists nothing is asked."""
+    source = prepared(*bars(40))
+    source.labels, source.classes = np.arange(40) % 5 - 1, ("a", "a, b", "b, c", "c, a")
+    unknown = gathered(source, "here", Asked(), 0)
+    assert unknown.task.classes == ("a", "b", "c") and len(unknown.labels) == 32 and unknown.labels.any(1).all()
+    assert "8 samples with nothing in place of a label are taken for unlabelled (empty=none" in "\n".join(unknown.notes)
+    none = gathered(source, "here", Asked(empty="none"), 0)
+    assert (
+        len(none.labels) == 40
+        and (none.labels[::5] == 0).all()
+        and none.labels[1:5].tolist() == unknown.labels[:4].tolist()
+    )
+    assert "are taken for none of the classes (empty=unknown)" in "\n".join(none.notes)
+    assert gathered(source, "here", Asked(task="classification"), 0).task.name == "classification"
 
 
 @pytest.mark.parametrize(
@@ -278,6 +315,8 @@ def test_several_classes_at_once(base: Path, tmp_path: Path):
         (np.full(40, np.nan, np.float32), {}, "no sample has a label"),
         (np.array(["a", "b"] * 20), {"task": "regression"}, "labels such as 'a' are no numbers"),
         (np.linspace(0, 1.5, 40), {"task": "classification"}, "these labels are quantities"),
+        (CROSSED, {}, "labels such as c; 1 may be lists of several classes, or names of one: say task=multilabel, or task=cl"),
+        (np.arange(40) % 2, {"empty": "none"}, "empty=none: only a sample that may have several classes"),
         (np.arange(40) % 2, {"tune": "lora"}, "tune=lora: choose full, last:2"),
         (np.arange(40) % 2, {"tune": "last:9"}, "this encoder has 2 blocks"),
         (np.arange(40) % 2, {"tunes": "full"}, "there is no word 'tunes' here; did you mean tune"),

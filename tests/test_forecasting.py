@@ -363,6 +363,17 @@ def test_ridge_learns_nothing_from_those_that_judge():
     assert np.abs(dict(rivals(known))[RIDGE]).max() < 1e-6
 
 
+def test_the_period_is_that_of_what_is_learnt_from():
+    """Each recording repeats itself after 8 values, and its last fifth, which judges, after 12."""
+    at, rng = np.arange(480), np.random.default_rng(0)
+    x = [np.where(at < 384, np.sin(2 * np.pi * at / 8), np.sin(2 * np.pi * at / 12))[None] for _ in range(3)]
+    samples = [(each + rng.normal(0, 0.1, each.shape)).astype(np.float32) for each in x]
+    material = cut(samples, horizon=H, context=48)
+    contexts = contexts_of(material)
+    assert period_of(contexts, material.held) == 12 and period_of(contexts, material.rest) == 8
+    assert material.task.period == 8 and "repeat themselves after 8 values, which was found" in "".join(material.notes)
+
+
 def test_an_interrupted_one_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch):
     x = sines(40)
     base, data = base_of(tmp_path / "base", [row[None] for row in x]), npy(tmp_path / "x.npy", x)

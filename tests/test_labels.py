@@ -13,6 +13,7 @@ import pytest
 import zarr
 from PIL import Image
 
+from headstart.data.classes import as_column, labels_of, listed, taken_apart
 from headstart.data.encoding import decoded
 from headstart.data.labels import folder_labels, rank, words
 from headstart.data.open import open_source
@@ -229,7 +230,52 @@ def test_one_hot_is_classes_and_a_map_for_each_is_not(tmp_path, suffix):
     third = tmp_path / f"third{suffix}"
     ARRAYS[suffix](third, {"x": x, "y": np.ones((N, 9, 8), np.uint8)})
     source = open_source(third / "x.npy" if suffix == ".npy" else third)
-    assert source.labels is None and "not y, whose shape [24, 9, 8] is not one label per sample" in source.describe()
+    assert (
+        source.labels is None and "not y, whose shape [24, 9, 8] is neither one label per sample" in source.describe()
+    )
+    last = tmp_path / f"last{suffix}"
+    ARRAYS[suffix](last, {"x": x, "y": np.full((N, 9, 9), 0.3, np.float32)})
+    source = open_source(last / "x.npy" if suffix == ".npy" else last)
+    assert (
+        source.masks is None
+        and "not y as masks, as of the first it holds 1 numbers that are not whole (0.3)" in source.why
+    )
+
+
+@pytest.mark.parametrize(
+    "names, clear",
+    [
+        (["rash; fever", "rash", "fever"], True),
+        (["a|b", "b|c", "a", "none"], True),
+        (["a,b,c", "a,b", "b,c", "c"], True),
+        (["drug; day 1", "drug; day 2", "no drug; day 1", "no drug; day 2"], False),
+        (["male|female mixed", "other", "unknown"], False),
+        (["Smith, John", "Doe, John", "Smith, Jane", "Doe, Jane"], None),
+        (["Smith, John", "Smith, John, Jr.", "Smith, Jane", "Doe, John", "Doe, Jane"], None),
+        (["Paris, France", "Lyon, France", "Rome, Italy", "France"], None),
+        (["Cat, domestic", "Cat, wild", "Dog, domestic", "Dog"], None),
+        (["tench, Tinca tinca", "goldfish, Carassius auratus", "drake"], None),
+        (["I like it, a lot", "so, so", "no"], None),
+    ],
+)
+def test_lists_of_classes_are_told_from_names(names: list[str], clear: bool | None):
+    found = listed(names)
+    assert (None if found is None else found.clear) is clear
+
+
+def test_many_different_lists_of_few_classes_are_labels():
+    rng = np.random.default_rng(0)
+    lists = ["; ".join(c for c in "abcdef" if rng.random() < 0.5) or "none" for _ in range(60)]
+    assert len(set(lists)) > 30
+    values, names = labels_of(as_column("signs", lists), "t.csv")
+    table, classes = taken_apart(names)
+    assert classes == ("a", "b", "c", "d", "e", "f", "none")
+    assert [[c for c, there in zip(classes, row, strict=True) if there] for row in table[values]] == [
+        x.split("; ") for x in lists
+    ]
+    with pytest.raises(DataError, match="different texts: these are no classes"):
+        labels_of(as_column("signs", [f"{x}, {i}" for i, x in enumerate(lists)]), "t.csv")
+    assert taken_apart(["x, y", "y"], ("x", "y"))[1] == ("x", "y") and taken_apart(["x, y"], ("x, y",))[1] == ("x, y",)
 
 
 # tables that lie beside the files

@@ -23,9 +23,16 @@ from headstart.data.sources.windows import Windows
 from headstart.errors import Mistake
 from headstart.log import Log
 from headstart.nn.encoder import encoder
+from headstart.probes.multilabel import precision
 from headstart.recipe import Input
 from headstart.running.folder import title
+from headstart.tasks.classification import Classification
+from headstart.tasks.judging import judged, said_of
+from headstart.tasks.multilabel import Multilabel
+from headstart.tasks.predicting import Predicted
+from headstart.tasks.regression import Regression
 from headstart.tasks.saved import save
+from headstart.tasks.task import Task
 from headstart.tasks.tuning import tune
 from headstart.tokenizers.series import SeriesTokenizer
 from headstart.tokenizers.want import Want
@@ -90,6 +97,54 @@ def test_labels_of_the_data_judge_what_is_said(tuned: Path, tmp_path: Path):
     assert "judged    accuracy" in done.output and "on 60 samples that have labels of their own" in done.output
     with (tmp_path / "z.csv").open() as file:
         assert [row["label"] for row in csv.DictReader(file)] == y.astype(str).tolist()
+
+
+def spoken(count: int, patients: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """([n, 3] of what is said, [n] classes, [n] patients): of one patient all is right or all is wrong."""
+    rng = np.random.default_rng(0)
+    patient, y = np.repeat(np.arange(patients), count // patients), rng.integers(0, 3, count)
+    wrong = (rng.random(patients) < 0.3)[patient]
+    return np.eye(3)[np.where(wrong, (y + 1) % 3, y)] * 0.8 + 0.1 * rng.random((count, 3)), y, patient
+
+
+@pytest.mark.parametrize("kind", ["classes", "uneven", "lists", "quantities"])
+def test_intervals_of_what_is_said_are_by_groups(kind: str):
+    """As resampling of whole patients has them, and about three times as wide as those of samples."""
+    said, y, patient = spoken(600, 60)
+    keep = np.arange(600) if kind != "uneven" else np.flatnonzero((y > 0) | (np.arange(600) % 5 == 0))
+    said, y, patient = said[keep], y[keep], patient[keep]
+    if kind == "quantities":
+        task: Task = Regression(1.0, 1.0)
+        said, labels = said.argmax(1).astype(float), y.astype(np.float32)
+        found = Predicted(said, [""] * len(y), (), labels=[float(v) for v in labels], groups=patient)
+    elif kind == "lists":
+        task, labels = Multilabel(("a", "b", "c")), np.eye(3, dtype=np.int64)[y]
+        found = Predicted(said, [""] * len(y), task.classes, True, ["abc"[k] for k in y], groups=patient)
+    else:
+        task, labels = Classification(("a", "b", "c")), y
+        found = Predicted(said, [""] * len(y), task.classes, labels=["abc"[k] for k in y], groups=patient)
+    rng, marks, alone = np.random.default_rng(1), judged(task, found), task.marks(said, labels)
+    assert set(marks) == set(alone) and (kind == "uneven") == ("balanced accuracy" in marks)
+    rows = [np.flatnonzero(patient == p) for p in range(60)]
+    again = [np.concatenate([rows[p] for p in rng.integers(0, 60, 60)]) for _ in range(60)]
+    for name, mark in marks.items():
+        if kind == "lists":  # whose own marks are resampled, too
+            yes = name == "right of yes and no"
+            values = [
+                ((said[i] >= 0.5) == labels[i]).mean() if yes else precision(said[i], labels[i])[0] for i in again
+            ]
+        else:
+            values = [task.marks(said[i], labels[i])[name].value for i in again]
+        assert mark.error == pytest.approx(np.std(values), rel=0.35) and mark.error > 1.8 * alone[name].error, name
+        assert mark.units == 60 and mark.n == len(y) and "(60 independent)" in said_of(name, mark)
+        assert task.marks(said, labels, np.arange(len(y)))[name] == alone[name]
+
+
+def test_patients_of_new_data_are_counted(tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    x, y = bars(60, seed=9)
+    np.savez(tmp_path / "judge.npz", x=x, y=y, patient=np.arange(60) // 4)
+    hs.predict(tuned, str(tmp_path / "judge.npz"), group="patient")
+    assert "on 60 samples (15 independent) that have labels of their own" in capsys.readouterr().out
 
 
 def test_labels_that_it_learnt_from_judge_nothing(tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

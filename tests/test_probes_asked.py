@@ -205,9 +205,11 @@ def test_lists_on_the_command_line(tmp_path):
     table = hs.probe(tmp_path / "r", tmp_path / "t.csv", log=log, probes="multilabel")
     (name,) = (n for n in table["raw input"] if n.startswith("multilabel"))
     assert all(name in table[row] for row in ("random encoder", "pre-trained")) and table["raw input"][name].value > 0.5
-    assert not any("look like lists" in line for line in said) and "multilabel" not in said[-1].partition("worth")[2]
-    hs.probe(tmp_path / "r", tmp_path / "t.csv", log=log)
-    assert any("probes=multilabel judges every class by itself" in line for line in said)
+    assert f"{name} " in said[-1].partition("worth")[2]
+    said.clear()
+    assert name in hs.probe(tmp_path / "r", tmp_path / "t.csv", log=log)["pre-trained"]
+    assert any("labels are lists of several classes: multilabel judges" in line for line in said)
+    assert f"{name} " in said[-1].partition("worth")[2]
     with pytest.raises(Mistake, match="multilabel judges labels that are lists"):
         (tmp_path / "u.csv").write_text((tmp_path / "t.csv").read_text().replace("; ", " "))
         hs.probe(tmp_path / "r", tmp_path / "u.csv", log=log, probes="multilabel")

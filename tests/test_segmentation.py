@@ -18,16 +18,19 @@ from headstart import cli, train
 from headstart.alignment import Alignment
 from headstart.checkpoint import save_encoder
 from headstart.data.feeding.prepare import prepare
-from headstart.data.masks import of_array
+from headstart.data.masks import Numbers, called, of_array
 from headstart.data.open import open_source
 from headstart.data.readers._mask import read_mask
 from headstart.data.sources.array import ArraySource
 from headstart.data.sources.windows import Windows
-from headstart.errors import Mistake
+from headstart.errors import Mistake, Unreadable
 from headstart.log import Log
 from headstart.nn.encoder import encoder
+from headstart.planning.plan import Plan
 from headstart.probes import linear
 from headstart.recipe import Input
+from headstart.running.finish import by_masks
+from headstart.running.folder import facts
 from headstart.scoring.masked import coded, masked, values_of
 from headstart.tasks import fitting
 from headstart.tasks.segmentation import Segmentation, counted, overlap
@@ -42,6 +45,7 @@ from headstart.tokenizers.volume import VolumeTokenizer
 from headstart.tokenizers.want import Want
 from headstart.tokens import Tokenizer
 
+NOISE = np.random.default_rng(0).integers(-3, 4, (30, 32, 32))
 FAST = {"lr": 1e-2, "data.batch": 16, "run.device": "cpu", "run.dtype": "fp32"}
 
 
@@ -206,6 +210,63 @@ def test_which_numbers_are_classes(numbers: list[int], ignore: int | None, value
     assert coded(np.array([255, 0, 7]), (0, 255)).tolist() == [1, 0, -1]
 
 
+def drawn(numbers: list[int], count: int = 40) -> list[np.ndarray]:
+    """Masks of 32 x 32 in which some of these stand on 0, each in a square of 2 to 9."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(count):
+        mask = np.zeros((32, 32), np.int64)
+        for number in rng.choice(numbers, 8):
+            side = int(rng.integers(2, 10))
+            a, b = rng.integers(0, 32 - side, 2)
+            mask[a : a + side, b : b + side] = number
+        found.append(mask)
+    return found
+
+
+def refused(masks: list[np.ndarray]) -> str:
+    numbers = Numbers()
+    for mask in masks:
+        numbers.add(mask)
+    return numbers.refused
+
+
+def test_noise_smoothed_edges_and_numbers_of_objects_are_no_classes():
+    """Many classes are, however small they are."""
+    assert not refused(drawn([1, 2, 3])) and not refused(drawn([*range(1, 150)]))
+    assert not refused([np.arange(3).repeat(99)]) and not refused([mask[0] for mask in drawn([*range(1, 99)])])
+    two = [Image.fromarray((mask > 0).astype(np.uint8) * 255) for mask in drawn([1])]
+    smooth = [np.array(each.rotate(20, Image.Resampling.BILINEAR)) for each in two]
+    assert "most stand alone" in refused(smooth) and not refused([np.array(each.rotate(20)) for each in two])
+    rng = np.random.default_rng(0)
+    counted_anew = [np.arange(int(rng.integers(20, 60))).repeat(9) for _ in range(20)]
+    assert "as objects are counted" in refused(counted_anew)
+    many = Numbers()
+    for mask in drawn([*range(1, 150)]):
+        many.add(mask)
+    assert "classes (0, 1, 2, 3, ..., 149) are more than there are masks, 40" in many.doubt
+
+
+@pytest.mark.parametrize("colours, quality", [([0, 255], 75), ([0, 1, 2], 95), ([0, 100, 200], 75)])
+def test_jpeg_changes_masks(tmp_path: Path, colours: list[int], quality: int):
+    mask = np.array(colours, np.uint8)[shapes(1)[1][0].clip(max=len(colours) - 1)]
+    Image.fromarray(mask).save(tmp_path / "a.jpg", quality=quality)
+    with pytest.raises(Unreadable, match=r"different numbers \(0, .*, as JPEG changes them: save masks as PNG"):
+        read_mask(tmp_path / "a.jpg")
+    Image.fromarray(np.full((8, 8), 128, np.uint8)).save(tmp_path / "b.jpg")
+    assert (read_mask(tmp_path / "b.jpg") == 128).all()
+
+
+def test_files_named_as_masks_that_are_none_are_samples_and_told(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        for name in "abc":
+            Image.fromarray(rng.integers(0, 255, (32, 32)).astype(np.uint8)).save(tmp_path / folder / f"{name}.png")
+    source = open_source(str(tmp_path))
+    assert len(source) == 6 and source.masks is None
+    assert "not masks: 3 files named so are taken for samples, as masks/" in source.describe()
+
+
 def test_masks_in_files_are_numbers_as_they_stand(tmp_path: Path):
     numbers = np.random.default_rng(0).integers(0, 4, (6, 9)).astype(np.uint8)
     palette = Image.fromarray(numbers)
@@ -222,6 +283,36 @@ def test_masks_in_files_are_numbers_as_they_stand(tmp_path: Path):
     assert (read_mask(tmp_path / "bits.png") == (numbers > 1)).all()
     colours = read_mask(tmp_path / "colour.png")
     assert len(np.unique(colours)) == 4 and (colours[numbers == 1] == 2**24 + 0x320101).all()
+
+
+@pytest.mark.parametrize(
+    "file, text, names",
+    [
+        (
+            "masks/classes.json",
+            '{"by": "headstart predict", "classes": {"0": "sky", "255": "sea"}}',
+            {0: "sky", 255: "sea"},
+        ),
+        ("classes.json", '["sky", "sea"]', {0: "sky", 1: "sea"}),
+        ("masks/labels.json", '{"sky": 0, "sea": 255}', {0: "sky", 255: "sea"}),
+        ("classes.txt", "sky\nsea\n", {0: "sky", 1: "sea"}),
+        ("masks/labels.txt", "0: sky\n255\topen sea\n", {0: "sky", 255: "open sea"}),
+        ("classes.txt", "sky\nsky\n", {}),
+        ("classes.json", '{"version": {"a": 1}}', {}),
+        ("classes.json", "{", {}),
+    ],
+)
+def test_files_beside_masks_say_what_classes_are_called(tmp_path: Path, file: str, text: str, names: dict[int, str]):
+    pictures(tmp_path, 4)
+    (tmp_path / file).write_text(text)
+    masks = open_source(str(tmp_path)).masks
+    assert getattr(masks, "names", {}) == names
+    assert file.rpartition("/")[2] in masks.why and ("not used" in masks.why) == (not names)
+    alone = open_source(str(tmp_path / "images"), label=str(tmp_path / "masks")).masks
+    assert getattr(alone, "names", {}) == (names if "/" in file else {})
+    used, said = called(masks, (0, 255))
+    assert used == (tuple(names.values()) if 255 in names else ("0", "255"))
+    assert ("255 has no name" in said) == (len(names) > 0 and 255 not in names)
 
 
 def test_folders_find_their_own_masks_and_pre_training_none(tmp_path: Path):
@@ -329,10 +420,11 @@ def test_an_interrupted_one_goes_on_to_the_same_weights(base: Path, tmp_path: Pa
 
 def test_pictures_of_many_sizes_become_maps_of_theirs(base: Path, tmp_path: Path):
     pictures(tmp_path / "d", 50)
+    (tmp_path / "d" / "classes.json").write_text('{"0": "ground", "255": "thing"}')
     run, out = CliRunner(), tmp_path / "t"
     words = [*(f"{k}={v}" for k, v in FAST.items()), "steps=40", f"run.out={out}"]
     done = run.invoke(cli.app, ["finetune", str(base), str(tmp_path / "d"), *words])
-    assert done.exit_code == 0 and "segmentation: rows of 255" in done.output and "found.maps" in done.output, (
+    assert done.exit_code == 0 and "segmentation: rows of thing" in done.output and "found.maps" in done.output, (
         done.output
     )
     want = pictures(tmp_path / "new", 8, seed=4, masks="labels")
@@ -342,13 +434,15 @@ def test_pictures_of_many_sizes_become_maps_of_theirs(base: Path, tmp_path: Path
     maps = [np.array(Image.open(tmp_path / "masks" / "images" / f"{i:02d}.png")) for i in range(8)]
     assert [m.shape for m in maps] == [m.shape for m in want] and len({m.shape for m in maps}) > 1
     assert np.mean([(m == w).mean() for m, w in zip(maps, want, strict=True)]) > 0.9
-    assert json.loads((tmp_path / "masks" / "classes.json").read_text())["classes"] == {"0": "0", "255": "255"}
+    assert json.loads((tmp_path / "masks" / "classes.json").read_text())["classes"] == {"0": "ground", "255": "thing"}
     with np.load(tmp_path / "p.npz") as kept:
         assert all((kept[f"predicted/images/{i:02d}"] == m).all() for i, m in enumerate(maps))
     with (tmp_path / "p.csv").open() as file:
         table = list(csv.DictReader(file))
-    assert list(table[0]) == ["name", "predicted", "share_0", "share_255"] and table[3]["name"] == "images/03.jpg"
-    assert float(table[3]["share_255"]) == pytest.approx((maps[3] == 255).mean(), abs=1e-6)
+    assert (
+        list(table[0]) == ["name", "predicted", "share_ground", "share_thing"] and table[3]["name"] == "images/03.jpg"
+    )
+    assert float(table[3]["share_thing"]) == pytest.approx((maps[3] == 255).mean(), abs=1e-6)
     again = run.invoke(cli.app, ["predict", str(out), str(tmp_path / "new"), f"out={tmp_path / 'masks'}"])
     own = run.invoke(cli.app, ["predict", str(out), str(tmp_path / "new"), f"out={tmp_path / 'new' / 'labels'}"])
     assert again.exit_code == 0 and own.exit_code == 2 and "holds other files (00.png" in own.output + own.stderr
@@ -398,6 +492,22 @@ def test_a_probe_judges_by_the_same_masks(base: Path, tmp_path: Path, monkeypatc
     assert plain.exit_code == 2 and "here only samples have labels: masks beside" in plain.output + plain.stderr
 
 
+def test_a_run_says_what_its_masks_are_good_for(tmp_path: Path):
+    data, run = str(tmp_path / "my scenes"), str(tmp_path / "r")
+    pictures(tmp_path / "my scenes", 12)
+    words = {"steps": 2, "model.width": 16, "model.depth": 1, "model.heads": 2, "run.device": "cpu", "run.out": run}
+    for _ in range(2):
+        said = Heard()
+        hs.pretrain(data, log=said, **words)
+        text = "\n".join(said.lines)
+        assert f"headstart probe {run} '{data}' probes=segment\nheadstart finetune {run} '{data}'" in text
+    plan = Plan(**facts(Path(run))["plan"])
+    assert not by_masks(Path(run), plan, open_source(f"{data}/images"))
+    both = ArraySource(shapes(4)[0], "image", np.arange(4) % 2)
+    both.masks = of_array(shapes(4)[1], "y")
+    assert by_masks(Path(run), plan, both).endswith("' task=segmentation")
+
+
 @pytest.mark.parametrize(
     "y, words, message",
     [
@@ -405,6 +515,8 @@ def test_a_probe_judges_by_the_same_masks(base: Path, tmp_path: Path, monkeypatc
         (np.zeros((30, 32, 32), int), {}, "name 1 classes: give masks of at least two"),
         (np.where(np.arange(30)[:, None, None] < 6, shapes(30)[1], -1), {}, "6 samples with a mask are too few"),
         (np.pad(np.ones((30, 1, 1), int), ((0, 0), (0, 31), (0, 31))), {}, "all rows of .* are of one class, 0"),
+        (shapes(30)[1] * 0.7 + 0.3, {}, r"has no labels \(not y as masks, .* not whole \(0.3, 1.7\)"),
+        (np.clip(shapes(30)[1] * 99 + NOISE, 0, None), {}, r"18 different numbers \(0, 1, .*most stand alone"),
         (shapes(30)[1], {"read": "mean"}, "a segmentation reads every row for itself"),
         (
             shapes(30)[1],
@@ -427,13 +539,13 @@ def test_masks_of_another_size_and_pictures_as_masks_are_told(base: Path, tmp_pa
     words = {**FAST, "steps": 2, "run.out": str(tmp_path / "t")}
     hs.finetune(base, str(tmp_path / "d"), log=said, **words)
     text = "\n".join(said.lines)
-    assert "2 masks cannot be used; of images/00.jpg: the mask is 9 x 9, and the sample" in text
+    assert "2 masks cannot be used; of images/00.jpg it is 9 x 9, and the sample" in text
     assert "2 without a mask are left out" in text
     noise = np.random.default_rng(0)
     (tmp_path / "noise").mkdir()
     for i in range(14):
         Image.fromarray(noise.integers(0, 60_000, (40, 40)).astype(np.uint16)).save(tmp_path / "noise" / f"{i:02d}.png")
-    with pytest.raises(Mistake, match="different numbers, which are no classes"):
+    with pytest.raises(Mistake, match=r"none of the 14 masks can be used: .* different numbers .*which are no classes"):
         hs.finetune(base, str(tmp_path / "d" / "images"), log=quiet(), data={"label": f"{tmp_path}/noise/"}, **words)
     with pytest.raises(Mistake, match="none of its 1 files is called as a sample is"):
         (tmp_path / "other").mkdir()

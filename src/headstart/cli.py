@@ -177,10 +177,14 @@ def analyse(run: Folder, where: Where, words: Words = None) -> None:
 @app.command(
     epilog="Examples: headstart finetune runs/a labelled/ tune=lora:8 data.label=labels.csv:species run.minutes=5    "
     "headstart finetune runs/a photos/ data.label=masks/ ignore=255    "
+    "headstart finetune runs/a films.csv data.label=genres task=multilabel    "
     "headstart finetune runs/a series/ task=forecasting horizon=24"
 )
 def finetune(run: Folder, where: Where, words: Words = None) -> None:
     """Tune an encoder to labels: classes, several at once, quantities, or masks; tune=, lr=, steps=, weights=, init=scratch.
+
+    Labels that are lists of several classes, "rash; fever", "a|b" or "a, b", are told class by class (task=multilabel, where that
+    is not clear; task=classification: each list is one class). A sample without a label is unknown (empty=none: it has none).
 
     Masks say the class of every point (task=segmentation): images/a.jpg and masks/a.png, an .npz with x [n, H, W, C] and y
     [n, H, W] (of series [n, T]), or data.label=masks/. In a mask -1, and 255 where it is plainly no class, is unknown (ignore=).

@@ -1,6 +1,7 @@
 """Values as labels: when they are classes and when quantities, whatever they were found in."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -10,7 +11,9 @@ from .cells import Column, Growing, infer, infer_values
 from .source import DataError
 
 MANY_CLASSES = 50  # different whole numbers, stored as floats, beyond which they are quantities
-APART = r"\s*[;|]\s*"  # between the names of classes in one label; a comma may be part of a name
+APART, COMMA = r"\s*[;|]\s*", r"\s*,\s*"  # between the names of classes in one label; a comma may be part of a name
+AGAIN = {APART: 0.5, COMMA: 0.9}  # share of the members of lists, at least, that are in other labels, too
+MOVED = {APART: 0.0, COMMA: 1 / 3}  # and share of them that stand first in some and later in others: no surnames
 CLASSES, NUMBERED = 1000, 50  # classes; different whole numbers that are classes rather than a quantity
 
 
@@ -118,7 +121,9 @@ def labels_of(column: Column, title: str) -> tuple[np.ndarray, tuple[str, ...]]:
     if column.form == "text":
         used = np.unique(values[values >= 0])
         words = np.array([column.words[i] for i in used])
-        if not 1 <= len(used) <= min(CLASSES, max(3, len(values) // 2)):
+        if not 1 <= len(used) <= min(CLASSES, max(3, len(values) // 2)) and not _few_members(
+            words.tolist(), len(values)
+        ):
             raise DataError(
                 f"column {column.name!r} of {title} has {len(used):,} different texts: these are no classes"
             )
@@ -139,25 +144,64 @@ def labels_of(column: Column, title: str) -> tuple[np.ndarray, tuple[str, ...]]:
     return (values / (86_400 if column.form in ("date", "clock") else 1)).astype(np.float32), ()
 
 
-def listed(names: Sequence[str]) -> bool:
-    """Whether these names of classes look like lists of several: "rash; fever"."""
-    return any(re.search(APART, name) for name in names)
+class Lists(NamedTuple):
+    """What names of classes are made of: the members of each, apart by `between`. again: members recur, as those of lists do.
+    clear: and so in lists of more than one length that nothing else is known to be; of one length they may be crossed factors:
+    "drug; day 1"."""
+
+    parts: list[list[str]]
+    between: str
+    again: bool
+    clear: bool
 
 
-def taken_apart(labels: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """([n, K] of ones and zeros, the names of the K classes) of labels [n] whose classes are lists, such as "rash; fever"."""
-    parts = [[p for p in re.split(APART, name.strip()) if p] for name in names]
+def listed(names: Sequence[str]) -> Lists | None:
+    """Names of classes as lists of several, "rash; fever"; None where they do not look like that. A comma is between members only
+    where that is clear."""
+    if any(re.search(APART, name) for name in names):
+        return _lists(names, APART)
+    found = _lists(names, COMMA)
+    return found if found.clear else None
+
+
+def _lists(names: Sequence[str], between: str) -> Lists:
+    parts = [list(dict.fromkeys(p for p in re.split(between, name.strip()) if p)) for name in names]
+    many = Counter(p for each in parts for p in each)
+    first, later = {each[0] for each in parts if each}, {p for each in parts for p in each[1:]}
+    members = {p for each in parts if len(each) > 1 for p in each}
+    count = max(1, len(members))
+    again = len(members) > 1 and sum(many[p] > 1 for p in members) >= AGAIN[between] * count
+    moved = len(members & first & later) >= MOVED[between] * count
+    return Lists(parts, between, again, again and moved and len({len(each) for each in parts if each}) > 1)
+
+
+def taken_apart(names: Sequence[str], known: Sequence[str] = ()) -> tuple[np.ndarray, tuple[str, ...]]:
+    """([n, K] of ones and zeros, the names of the K classes) of names that are lists, such as "rash; fever". known: classes, by
+    which it is told what stands between the members."""
+    of = set(known)
+    ways = [_lists(names, between).parts for between in (APART, COMMA)]
+    if of:
+        parts = max(ways, key=lambda way: sum(p in of for each in way for p in each))
+    else:
+        parts = ways[not any(re.search(APART, name) for name in names)]
     classes = tuple(sorted({p for each in parts for p in each}))
+    number = {name: k for k, name in enumerate(classes)}
     table = np.zeros((len(names), len(classes)), np.int64)
     for row, each in zip(table, parts, strict=True):
-        row[[classes.index(p) for p in each]] = 1
-    return table[labels], classes
+        row[[number[p] for p in each]] = 1
+    return table, classes
 
 
 def different(column: Column) -> int:
     """How many different values are there."""
     values = column.values
     return len(np.unique(values[values >= 0] if column.form == "text" else values[~np.isnan(values)]))
+
+
+def _few_members(names: Sequence[str], n: int) -> bool:
+    """Whether many different texts are clearly lists of few classes."""
+    found = listed(names) if names else None
+    return found is not None and found.clear and len({p for each in found.parts for p in each}) <= min(CLASSES, n // 4)
 
 
 def _numbered(values: np.ndarray, n: int) -> bool:

@@ -61,6 +61,7 @@ PARTS = _set(
     annotations segmentation segmentations caption captions text texts audio wav data dataset files input inputs gt
     groundtruth ground truth"""
 )
+NOT_ONE = "not one label per sample"
 MASKS = _set("mask masks seg segs segmentation segmentations groundtruth gt annotation annotations labelmap")
 BESIDE = _set("label labels metadata annotation annotations classes target targets groundtruth solution solutions")
 
@@ -219,6 +220,8 @@ def beside_array(
     y_train. They are of its split or of none, one per sample or one-hot. A coordinate y beside x is none.
     """
     n, wrong = shapes[samples][:1], ""
+    whole = list(shapes[samples])
+    either = f"neither one label per sample nor a class for every point of {whole}" if len(whole) > 2 else NOT_ONE
     own, split = _split_off(samples)
     named = {}
     for name in shapes:
@@ -232,7 +235,7 @@ def beside_array(
             values = load(name)
             if shape in (n, (*n, 1)) or is_one_hot(values):
                 return values, f"labels: array {name}, by its name{wrong}"
-        wrong += f"; not {name}, whose shape {list(shape)} is not one label per sample"
+        wrong += f"; not {name}, whose shape {list(shape)} is {either}"
     return None, wrong.removeprefix("; ")
 
 

@@ -1,12 +1,14 @@
 """The end of a run: choose the readout, write the encoder, score it beside what it must beat, say so."""
 
 import json
+import shlex
 from pathlib import Path
 
 import torch
 
 from .. import __version__, checkpoint
 from ..data.feeding.prepare import few
+from ..data.source import Source
 from ..forms import Json
 from ..log import Log
 from ..nn.encoder import Encoder
@@ -16,6 +18,7 @@ from ..recipe import RANDOM, Recipe
 from ..reporting.page import write_report
 from ..scoring.features import encode
 from ..scoring.labelled import Labelled
+from ..scoring.masked import masks_of
 from ..scoring.results import MINE, Judged, Results, bar, keep_results, kept_results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
 from ..seen import facts
@@ -77,6 +80,22 @@ def finish(
     checkpoint.write_json(folder / "probe.json", judged.kept())
     log.say(f"\ndone      the encoder is {folder}/encoder.safetensors, the report {folder}/report.html. To use it:\n")
     log.say(snippet(folder, plan.where))
+    if words := by_masks(folder, plan, material.everything.source):
+        log.say(words)
+
+
+def by_masks(folder: Path, plan: Plan, source: Source) -> str:
+    """What masks that lie beside the samples of a run are good for; "" where there are none."""
+    if masks_of(source) is None:
+        return ""
+    rows = "" if source.labels is None else " task=segmentation"
+    where = "DATA" if plan.where == ARRAY else shlex.quote(plan.where)
+    label = plan.input.get("label")
+    words = f"{shlex.quote(str(folder))} {where}{f' data.label={shlex.quote(label)}' if label else ''}"
+    return (
+        "\nMasks lie beside these samples, which it did not learn from. To judge by them, and to learn to draw them:\n\n"
+        f"headstart probe {words} probes=segment\nheadstart finetune {words}{rows}"
+    )
 
 
 def snippet(folder: Path, where: str) -> str:

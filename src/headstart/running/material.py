@@ -17,6 +17,7 @@ from ..log import Log
 from ..reading import read_in
 from ..recipe import Input, Run
 from ..scoring.labelled import Labelled, in_turns, labelled
+from ..scoring.masked import masks_of
 from ..tokens import Tokenizer
 
 HELD_MOST = 10_000  # samples kept out of training, at most
@@ -83,6 +84,8 @@ def divided(
         return Material(everything, training, None, note, held=held)
     if everything.labels is None:
         hint = "no labels were found, so nothing is probed; a folder for each class, or labels in the file, would do"
+        if masks_of(everything.source) is not None:
+            hint = "samples have masks and no labels, so nothing is probed here; probe (probes=segment) and finetune take masks"
         return Material(everything, everything, None, hint)
     what = f"labels ({f'{len(everything.classes)} classes' if everything.classes else 'quantities'}) only probe; "
     unjudged = Material(everything, everything, None, "too few labels to probe with, so all samples train")

@@ -43,7 +43,9 @@ def finish(
     out = tuned.outputs(source, at)
     tuned.temperature = task.temperature(out, labels)
     # windows of one recording are one sample that judges
-    _, first, whole = np.unique(wholes(source).at[at], return_index=True, return_inverse=True)
+    every = wholes(source)
+    _, first, whole = np.unique(every.at[at], return_index=True, return_inverse=True)
+    groups = None if every.groups is None else every.groups[every.at[at][first]]
     true, n = (labels, len(at)) if task.rows else (labels[first], len(first))
     before, after = (task.said(out, t) for t in (1.0, tuned.temperature))
     if not task.rows:
@@ -58,7 +60,7 @@ def finish(
             f"{tuned.temperature:.3g}, which was chosen on the same {n:,} samples"
         )
     figures = (
-        task.marks(after, true)
+        task.marks(after, true, groups)
         if material.masked is None
         else judged_maps(tuned, material.masked, material.at[material.held])
     )

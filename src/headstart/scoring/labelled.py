@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..data.classes import Labelled as WithLabels
 from ..data.classes import listed, taken_apart
-from ..data.source import Source
+from ..data.feeding.asked import behind
+from ..data.source import DataError, Source
 from ..errors import Mistake
 from ..probes import DRAWS, Lists, Split
 from .features import Indices
@@ -87,7 +89,7 @@ class Labelled:
             return None
         every = replace(self, bank_at=self.several[0], query_at=self.several[1])
         names = [name for source in (self.bank, self.query) for name in source.classes]
-        parts = taken_apart(np.arange(len(names)), names)[0]
+        parts = taken_apart(names)[0]
         ids = [every.labels("bank"), *([] if self.crossed else [every.labels("query") + len(self.bank.classes)])]
         return Lists(every.split(vectors), parts[np.concatenate(ids)])
 
@@ -227,3 +229,18 @@ def counts(labels: np.ndarray, most: int | None = None, of: tuple[int, ...] = LA
 
 def _known(labels: np.ndarray) -> np.ndarray:
     return np.isfinite(labels) if labels.dtype.kind == "f" else labels >= 0
+
+
+def refused(source: Source) -> str:
+    """What was taken for no labels, and why, as a source's `why` has it: " (not y, whose ...)", or nothing."""
+    inner = behind(source, np.arange(1))[0]
+    said = inner.why.split("; ") if isinstance(inner, WithLabels) else []
+    return "".join(f" ({line})" for line in said if line.startswith("not "))
+
+
+def unlabelled(where: object, source: Source) -> DataError:
+    """What to do about data that needs labels."""
+    return DataError(
+        f"{where} has no labels{refused(source)}: put the files of each class in a folder of its name, give an .npz with x and "
+        "y, an idx file with its labels beside it, or say where they are: data.label=labels.csv:species"
+    )

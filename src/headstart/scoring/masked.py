@@ -8,10 +8,10 @@ from ..alignment import UNKNOWN, Alignment
 from ..data.feeding.asked import behind
 from ..data.feeding.loader import PairTokenizer
 from ..data.feeding.prepare import Prepared
-from ..data.masks import Masks, WithMasks
+from ..data.masks import Masks, Numbers, WithMasks
 from ..data.source import DataError, Source
 from ..data.sources.windows import Windows, nbytes
-from ..errors import Mistake, Unreadable
+from ..errors import Mistake, Unreadable, shown
 from ..forms import Sample
 from ..tokens import Tokenizer
 
@@ -42,7 +42,7 @@ class Laid:
 @dataclass
 class Masked:
     """A prepared source with its masks, if it has any. wrong: masks that cannot be used, by the names of their samples, and
-    why. seen: the different numbers of those that were looked at, without the negative ones."""
+    why. seen: the numbers of those that were looked at."""
 
     prepared: Prepared
     tokenizer: Tokenizer
@@ -50,7 +50,7 @@ class Masked:
     wrong: dict[str, str] = field(default_factory=dict)
     kept: dict[int, Laid] = field(default_factory=dict, repr=False)
     room: int = ROOM
-    seen: set[int] = field(default_factory=set, repr=False)
+    seen: Numbers = field(default_factory=Numbers, repr=False)
 
     def __getitem__(self, index: int) -> Laid:
         if index in self.kept:
@@ -81,26 +81,43 @@ class Masked:
             found = found[start : start + along.sizes[0]]
         if found is not None and found.shape != along.sizes:
             mine, its = (" x ".join(map(str, shape)) for shape in (found.shape, along.sizes))
-            self.wrong.setdefault(self.prepared.name(index), f"the mask is {mine}, and the sample {its}")
+            self.wrong.setdefault(
+                self.prepared.name(index), f"it is {mine}, and the sample {its}: give a class for every point"
+            )
             return None
         if found is None:
             return None
-        self.seen |= {number for number in np.unique(found).tolist() if number >= 0}
+        self.seen.add(found)
         return found.astype(np.min_scalar_type(-1 - int(found.max(initial=0))))
 
     def numbers(self) -> np.ndarray:
-        """The different numbers of all masks, in order."""
+        """The different numbers of all masks, in order; DataError where no mask can be used, or these are no classes."""
         for i in range(len(self.prepared)):
             _ = self[i]
-        return np.array(sorted(self.seen), np.int64)
+        if self.wrong and not self.seen.masks:
+            raise DataError(f"none of the {len(self.wrong):,} masks can be used: {self.first_wrong}")
+        if reason := self.seen.refused:
+            raise DataError(f"the masks hold {reason}")
+        return np.array(sorted(self.seen.masks), np.int64)
+
+    @property
+    def first_wrong(self) -> str:
+        """The first mask that cannot be used, and why."""
+        name, reason = next(iter(self.wrong.items()))
+        return f"of {shown(name)} {reason}"
 
 
 def masked(prepared: Prepared) -> Masked:
     """A prepared source of one kind with its masks."""
     tokenizer = prepared.tokenizer
     assert not isinstance(tokenizer, PairTokenizer), "masks are of samples of one kind"
-    source = _behind_windows(prepared.source, 0)[0]
-    return Masked(prepared, tokenizer, source.masks if isinstance(source, WithMasks) else None)
+    return Masked(prepared, tokenizer, masks_of(prepared.source))
+
+
+def masks_of(source: Source) -> Masks | None:
+    """The masks that are known of the samples of a source, or of the recordings that they are windows of."""
+    whole = _behind_windows(source, 0)[0]
+    return whole.masks if isinstance(whole, WithMasks) else None
 
 
 def aligned(tokenizer: Tokenizer, sample: Sample) -> Alignment:

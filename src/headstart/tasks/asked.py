@@ -42,6 +42,7 @@ class Asked:
     smoothing: float = 0.1  # share of a label that all classes have in common
     held: float = HELD  # share of the labelled samples that chooses rate, step and temperature
     read: str | None = None  # how a sample is read as one vector
+    empty: str | None = None  # of several classes at once, what no label says: unknown; or none, of the classes
     ignore: int | None = None  # the number in a mask that says nothing; None: 255, unless it is plainly a class
 
     def __post_init__(self) -> None:
@@ -50,6 +51,7 @@ class Asked:
             ("init", self.init, ("pretrained", "scratch")),
             ("task", self.task, (None, *NAMES, FORECASTING)),
             ("weights", self.weights, (None, "balanced", "none")),
+            ("empty", self.empty, (None, "unknown", "none")),
             ("read", self.read, (None, *READOUTS)),
         ):
             if value not in choices:
@@ -127,7 +129,7 @@ def words_of(words: Iterable[str], named: Mapping[str, object]) -> Words:
     """Words and keywords by where they go; a WordError for one that nobody knows, or that is not what it should be."""
     hints = annotations(run=Run) | {f"data.{name}": hint for name, hint in DATA.items()}
     bare = [f.name for f in fields(Asked)]
-    texts = {"tune": str, "init": str, "task": str | None, "weights": str, "read": str | None}
+    texts = {"tune": str, "init": str, "task": str | None, "weights": str, "empty": str, "read": str | None}
     given = parse(words, named, hints | texts)
     every = [
         *bare,
@@ -159,7 +161,7 @@ def words_of(words: Iterable[str], named: Mapping[str, object]) -> Words:
         raise WordError(
             f"data.label={said.label}: forecasting needs no labels, as series have their own future; leave it out"
         )
-    idle = [name for name in ("weights", "smoothing", "ignore") if name in given]
+    idle = [name for name in ("weights", "smoothing", "empty", "ignore") if name in given]
     if asked.foretells and idle:
         raise WordError(f"{idle[0]}={given[idle[0]]}: it is for classes, and forecasting has none; leave it out")
     said.setting(1)  # refuses what is out of range before anything is read

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from ..forms import Json
 from ..probes import Figure
+from ..probes._marking import balanced as balanced_of
 from .calibrating import calibration_error, softmax, surprise, temperature_of
-from .task import share_doubt
+from .task import apart, share_doubt
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,18 @@ class Classification:
         weight = np.array(self.weights)[labels] if self.weights else None
         return -surprise(softmax(out, temperature_of(out, labels, weight)), labels, weight)
 
-    def marks(self, said: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
+    def marks(self, said: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> dict[str, Figure]:
         """Accuracy; and the mean over classes of the share that was found, where classes are uneven."""
         right, n = said.argmax(1) == labels, len(labels)
         there, counts = np.unique(labels, return_counts=True)
         value = float(right.mean())
-        found = {"accuracy": Figure(value, share_doubt(value, n), n, float(counts.max() / n))}
+        accuracy = Figure(value, share_doubt(value, n), n, float(counts.max() / n))
+        found = {"accuracy": apart(accuracy, (right - value) / n, groups)}
         if len(there) > 1 and counts.max() >= 1.5 * counts.min():
             recalls = [float(right[labels == c].mean()) for c in there]
             error = sum(share_doubt(r, int(m)) ** 2 for r, m in zip(recalls, counts, strict=True)) ** 0.5 / len(there)
-            found["balanced accuracy"] = Figure(float(np.mean(recalls)), error, n, 1 / len(there))
+            mean = Figure(float(np.mean(recalls)), error, n, 1 / len(there))
+            found["balanced accuracy"] = apart(mean, balanced_of(right, labels)[1], groups)
         return found
 
     def temperature(self, out: np.ndarray, labels: np.ndarray) -> float:

@@ -80,7 +80,7 @@ class Forecasting:
         off = self.errors(self.said(out), labels)
         return -float(np.mean(_each(np.abs(off), np.asarray(self.spread)[labels["place"]])))
 
-    def marks(self, said: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
+    def marks(self, said: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> dict[str, Figure]:
         """Absolute and squared error in spreads of what was learnt from, and the absolute scaled error; their standard errors are
         over units, as futures that overlap say little more than one of them."""
         off = self.errors(said, labels)

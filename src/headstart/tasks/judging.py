@@ -15,18 +15,18 @@ SURE = 1.96  # standard errors in half of a 95 % interval
 def judged(task: Task, found: Predicted) -> dict[str, Figure]:
     """Figures of predictions whose samples have labels of the same meaning; none where there are no two of them."""
     if found.maps is not None:
-        return overlap(found.tables, NAMES)
+        return overlap(found.tables, NAMES, found.groups)
     if found.labels is None or not len(found):
         return {}
     if not task.classes:
         values = np.array(found.labels)
         known = np.isfinite(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
         true = values[known].astype(np.float64) if known.any() else np.zeros(0)
-        return task.marks(found.said[known], true) if len(true) > 1 and true.std() > 0 else {}
+        return task.marks(found.said[known], true, _of(found, known)) if len(true) > 1 and true.std() > 0 else {}
     names = [str(label) for label in found.labels]
     number = {name: k for k, name in enumerate(task.classes)}
     if task.several:
-        table, parts = taken_apart(np.arange(len(names)), names)
+        table, parts = taken_apart(names, task.classes)
         shared = [(number[p], k) for k, p in enumerate(parts) if p in number]
         labels = np.zeros((len(names), task.outputs), np.int64)
         for mine, theirs in shared:
@@ -35,7 +35,11 @@ def judged(task: Task, found: Predicted) -> dict[str, Figure]:
     else:
         labels = np.array([number.get(name, -1) for name in names])
         known = labels >= 0
-    return task.marks(found.said[known], labels[known]) if known.sum() > 1 else {}
+    return task.marks(found.said[known], labels[known], _of(found, known)) if known.sum() > 1 else {}
+
+
+def _of(found: Predicted, known: np.ndarray) -> np.ndarray | None:
+    return None if found.groups is None else found.groups[known]
 
 
 def said_of(name: str, mark: Figure) -> str:

@@ -47,10 +47,11 @@ def task_of(
             raise Mistake(f"all {len(labels):,} labels are {float(labels[0]):g}: there is nothing to tell apart")
         return Regression(float(labels.mean(dtype=np.float64)), std), labels
     if task == "multilabel":
-        table, parts = taken_apart(labels, names)
+        lists, parts = taken_apart(names)
+        table = np.concatenate([lists, np.zeros_like(lists[:1])])[labels]  # of -1, none of the classes
         there = table.max(0) > 0
         if there.sum() < 2:
-            raise Mistake("task=multilabel: these labels name fewer than two classes, apart by ; or |")
+            raise Mistake("task=multilabel: these labels name fewer than two classes, apart by ; or | or a comma")
         return Multilabel(tuple(np.array(parts, object)[there].tolist())), table[:, there]
     numbers, coded = np.unique(labels, return_inverse=True)
     if len(numbers) < 2:

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from ..forms import Json
 from ..probes import Figure
+from ..probes.multilabel import precision
 from .calibrating import calibration_error, coldest
-from .task import share_doubt
+from .task import apart, share_doubt
 
 HALF = 0.5  # the probability from which on a class is said to be there
 
@@ -53,18 +54,22 @@ class Multilabel:
         true = labels * (1 - wrong) + (1 - labels) * wrong
         return -float((true * np.log(p) + (1 - true) * np.log(1 - p)).mean())
 
-    def marks(self, said: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
+    def marks(self, said: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> dict[str, Figure]:
         """Which share of yes and no is right; and the mean average precision of the classes that occur, its error from 100 draws
         of the samples with replacement."""
         n, right = len(labels), float(((said >= HALF) == (labels > 0)).mean())
         usual = float(np.maximum(labels.mean(0), 1 - labels.mean(0)).mean())
-        found = {"right of yes and no": Figure(right, share_doubt(right, n), n, usual)}
-        value = _precision(said, labels)
+        each = ((said >= HALF) == (labels > 0)).mean(1)
+        found = {
+            "right of yes and no": apart(Figure(right, share_doubt(right, n), n, usual), (each - right) / n, groups)
+        }
+        value, known = _precision(said, labels), (labels.max(0) > 0) & (labels.min(0) < 1)
         if value is not None:
             rng = np.random.default_rng(0)
             again = [_precision(said[i], labels[i]) for i in rng.integers(0, n, (100, n))]
             draws = [v for v in again if v is not None]
-            found["mean average precision"] = Figure(value, float(np.std(draws)), n, float(labels.mean()))
+            mark = Figure(value, float(np.std(draws)), n, float(labels.mean()))
+            found["mean average precision"] = apart(mark, precision(said[:, known], labels[:, known])[1], groups)
         return found
 
     def temperature(self, out: np.ndarray, labels: np.ndarray) -> float:

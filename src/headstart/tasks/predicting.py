@@ -8,7 +8,6 @@ import numpy as np
 from ..data.feeding.prepare import Prepared
 from ..data.masks import name_of
 from ..data.sources.windows import Windows
-from ..errors import shown
 from ..scoring.masked import NOTHING, aligned, masked
 from .fitting import Tuned
 from .multilabel import HALF
@@ -20,13 +19,14 @@ from .segmenting import maps
 class Whole:
     """Samples as people count them: n recordings where these were cut into m windows.
 
-    at: [m], the recording of each window. first: [n], the first window of each recording.
+    at: [m], the recording of each window. first: [n], the first window of each recording. groups: [n], None: all by themselves.
     """
 
     names: list[str]
     labels: np.ndarray | None
     at: np.ndarray
     first: np.ndarray
+    groups: np.ndarray | None
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """[n, ...] of [m, ...]: the mean over the windows of each."""
@@ -47,11 +47,12 @@ def wholes(source: Prepared) -> Whole:
     """Which recording each sample of a prepared source is of, in their order; itself where nothing was cut."""
     every = np.arange(len(source))
     if not isinstance(source.source, Windows):
-        return Whole([source.name(int(i)) for i in every], source.labels, every, every)
+        return Whole([source.name(int(i)) for i in every], source.labels, every, every, source.groups)
     inner = source.source
     recording, first, at = np.unique(inner.recording[source.origin], return_index=True, return_inverse=True)
     labels = None if source.labels is None else source.labels[first]
-    return Whole([inner.source.name(int(i)) for i in recording], labels, at, first)
+    groups = None if source.groups is None else source.groups[first]
+    return Whole([inner.source.name(int(i)) for i in recording], labels, at, first, groups)
 
 
 @dataclass
@@ -61,7 +62,8 @@ class Predicted:
     learnt from.
 
     Of a segmentation said is the share of each class [n, K], and maps hold the number of a class (`numbers`, in the order of
-    `classes`) for every point of each sample; tables: of those that have a mask, points by true class and by what was said."""
+    `classes`) for every point of each sample; tables: of each, points by true class and by what was said. groups: [n],
+    samples of one number hang together."""
 
     said: np.ndarray
     names: list[str]
@@ -73,6 +75,7 @@ class Predicted:
     maps: list[np.ndarray] | None = None
     numbers: tuple[int, ...] = ()
     tables: list[np.ndarray] = field(default_factory=list)
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -101,7 +104,7 @@ def predicted(
     elif whole.labels is not None:
         labels = [float(value) for value in whole.labels]
     bad = [(b.where, b.reason) for b in source.bad]
-    return Predicted(said, whole.names, task.classes, task.several, labels, bad, remarks)
+    return Predicted(said, whole.names, task.classes, task.several, labels, bad, remarks, groups=whole.groups)
 
 
 def _mapped(
@@ -125,14 +128,13 @@ def _mapped(
         shares[at] += np.bincount(named.reshape(-1), minlength=task.outputs)
         if true is not None:
             tables[at] += counted(named, true, task.outputs)
-    if strange := sorted(map(name_of, given.seen - {*task.values, NOTHING})):
+    if strange := sorted(map(name_of, given.seen.masks.keys() - {*task.values, NOTHING})):
         remarks = [
             *remarks,
             f"masks hold {', '.join(strange[:4])}, which are none of its classes: there nothing is judged",
         ]
     if given.wrong:
-        name, reason = next(iter(given.wrong.items()))
-        remarks = [*remarks, f"{len(given.wrong):,} masks cannot be used; of {shown(name)}: {reason}"]
+        remarks = [*remarks, f"{len(given.wrong):,} masks cannot be used; {given.first_wrong}"]
     return Predicted(
         shares / shares.sum(1, keepdims=True),
         whole.names,
@@ -141,5 +143,6 @@ def _mapped(
         remarks=remarks,
         maps=[np.concatenate(each) for each in parts],
         numbers=numbers,
-        tables=[table for table in tables if table.any()],
+        tables=list(tables),
+        groups=whole.groups,
     )

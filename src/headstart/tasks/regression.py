@@ -9,6 +9,8 @@ from torch import Tensor
 
 from ..forms import Json
 from ..probes import Figure
+from ..probes._marking import r2
+from .task import apart
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,19 @@ class Regression:
     def score(self, out: np.ndarray, labels: np.ndarray) -> float:
         return -float(np.square((self.said(out) - labels) / self.std).mean())
 
-    def marks(self, said: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
+    def marks(self, said: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> dict[str, Figure]:
         """R2, with the standard error of Olkin and Finn (1995), and the mean absolute error in the unit of the labels."""
         off, n = said - labels.astype(np.float64), len(labels)
         value = float(1 - np.square(off).mean() / max(float(labels.var(dtype=np.float64)), 1e-12))
         share = min(0.99, max(0.01, value))
         far = np.abs(off)
         return {
-            "R2": Figure(value, 2 * (share / n) ** 0.5 * (1 - share), n, 0.0),
-            "mean absolute error": Figure(float(far.mean()), float(far.std() / n**0.5), n, higher=False),
+            "R2": apart(
+                Figure(value, 2 * (share / n) ** 0.5 * (1 - share), n, 0.0), r2(np.square(off), labels)[1], groups
+            ),
+            "mean absolute error": apart(
+                Figure(float(far.mean()), float(far.std() / n**0.5), n, higher=False), (far - far.mean()) / n, groups
+            ),
         }
 
     def temperature(self, out: np.ndarray, labels: np.ndarray) -> float:

@@ -67,11 +67,11 @@ class Segmentation:
         weight = np.array(self.weights)[true] if self.weights else None
         return -surprise(softmax(rows, temperature_of(rows, true, weight)), true, weight) if len(true) else 0.0
 
-    def marks(self, said: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
+    def marks(self, said: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> dict[str, Figure]:
         """Of rows: "mean IoU of rows" and "accuracy of rows"; samples are independent, their rows are not."""
         named = said.argmax(-1)
         pairs = zip(named, labels, strict=True)
-        return overlap([counted(mine, true[: len(mine)], self.outputs) for mine, true in pairs], ROW_NAMES)
+        return overlap([counted(mine, true[: len(mine)], self.outputs) for mine, true in pairs], ROW_NAMES, groups)
 
     def temperature(self, out: np.ndarray, labels: np.ndarray) -> float:
         rows, true = _some(out, labels)
@@ -92,7 +92,7 @@ def counted(said: Int[np.ndarray, "..."], true: Int[np.ndarray, "..."], classes:
 
 
 def overlap(
-    tables: Sequence[np.ndarray], names: tuple[str, str], groups: Sequence[int] | None = None
+    tables: Sequence[np.ndarray], names: tuple[str, str], groups: Sequence[int] | np.ndarray | None = None
 ) -> dict[str, Figure]:
     """Figures of these two names: the mean over classes of intersection over union (Everingham et al. 2010), counted over all
     samples together, and the share of points that are right; by chance: always the commonest class. tables: `counted` of each

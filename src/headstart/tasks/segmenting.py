@@ -6,11 +6,12 @@ import numpy as np
 
 from ..alignment import UNKNOWN
 from ..data.feeding.prepare import Prepared
-from ..data.masks import name_of
+from ..data.masks import called, name_of
 from ..data.source import DataError
 from ..errors import Mistake, shown
 from ..probes import Figure
 from ..scoring.features import Indices
+from ..scoring.labelled import refused
 from ..scoring.masked import Masked, aligned, coded, masked, values_of
 from .asked import Asked
 from .classification import balanced
@@ -35,8 +36,8 @@ def gathered_rows(source: Prepared, where: object, asked: Asked, seed: int) -> M
     aligned(given.tokenizer, source.source[int(source.origin[0])])
     if given.masks is None:
         raise DataError(
-            f"{where} has no masks: put pictures in images/ and their masks, under the same names, in masks/; give an .npz with "
-            "x and y of one whole number for every point; or say where they are: data.label=masks/"
+            f"{where} has no masks{refused(source.source)}: put pictures in images/ and their masks, under the same names, in "
+            "masks/; give an .npz with x and y of one whole number for every point; or say where they are: data.label=masks/"
         )
     if asked.read not in (None, READ):
         raise Mistake(f"read={asked.read}: a segmentation reads every row for itself; leave the word out")
@@ -62,13 +63,14 @@ def gathered_rows(source: Prepared, where: object, asked: Asked, seed: int) -> M
     there = sizes[sizes > 0]
     uneven = bool(there.max() >= UNEVEN * there.min()) if asked.weighted is None else asked.weighted
     weights = balanced(known, len(values)) if uneven else ()
-    task = Segmentation(tuple(map(name_of, values)), values, weights, asked.smoothing)
+    names, unnamed = called(given.masks, values)
+    task = Segmentation(names, values, weights, asked.smoothing)
     groups = None if source.groups is None else source.groups[at]
     if groups is not None and len(np.unique(groups)) < 2:
         raise DataError(f"all samples of {where} that have a mask hang together and are never divided: give others too")
     held = _held(labels, groups, asked.held, seed, len(values))
     rest = np.setdiff1d(np.arange(len(at)), held)
-    notes = _notes(given, task, sizes, len(at), said)
+    notes = _notes(given, task, sizes, len(at), [said, given.seen.doubt, unnamed])
     lost = [name for k, name in enumerate(task.classes) if sizes[k] and not (labels[rest] == k).any()]
     if lost:
         notes.append(f"{', '.join(lost[:4])} is to be seen in samples alone that are held back, and is not learnt")
@@ -86,7 +88,7 @@ def _held(labels: np.ndarray, groups: np.ndarray | None, share: float, seed: int
     return max(draws, key=lambda held: int((table[held].any(0) & np.delete(table, held, 0).any(0)).sum()))
 
 
-def _notes(given: Masked, task: Segmentation, sizes: np.ndarray, count: int, said: str) -> list[str]:
+def _notes(given: Masked, task: Segmentation, sizes: np.ndarray, count: int, said: list[str]) -> list[str]:
     assert given.masks is not None
     share = sizes / sizes.sum()
     order = np.argsort(share, kind="stable")
@@ -98,11 +100,9 @@ def _notes(given: Masked, task: Segmentation, sizes: np.ndarray, count: int, sai
         f"segmentation: rows of {what}, in {count:,} samples"
         + (f"; {without:,} without a mask are left out" * (without > 0)),
     ]
-    if said:
-        notes.append(said)
+    notes += filter(None, said)
     if given.wrong:
-        name, reason = next(iter(given.wrong.items()))
-        notes.append(f"{len(given.wrong):,} masks cannot be used; of {shown(name)}: {reason}")
+        notes.append(f"{len(given.wrong):,} masks cannot be used; {given.first_wrong}")
     small = [name for name, size in zip(task.classes, sizes, strict=True) if not size]
     if small:
         notes.append(
@@ -119,8 +119,7 @@ def _reasons(given: Masked) -> str:
     """Why masks cannot be used, before what is lacking for that."""
     if not given.wrong:
         return ""
-    name, reason = next(iter(given.wrong.items()))
-    return f"{len(given.wrong):,} masks cannot be used (of {shown(name)}: {reason}), and "
+    return f"{len(given.wrong):,} masks cannot be used ({given.first_wrong}), and "
 
 
 def maps(

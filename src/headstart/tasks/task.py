@@ -1,5 +1,6 @@
 """The contract of a task: numbers out of a head, what they mean, how wrong they are, and how good they were."""
 
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -7,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..forms import Json
-from ..probes import Figure
+from ..probes import Figure, figure
 
 
 @runtime_checkable
@@ -48,8 +49,8 @@ class Task(Protocol):
         """One number to choose by, higher is better, from outputs [m, K] and the true labels."""
         ...
 
-    def marks(self, said: np.ndarray, labels: np.ndarray) -> dict[str, Figure]:
-        """Figures of what was said, for people."""
+    def marks(self, said: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> dict[str, Figure]:
+        """Figures of what was said, for people. groups: [m], samples of one number hang together."""
         ...
 
     def temperature(self, out: np.ndarray, labels: np.ndarray) -> float:
@@ -63,6 +64,15 @@ class Task(Protocol):
     def state(self) -> Json:
         """The arguments of its class, as JSON."""
         ...
+
+
+def apart(mark: Figure, moves: np.ndarray, groups: np.ndarray | None) -> Figure:
+    """A figure with the error of as many judges as there are groups, where some samples hang together; it is never surer than if
+    none did. moves: [m], what each sample moves the value."""
+    if groups is None or len(np.unique(groups)) == len(groups):
+        return mark
+    made = figure(mark.value, moves, (), groups)
+    return replace(mark, error=max(mark.error, made.error), units=made.units)
 
 
 def share_doubt(value: float, n: int) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import checkpoint, dist, health
 from ..data.open import open_source
+from ..data.source import Source
 from ..encoded import Pretrained, load
 from ..log import Log, span
 from ..nn.encoder import set_dtype
@@ -20,7 +21,7 @@ from ..reading import look, reader_of
 from ..recipe import Input, Method, Run
 from ..running import paired
 from ..running.bakeoff import bakeoff, entries, promote, why_not
-from ..running.finish import READ, baselines, finish, snippet
+from ..running.finish import READ, baselines, by_masks, finish, snippet
 from ..running.folder import begin, begun, extend, method_of, title
 from ..running.hold import held
 from ..running.material import Material, fingerprint, gather
@@ -71,7 +72,7 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
                 plan, run = Plan(**kept["plan"]), Run(**kept["plan"]["run"])
                 method = method_of(folder, plan, log)
                 if (folder / "probe.json").exists() and not kept.get("longer"):
-                    return _already(folder, plan, log)
+                    return _already(folder, plan, source, log)
                 material = gather(where, source, reader_of(plan.tokenizer), Input(**plan.input), run, log)
                 if fingerprint(material) != kept["fingerprint"]:
                     raise WordError(
@@ -200,7 +201,7 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
     return Finished(folder, results, verdict, outcome)
 
 
-def _already(folder: Path, plan: Plan, log: Log) -> Finished:
+def _already(folder: Path, plan: Plan, source: Source, log: Log) -> Finished:
     """The run is finished: say what it was."""
     kept, results = json.loads((folder / "probe.json").read_text()), kept_results(folder / "probe.json")
     log.say(f"finished  already; delete {folder} to begin anew, or give another run its own folder with run.out=\n")
@@ -208,5 +209,7 @@ def _already(folder: Path, plan: Plan, log: Log) -> Finished:
         log.say("\n".join(lines(results)) + f"\n\nworth     {kept['worth']}\n          {kept['judged']}\n")
     parts = list(plan.tokenizer.get("parts", ()))
     log.say(paired.snippet(folder, parts) if parts else snippet(folder, plan.where))
+    if not parts and (words := by_masks(folder, plan, source)):
+        log.say(words)
     verdict = json.loads((folder / "health.json").read_text())["verdict"]
     return Finished(folder, results, verdict, Outcome(plan.steps, plan.steps))

@@ -10,7 +10,6 @@ from ..data.groups import AUTO
 from ..data.source import DataError
 from ..data.sources.listed import ListSource
 from ..encoded import Pretrained, load
-from ..errors import shown
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
@@ -20,8 +19,8 @@ from ..running.finish import fresh
 from ..running.folder import facts, method_of, title
 from ..running.material import TEST, probing
 from ..running.tuned import learnt_from
-from ..scoring.labelled import Labelled, RowLabels, by_rows
-from ..scoring.masked import masked, values_of
+from ..scoring.labelled import Labelled, RowLabels, by_rows, unlabelled
+from ..scoring.masked import masked, masks_of, values_of
 from ..scoring.results import HALVES, MINE, Results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
 from ..train import device_of
@@ -60,12 +59,23 @@ def probe(
     for remark in remarks:
         log.say(f"note      {remark}")
     by_rows_too = rows is not None or any(p.of == "rows" for p in asked_for(probes or (), (*EVERY, "lists")))
-    rows = _masked(source, log) if rows is None and by_rows_too else rows
+    if rows is None and by_rows_too:
+        rows = _masked(source, log)
+    elif rows is None and source.labels is not None and masks_of(source.source) is not None:
+        log.say(
+            "note      masks are there, too: probes=segment judges by them, and finetune task=segmentation learns from them"
+        )
     able = EVERY if rows is not None else EVERY[:2]
-    if listed(source.classes):
+    lists = listed(source.classes)
+    if lists is not None:
         able = (*able, "lists")
     also = asked_for(probes or (), able)
-    if "lists" in able and not any(p.of == "lists" for p in also):
+    if lists is not None and lists.clear:
+        also = also if any(p.of == "lists" for p in also) else [*also, named("multilabel")]
+        log.say(
+            "note      labels are lists of several classes: multilabel judges every class by itself, the others each list"
+        )
+    elif lists is not None and not any(p.of == "lists" for p in also):
         log.say(
             "note      names of classes look like lists of several (rash; fever), and each list is judged as one class; "
             "probes=multilabel judges every class by itself"
@@ -87,7 +97,7 @@ def probe(
     log.say(
         "\n"
         + "\n".join(lines(results))
-        + f"\n\nworth     {summary(_usual(results) if also else results)}\n          {HALVES}"
+        + f"\n\nworth     {summary(_usual(results, lists is not None and lists.clear) if also else results)}\n          {HALVES}"
     )
     return results
 
@@ -98,18 +108,18 @@ def _masked(source: Prepared, log: Log) -> RowLabels | None:
     if given.masks is None:
         return None
     values, said = values_of(given.numbers())
-    for line in (given.masks.why, said):
+    for line in (given.masks.why, said, given.seen.doubt):
         if line:
             log.say(f"note      {line}")
     if given.wrong:
-        name, reason = next(iter(given.wrong.items()))
-        log.say(f"skipped   {len(given.wrong):,} masks; of {shown(name)}: {reason}")
+        log.say(f"skipped   {len(given.wrong):,} masks; {given.first_wrong}")
     return lambda _, i: given[i].labels(values)
 
 
-def _usual(results: Results) -> Results:
-    """Without the figures that were asked for by name: a verdict does not hang on what somebody asks for."""
-    usual = tuple(name for name in names() if not named(name).asked)
+def _usual(results: Results, lists: bool) -> Results:
+    """Without the figures that were asked for by name: a verdict does not hang on what somebody asks for. lists: labels are
+    plainly lists, of which the mean average precision is the usual figure."""
+    usual = tuple(name for name in names() if not named(name).asked or (lists and name == "multilabel"))
     kept = {row: {n: f for n, f in marks.items() if n.startswith(usual)} for row, marks in results.items()}
     return {row: marks for row, marks in kept.items() if marks} if kept[MINE] else results
 
@@ -123,12 +133,11 @@ def _divided(where: object, source: Prepared, encoder: Pretrained, rows: RowLabe
     if data is not None and source.labels is None:
         return data
     if source.labels is None and rows is None and masked(source).masks is not None:
-        raise DataError(f"{where} has masks and no label for each sample: probes=segment judges by the masks")
-    if source.labels is None:
         raise DataError(
-            f"{where} has no labels: put the files of each class in a folder of its name, give an .npz with x and y, "
-            "an idx file with its labels beside it, or say where they are: data.label=labels.csv:species"
+            f"{where} has masks and no label for each sample: probes=segment judges by the masks, finetune tunes to them"
         )
+    if source.labels is None:
+        raise unlabelled(where, source.source)
     raise DataError(
         f"{where} has too few labels to judge by: at least two classes, 20 samples to learn from and 10 to judge"
     )

@@ -11,7 +11,7 @@ from ...home import expanded
 from .. import labels
 from ..classes import Labelled, Labels, as_column, as_labels, is_one_hot, noted
 from ..groups import AUTO, Groups, decide
-from ..masks import is_whole, of_array
+from ..masks import fractions, of_array
 from ..readers._npz import load_array
 from ..source import DataError, Source
 from ..sources.array import ArraySource
@@ -71,14 +71,13 @@ def attach(source: Source, path: Path, column: str | None) -> Source:
     """
     if path.suffix == ".npy" and isinstance(source, ArraySource | ListSource | FileSource):
         values = load_array(path, path, mmap_mode="r")
-        if (
-            values.ndim > 1
-            and len(values) == len(source)
-            and not is_one_hot(values)
-            and is_whole(np.asarray(values[:1]))
-        ):
-            source.masks, source.labels, source.classes = of_array(values, path.name), None, ()
-            return source
+        if values.ndim > 1 and values.shape[1:] != (1,) and len(values) == len(source) and not is_one_hot(values):
+            reason = fractions(np.asarray(values[0]))
+            if not reason:
+                source.masks, source.labels, source.classes = of_array(values, path.name), None, ()
+                return source
+            if values.ndim > 2:
+                raise DataError(f"data.label={path.name}: these are no masks, as of the first {reason}")
     found = _in_order(load_array(path, path), source, path) if path.suffix == ".npy" else _told(source, path, column)
     if not isinstance(source, Labelled):
         raise DataError(f"{source.describe()} takes no labels from a file")

@@ -11,11 +11,12 @@ import numpy as np
 
 from ...errors import Unreadable
 from ..labels import words
-from ..masks import Masks
+from ..masks import Masks, NamedMasks, some
 from ..names import Index
 from ..readers import claims
 from ..readers._mask import read_mask
 from ..source import DataError
+from .class_names import class_names
 
 KINDS = ("image", "volume", "multispectral")
 WORDS = frozenset(
@@ -33,14 +34,14 @@ FEW, MOST = 8, 0.9  # the commonest numbers of a mask, and the share of it that 
 DIFFERENT, TIMES = 64, 8  # or: different numbers of a mask, at most, each of which is there so often in the mean
 
 
-def masks(folder: Path, files: Index, rows: np.ndarray) -> dict[int, int]:
-    """Which of these files are masks, and of which file each is: by the names of folders or files (masks/a.png, a_mask.png beside
-    images/a.png, a.png), if those looked into hold few different numbers."""
+def masks(folder: Path, files: Index, rows: np.ndarray) -> tuple[dict[int, int], str]:
+    """(which of these files are masks, and of which file each is; why those that are named so are none): by the names of folders
+    or files (masks/a.png, a_mask.png beside images/a.png, a.png), if those looked into hold few different numbers."""
     some = files.take(rows)
     said = {name: _is_said(name) for name in some.folders}
     every = some.blob.lower()  # searched word by word: the expression takes ten times as long over a million names
     if not any(said.values()) and not any(part.encode() in every for part in PARTS):
-        return {}
+        return {}, ""
     apart = [(row, name, name[name.rfind("/") + 1 :]) for row, name in zip(rows.tolist(), some, strict=True)]
     asked: dict[int, tuple[str, ...]] = {}
     for row, name, base in apart:
@@ -53,9 +54,10 @@ def masks(folder: Path, files: Index, rows: np.ndarray) -> dict[int, int]:
     for row, name, _ in apart if asked else ():
         if row in asked and (partner := samples.of(name, asked[row])) is not None:
             found[row] = partner
-    if 2 * len(found) < len(asked) or not _look_so(folder, files, list(found)):
-        return {}
-    return found
+    if 2 * len(found) < len(asked):
+        return {}, ""
+    doubt = _doubted(folder, files, list(found))
+    return ({}, doubt) if doubt else (found, "")
 
 
 class _Partners:
@@ -80,14 +82,18 @@ def _folders(path: str) -> tuple[str, ...]:
     return tuple(w for part in path.split("/")[:-1] for w in words(part) if w not in WORDS and w not in SIDES)
 
 
-def _of_samples(folder: Path, names: Sequence[str], masks: Mapping[str, str], where: str) -> Masks:
-    """The masks of samples in files: the file in `folder` by the sample's name."""
+def _of_samples(folder: Path, names: Sequence[str], masks: Mapping[str, str], where: str, alone: bool) -> Masks:
+    """The masks of samples in files: the file in `folder` by the sample's name. What classes are called stands in a folder of
+    masks, or in one that this is in. alone: nothing but masks is in `folder`."""
+    inside = {parent for name in masks.values() for parent in (folder / name).parents if parent.is_relative_to(folder)}
+    numbers, said = class_names(sorted(inside, key=lambda place: (-len(place.parts), place)), None if alone else folder)
 
     def read(index: int) -> np.ndarray | None:
         mask = masks.get(names[index])
         return None if mask is None else read_mask(folder / mask)
 
-    return Masks(read, f"masks: {len(masks):,} files in {where}")
+    why = f"masks: {len(masks):,} files in {where}{f', {said}' if said else ''}"
+    return NamedMasks(read, why, numbers) if numbers else Masks(read, why)
 
 
 def beside(folder: Path, files: Index, found: Mapping[int, int], names: Sequence[str]) -> Masks:
@@ -97,7 +103,7 @@ def beside(folder: Path, files: Index, found: Mapping[int, int], names: Sequence
         of.setdefault(files[sample], files[mask])
     where = sorted({name.rpartition("/")[0] or "." for name in of.values()})
     more = f", of {len(found) - len(of):,} others the samples have one already" if len(found) > len(of) else ""
-    return _of_samples(folder, names, of, f"{', '.join(where[:3])}{' ...' * (len(where) > 3)}{more}")
+    return _of_samples(folder, names, of, f"{', '.join(where[:3])}{' ...' * (len(where) > 3)}{more}", False)
 
 
 def in_folder(place: Path, names: Sequence[str]) -> Masks:
@@ -115,7 +121,7 @@ def in_folder(place: Path, names: Sequence[str]) -> Masks:
             f"data.label={place}: none of its {len(files):,} files is called as a sample is ({names[0]}): call the mask of "
             "a.jpg a.png or a_mask.png"
         )
-    return _of_samples(place, names, of, str(place))
+    return _of_samples(place, names, of, str(place), True)
 
 
 def _is_said(folder: str) -> bool:
@@ -129,8 +135,10 @@ def _key(base: str) -> tuple[tuple[str, ...], bool]:
     return (rest, True) if rest and rest != said else (said, False)
 
 
-def _look_so(folder: Path, files: Index, rows: list[int]) -> bool:
+def _doubted(folder: Path, files: Index, rows: list[int]) -> str:
+    """Why these do not look like masks, and what to do; "" where most do."""
     told: list[bool] = []
+    doubt = "none of them can be read"
     for row in [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, LOOK).astype(int))] if rows else []:
         path = folder / files[row]
         read = next((claim.reader.read for claim in claims(path) if claim.reader.read is not None), None)
@@ -138,8 +146,15 @@ def _look_so(folder: Path, files: Index, rows: list[int]) -> bool:
             found = None if read is None else read(path)
             values = found.get("values") if isinstance(found, dict) else found
             if isinstance(values, np.ndarray):
-                some = np.asarray(values).reshape(-1)[:: max(1, values.size // 65_536)]
-                counted = Counter(some.tolist())
-                few = len(counted) <= DIFFERENT and TIMES * len(counted) <= len(some)
-                told.append(few or sum(n for _, n in counted.most_common(FEW)) >= MOST * len(some))
-    return bool(told) and 2 * sum(told) > len(told)
+                values = np.asarray(values).reshape(-1)[:: max(1, values.size // 65_536)]
+                counted = Counter(values.tolist())
+                few = len(counted) <= DIFFERENT and TIMES * len(counted) <= len(values)
+                told.append(few or sum(n for _, n in counted.most_common(FEW)) >= MOST * len(values))
+                if not told[-1]:
+                    doubt = f"{files[row]} holds {len(counted):,} different numbers ({some(np.array(sorted(counted)))})"
+    if not rows or 2 * sum(told) > len(told):
+        return ""
+    return (
+        f"not masks: {len(rows):,} files named so are taken for samples, as {doubt}, and a mask the number of a class "
+        "for every point: save masks as PNG, as JPEG changes numbers"
+    )

@@ -13,7 +13,7 @@ from ..labels import SPLITS, is_beside, words
 from ..names import Index, suffix_of
 from ..readers import LAST, Claim, Reader, by_name, claims, images, instead_of, recordings, suffixes
 from ..source import DataError
-from . import lists, masks, sidecar
+from . import class_names, lists, masks, sidecar
 from .index import index
 from .matching import matched
 from .slices import Stacks, stacks
@@ -59,6 +59,7 @@ class Survey:
     why: list[str] = field(default_factory=list)
     others: tuple[str, ...] = ()  # kinds that are here, too, and are not opened
     masks: dict[int, int] = field(default_factory=dict)  # which files are masks, and of which others
+    doubts: list[str] = field(default_factory=list)  # why files that are named as masks are none
     shards: list[str] = field(default_factory=list)  # tars, if they are the data
     stacks: Stacks | None = None  # volumes that slices make, one a file
     recorded: bool = False  # whether tables are recordings, one a file
@@ -94,7 +95,7 @@ class Survey:
             lines.append(
                 f"{self.numbers:,} text files hold numbers alone, boxes perhaps, and are not read (data.kind=text)"
             )
-        return [*lines, *self.files.aside]
+        return [*self.doubts, *lines, *self.files.aside]
 
     def listed(self) -> str:
         return ", ".join(f"{len(rows):,} {kind} file{'s' * (len(rows) > 1)}" for kind, rows in self.kinds.items())
@@ -139,7 +140,10 @@ def survey(folder: Path, kind: str | None = None) -> Survey:
         _record(found, rows, votes)
     for one in masks.KINDS if kind is None else ():
         every = np.sort(np.concatenate(rows[one])) if one in rows else np.zeros(0, np.int64)
-        if of := masks.masks(folder, found.files, every):
+        of, doubt = masks.masks(folder, found.files, every)
+        if doubt:
+            found.doubts.append(doubt)
+        if of:
             found.masks |= of
             rows[one] = [left for r in rows[one] if len(left := np.setdiff1d(r, list(of)))]
     found.kinds = {k: np.sort(np.concatenate(r)) for k, r in sorted(rows.items(), key=lambda kr: -sum(map(len, kr[1])))}
@@ -358,7 +362,10 @@ def tables_beside(found: Survey, kind: str) -> list[str]:
     others = found.names("table") if kind != "table" and "table" in found.kinds else []
     near = sorted(others, key=lambda name: name.count("/"))
     names = [n for n in [*found.notes, *near] if Path(n).suffix.lower() in sidecar.SUFFIXES]
-    return [*names[:TABLES], *_lists(found, kind)]
+    every = [*names[:TABLES], *_lists(found, kind)]
+    if found.masks:  # {"0": "sky"} is about their numbers, and no table of samples 0, 1, ...
+        return [name for name in every if name.rpartition("/")[2] not in class_names.FILES]
+    return every
 
 
 def _lists(found: Survey, kind: str) -> list[str]:

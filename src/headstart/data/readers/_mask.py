@@ -6,12 +6,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import Unreadable
-from ..masks import COLOUR, as_mask, is_whole
+from ..masks import COLOUR, as_mask, fractions, some
 from ..source import DataError
 from . import claims
 from ._npz import load_array
 
 MOST = 256  # different numbers in one mask: more are no classes
+APART = 32  # how far numbers of a JPEG are from each other if it kept them
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -28,15 +29,13 @@ def read_mask(path: Path) -> np.ndarray:
         except (ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise Unreadable(path.name, f"the mask is damaged ({error})") from error
     values = _alone(values)
-    if not is_whole(values):
-        raise Unreadable(
-            path.name, "the mask holds numbers that are not whole: give the number of a class for every point"
-        )
+    if reason := fractions(values):
+        raise Unreadable(path.name, reason)
     found = as_mask(values)
-    if (many := len(np.unique(found))) > MOST:
+    if len(numbers := np.unique(found)) > MOST:
         raise Unreadable(
             path.name,
-            f"the mask holds {many:,} different numbers, which are no classes: is it a JPEG or a picture? save masks as PNG",
+            f"it holds {len(numbers):,} different numbers ({some(numbers)}), which are no classes: is it a picture?",
         )
     return found
 
@@ -44,9 +43,21 @@ def read_mask(path: Path) -> np.ndarray:
 def _picture(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         image.load()
-        if image.mode in ("P", "L", "1", "I", "F") or image.mode.startswith("I;16"):
-            return np.array(image).astype(np.uint8) if image.mode == "1" else np.array(image)
-        values = np.array(image.convert("RGB")).astype(np.int64)
+        values = _numbers(image)
+        numbers = np.unique(values)
+        if image.format == "JPEG" and (np.diff(numbers) < APART).any():
+            raise Unreadable(
+                path.name,
+                f"it holds {len(numbers):,} different numbers ({some(numbers)}), as JPEG changes them: save masks as PNG, each "
+                "value brought to the nearest that is meant",
+            )
+        return values
+
+
+def _numbers(image: Image.Image) -> np.ndarray:
+    if image.mode in ("P", "L", "1", "I", "F") or image.mode.startswith("I;16"):
+        return np.array(image).astype(np.uint8) if image.mode == "1" else np.array(image)
+    values = np.array(image.convert("RGB")).astype(np.int64)
     grey = (values == values[..., :1]).all()
     red, green, blue = np.moveaxis(values, -1, 0)
     return red if grey else COLOUR + red * 65_536 + green * 256 + blue

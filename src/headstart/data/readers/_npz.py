@@ -12,7 +12,7 @@ from ..cells import Column
 from ..classes import as_column
 from ..groups import AUTO, Grouped, Groups, decide, hold
 from ..labels import beside_array, masks_beside
-from ..masks import is_whole, of_array
+from ..masks import fractions, of_array
 from ..source import DataError, Source
 from ..sources.array import PICKLED, ArraySource, Values, source_of
 from ..sources.listed import ListSource
@@ -33,25 +33,35 @@ def open_npz(path: Path, kind: str | None, group: str = AUTO) -> Source:
     return grouped(with_masks(values, kind, labels, path.stem, why, masks), groups)
 
 
-def masks_of(chosen: str, shapes: Shapes, load: Callable[[str], Values]) -> tuple[Values, str] | None:
-    """(masks, name) of the samples under the key `chosen`, which lie in the same group; None where there are none."""
+def masks_of(chosen: str, shapes: Shapes, load: Callable[[str], Values]) -> tuple[Values, str, str] | None:
+    """(masks, name, why they cannot be used or "") of the samples under the key `chosen`, which lie in the same group; None where
+    there are none."""
     before = chosen[: chosen.rfind("/") + 1]
     near = {key[len(before) :]: shape for key, (shape, _) in shapes.items() if key.startswith(before)}
     name = masks_beside(chosen[len(before) :], near)
-    if name is None or shapes[before + name][1].kind not in "biuf":
+    if name is None or not near[name][0]:
         return None
     values = load(before + name)
-    return (values, name) if len(values) and is_whole(np.ma.getdata(values[0])) else None
+    return values, name, fractions(np.ma.getdata(values[0]))
 
 
 def with_masks(
-    values: Values, kind: str | None, labels: np.ndarray | None, title: str, why: str, masks: tuple[Values, str] | None
+    values: Values,
+    kind: str | None,
+    labels: np.ndarray | None,
+    title: str,
+    why: str,
+    masks: tuple[Values, str, str] | None,
 ) -> Source:
     """`source_of`, which knows its masks; in place of what was said of them as labels. They may say that these are series, and
     that time is the second axis."""
     if masks is None:
         return source_of(values, kind, labels, title, why)
-    given, name = masks
+    given, name, wrong = masks
+    if wrong:
+        rest = [said for said in why.split("; ") if not said.startswith(f"not {name},")]
+        why = "; ".join(filter(None, [*rest, f"not {name} as masks, as of the first {wrong.replace('; ', ', ')}"]))
+        return source_of(values, kind, labels, title, why)
     if len(given.shape) == 2 and len(values.shape) in (2, 3):
         kind = kind or "series"
     turned = given.shape == values.shape[:2] != (values.shape[0], values.shape[-1]) and len(values.shape) == 3
