@@ -230,3 +230,39 @@ def test_empty_cells_are_no_patients(tmp_path):
     (tmp_path / "gaps.csv").write_text("a,b,patient\n" + "\n".join(lines) + "\n")
     source = open_source(tmp_path / "gaps.csv")
     assert "groups: column patient" in source.describe() and len(np.unique(source.groups)) == 10 + 80
+
+
+def classed(path, whose, labels):
+    """A table of noise, with a patient and a class for each row."""
+    noise = np.random.default_rng(0).normal(size=(len(labels), 2))
+    lines = [f"{p},{a:.3f},{b:.3f},{c}" for p, (a, b), c in zip(whose, noise, labels, strict=True)]
+    path.write_text("patient,a,b,class\n" + "\n".join(lines) + "\n")
+    source, tokenizer, given, _ = look(open_source(path), Input(), device_of(Run(device="cpu")))
+    return read_in(source, tokenizer, given.window), tokenizer
+
+
+def test_groups_that_are_the_classes_are_refused_by_all(tmp_path):
+    """Each class is that of one patient: whoever judges asks for a class that nobody taught. Refused, and not 0.000."""
+    for whose in (
+        [f"p{i % 2}" for i in range(80)],
+        [f"p{i % 4 * (i % 2)}" for i in range(80)],
+    ):  # well: one patient, too
+        source, tokenizer = classed(tmp_path / "a.csv", whose, [("well", "ill")[i % 2] for i in range(80)])
+        for ask in (
+            lambda s=source, t=tokenizer: probing("a.csv", s, t),
+            lambda s=source: gathered(s, "a.csv", Asked(), 0),
+        ):
+            with pytest.raises(DataError, match=r"a\.csv: .*well.* within one group or recording.*data\.group=none"):
+                ask()
+        made = divided("a.csv", source, tokenizer, Input(), Run())
+        assert made.probe is None and "nothing is probed" in made.note and len(made.training) == 80
+
+
+def test_a_class_of_one_patient_judges_nothing_and_is_named(tmp_path):
+    labels = ["rare" if i < 10 else ("well", "ill")[i % 2] for i in range(90)]
+    source, tokenizer = classed(tmp_path / "a.csv", [f"p{i // 10}" for i in range(90)], labels)
+    data = probing("a.csv", source, tokenizer)
+    assert data.note.startswith("1 of 3 classes (rare) lies within one group") and len(data.query_at) == 80
+    assert data.note in divided("a.csv", source, tokenizer, Input(), Run()).note
+    asked = gathered(source, "a.csv", Asked(), 0)
+    assert "rare" in asked.notes[-1] and "rare" not in {asked.task.classes[k] for k in asked.labels[asked.held]}

@@ -36,7 +36,8 @@ def compared(
     classes = 0 if some.quantity else len(np.unique(have))
     few = [n for n in counts if n < 2 * classes]
     counts = [n for n in counts if n not in few] or [some.learnt]
-    notes = [f"labels={n:,} is {some.learnt:,}: no more can be learnt from at once" for n in labels if n > some.learnt]
+    notes = [data.note] if data.note else []
+    notes += [f"labels={n:,} is {some.learnt:,}: no more can be learnt from at once" for n in labels if n > some.learnt]
     notes += [f"labels={n} is left out: {classes} classes need at least {2 * classes}" for n in few]
     cells: list[Cell] = []
     measure, total, began = "", len(ways) * len(counts), time.monotonic()

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..errors import shown
 from .cells import Column
 from .classes import noted
 from .labels import pick, words
@@ -114,6 +115,39 @@ def said(values: np.ndarray, what: str, name: str | None = None) -> Groups:
         return Groups(None, f"groups: {what}: all samples are of one, so that nothing can be divided by it", name)
     kept = f"{count:,} of {len(values):,} samples, never divided between learning and judging"
     return Groups(values, f"groups: {what}, {kept}", name)
+
+
+def judgeable(labels: np.ndarray, groups: np.ndarray | None, names: Sequence[str], where: object) -> str:
+    """Which classes lie within one group each, so that nobody can both learn them and judge by them, in a line for people; ""
+    where none does. DataError where fewer than two are left.
+
+    labels: [n], -1 unknown; quantities (floats) have no classes. groups: [n], or None. names: of the classes, by number.
+    """
+    if groups is None or labels.dtype.kind == "f":
+        return ""
+    every, several = np.unique(labels[labels >= 0]), classes_apart(labels, groups)
+    alone = [names[c] if c < len(names) else str(c) for c in np.setdiff1d(every, several).tolist()]
+    if not alone:
+        return ""
+    some = ", ".join(map(shown, alone[:4])) + (", ..." if len(alone) > 4 else "")
+    lie = "lies within one group or recording" if len(alone) == 1 else "lie within one group or recording each"
+    within = f"{len(alone):,} of {len(every):,} classes ({some}) {lie}"
+    if len(several) > 1 or len(every) < 2:
+        return f"{within}, which is never divided between learning and judging, and so cannot be judged"
+    raise DataError(
+        f"{where}: {within}, and what hangs together is never divided between learning and judging, so that fewer than two "
+        "classes can be judged: give samples of several groups of each class, say what else hangs together (data.group=), or, "
+        "where samples of one group may both teach and judge, data.group=none"
+    )
+
+
+def classes_apart(labels: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """The classes, of labels [n] (-1 unknown), that samples have which do not all hang together, in order."""
+    groups = np.arange(len(labels)) if groups is None else groups
+    known = labels >= 0
+    each = np.unique(np.stack([labels[known], groups[known]]), axis=1)[0]
+    classes, count = np.unique(each, return_counts=True)
+    return classes[count > 1]
 
 
 def of_folders(files: Sequence[str]) -> Groups:

@@ -85,7 +85,11 @@ def analyse(
         log.say(f"note      {remark}")
     if len(source) < LEAST:
         raise DataError(f"{shown(str(where))} holds {len(source)} samples: fewer than {LEAST} say nothing; give more")
-    data = probing(where, source, encoder.tokenizer)
+    try:
+        data = probing(where, source, encoder.tokenizer)
+    except DataError as error:  # all else is said without labels
+        data = None
+        log.say(f"note      {error}")
     data = None if data is None else data.some(sizes=SIZES)
     tokenizer, before = encoder.tokenizer, untrained(folder, encoder.module, log)
     each = np.unique(np.linspace(0, len(source) - 1, SAMPLES).astype(int))

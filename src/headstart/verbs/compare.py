@@ -15,7 +15,7 @@ from ..comparing.comparing import compared, together
 from ..comparing.told import Cell, Compared
 from ..comparing.unfinished import UNFINISHED, Unfinished, content
 from ..comparing.ways import RANDOM, SCRATCH, Start, frozen, tuned
-from ..data.groups import AUTO
+from ..data.groups import AUTO, judgeable
 from ..data.open import open_source
 from ..data.source import DataError
 from ..encoded import Pretrained, load
@@ -205,8 +205,10 @@ def _trained(where: object, asked: _Asked, given: Json, log: Log) -> dict[str, P
     for recipe in recipes:
         find(recipe)  # a name that is none is told before anything is trained
     group = str(told.get("data.group", AUTO))
-    if open_source(where, told.get("data.kind"), told.get("data.label"), group).labels is None:
+    source = open_source(where, told.get("data.kind"), told.get("data.label"), group)
+    if source.labels is None:
         raise _unlabelled(where)
+    judgeable(source.labels, source.groups, source.classes, where)
     mark = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:4]  # other words are other runs
     found: dict[str, Path] = {}
     for recipe in recipes:

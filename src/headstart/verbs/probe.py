@@ -71,13 +71,14 @@ def probe(
             "probes=multilabel judges every class by itself"
         )
     data = _divided(where, source, encoder, rows)
+    if data.note:
+        log.say(f"note      {data.note}")
     tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module, log)
     sides = f"{len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by"
     if data.crossed:
         sides = f"{len(data.query_at):,} samples judge in turns, by repeated cross-validation"
-    log.say(
-        f"probe     {sides}, {len(source.classes) or 'no'} classes; pre-training may have seen them, without labels"
-    )
+    told = len(set(data.labels("query").tolist())) if data.named and source.classes else 0
+    log.say(f"probe     {sides}, {told or 'no'} classes; pre-training may have seen them, without labels")
     read = choose_read(fresh, tokenizer, data)[0]
     results = {
         **score_raw(tokenizer, data, also),
