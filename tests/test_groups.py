@@ -97,8 +97,8 @@ def test_the_person_comes_before_the_place_and_the_session(tmp_path):
 def test_names_that_are_none_and_groups_that_say_nothing(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("patient_id,shop,a,y\n" + "".join(f"p{i},s,{i % 7}.5,{i % 2}\n" for i in range(30)))
-    found = open_source(path)  # each has a row of its own: an identifier, as before
-    assert found.groups is None and "groups" not in found.describe()
+    found = open_source(path)  # each has a row of its own: an identifier
+    assert found.groups is None and "groups: not by column patient_id: each sample has its own" in found.describe()
     assert "each sample has its own" in open_source(path, group="patient_id").describe()
     one = open_source(path, group="shop")
     assert one.groups is None and "all samples are of one" in one.describe()
@@ -194,12 +194,12 @@ def test_on_the_command_line(tmp_path):
         return done.output
 
     words = [f"{name}={value}" for name, value in SMALL.items()]
-    assert "groups: column site_id, as asked, 4 of" in said(
+    assert "groups: column site_id, as asked, 4 groups of 80 samples in all" in said(
         "pretrain", path, "data.group=site_id", "run.out=runs/a", *words
     )
     assert json.loads(Path("runs/a/encoder.json").read_text())["input"]["group"] == "site_id"
     assert "column site_id, as asked" in said("probe", "runs/a", path)
-    assert "column patient, as asked, 40 of" in said("probe", "runs/a", path, "data.group=patient")
+    assert "column patient, as asked, 40 groups of" in said("probe", "runs/a", path, "data.group=patient")
     assert "column patient, as asked" in said(
         "finetune", "runs/a", path, "data.group=patient", "steps=2", "lr=1e-3", "run.out=runs/b"
     )
@@ -266,3 +266,28 @@ def test_a_class_of_one_patient_judges_nothing_and_is_named(tmp_path):
     assert data.note in divided("a.csv", source, tokenizer, Input(), Run()).note
     asked = gathered(source, "a.csv", Asked(), 0)
     assert "rare" in asked.notes[-1] and "rare" not in {asked.task.classes[k] for k in asked.labels[asked.held]}
+
+
+@pytest.mark.parametrize(
+    "cells, said",
+    [
+        ([f"p{i}" for i in range(40)], "each sample has its own"),
+        (["p"] * 40, "all samples are of one"),
+        (["p1", "p2", "p3"] + [""] * 37, "37 of 40 samples have no value"),
+        (
+            [f"p{i // 2 if i < 10 else i}" for i in range(40)],
+            "35 values of 40 samples are too many (data.group=patient takes them)",
+        ),
+    ],
+)
+def test_a_person_who_is_not_taken_is_mentioned(cells, said):
+    columns = {"patient": cells, "a": [str(i) for i in range(40)], "user_id": [f"u{i // 10}" for i in range(40)]}
+
+    def found(*names):
+        return decide(names, lambda c: as_column(c, columns[c]), "t")
+
+    assert found("patient", "a").why == f"groups: not by column patient: {said}" and found("patient", "a").name is None
+    other = found("patient", "a", "user_id")
+    assert other.name == "user_id" and other.why.endswith(f"; groups: not by column patient: {said}")
+    alone = found("user_id")
+    assert alone.values is None and "nothing would be left to learn from" in alone.why

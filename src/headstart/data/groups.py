@@ -25,6 +25,7 @@ WHOSE = WHO | frozenset(
     )
 )
 MARKS = frozenset(words("id ids no nr num number code key uid uuid identifier"))
+NOTHING_ELSE = "nothing would be left to learn from"
 EACH = 2  # rows of a group, at least and on average, from which on a column is taken by its name
 
 
@@ -89,21 +90,43 @@ def decide(
             raise DataError(f"{what} {name} of {title} is taken for the label, too: say which is, with data.label=")
         return said(_numbers(column(name), at), f"{what} {name}{of}, as asked", name)
     found: list[tuple[bool, int, str, np.ndarray]] = []
-    for name in names if len({*names} - {label}) > 1 else ():  # something is left to learn from
+    not_taken: list[str] = []
+    for name in names:
         whom = None if name == label else _of_whom(name)
         if whom is not None:
             cells = column(name)
             values = _numbers(cells, at)
             filled = values[values < 2 * len(cells.values)]  # an empty cell says nothing, and is no patient
             count = len(np.unique(filled))
-            if 1 < count <= len(filled) / EACH:
+            if len({*names} - {label}) < 2:
+                not_taken.append(refused(name, NOTHING_ELSE, what, of))
+            elif 1 < count <= len(filled) / EACH:
                 found.append((whom not in WHO, count, name, values))
+            else:
+                not_taken.append(refused(name, _unfit(name, count, len(filled), len(values)), what, of))
     if not found:
-        return Groups()
+        return Groups(why=noted(*not_taken))
     _, _, name, values = min(found, key=lambda each: each[:2])
     others = " or ".join(f"{what} {other}" for _, _, other, _ in found if other != name)
     may = f", though {others} may be meant" if others else ""
-    return said(values, f"{what} {name}{of}, by its name{may} (data.group=, none undoes it)", name)
+    taken = said(values, f"{what} {name}{of}, by its name{may} (data.group=, none undoes it)", name)
+    return taken._replace(why=noted(taken.why, *not_taken))
+
+
+def refused(name: str, reason: str, what: str = "column", of: str = "") -> str:
+    """That a column which is named for whom samples are of says no groups, and why, in a line."""
+    return f"groups: not by {what} {name}{of}: {reason}"
+
+
+def _unfit(name: str, count: int, filled: int, samples: int) -> str:
+    """Why so many values of a column, which so many of all samples have, are no groups."""
+    if 2 * filled < samples:
+        return f"{samples - filled:,} of {samples:,} samples have no value"
+    if count < 2:
+        return "all samples are of one"
+    if count == filled:
+        return "each sample has its own"
+    return f"{count:,} values of {filled:,} samples are too many (data.group={name} takes them)"
 
 
 def said(values: np.ndarray, what: str, name: str | None = None) -> Groups:
@@ -113,7 +136,7 @@ def said(values: np.ndarray, what: str, name: str | None = None) -> Groups:
         return Groups(None, f"groups: {what}: each sample has its own, so that none hangs together with another", name)
     if count == 1:
         return Groups(None, f"groups: {what}: all samples are of one, so that nothing can be divided by it", name)
-    kept = f"{count:,} of {len(values):,} samples, never divided between learning and judging"
+    kept = f"{count:,} groups of {len(values):,} samples in all, never divided between learning and judging"
     return Groups(values, f"groups: {what}, {kept}", name)
 
 

@@ -101,8 +101,8 @@ def divided(
         spared = len(known) <= SPARE * len(everything) and len(rest) > 1
         seen = "which are kept out of training" if spared else "which training sees without their labels"
         note = f"{what}{len(probe.query_at):,} labelled samples, {seen}, judge it in turns (cross-validation)"
-        training = Subset(everything, rest) if spared else everything
-        return Material(everything, training, replace(probe, note=left_out), note + and_left_out, not spared)
+        learnt = Subset(everything, rest) if spared else everything
+        return Material(everything, learnt, replace(probe, note=left_out), note + and_left_out, not spared)
     held, rest, known = divide(
         everything.labels, everything.groups, share, run.seed, *([JUDGES] if given.held is None else [])
     )

@@ -11,7 +11,7 @@ from ...errors import Unreadable
 from ...forms import Cell
 from ..cells import Column
 from ..classes import Labels, as_column, labels_of, noted, said_of_labels
-from ..groups import AUTO, NONE, OF, Groups
+from ..groups import AUTO, NONE, NOTHING_ELSE, OF, Groups, refused
 from ..groups import decide as decide_groups
 from ..labels import IDENTIFIER, LABEL, decide, no_inputs, pick, said_of_no_inputs
 from ..source import DataError
@@ -104,7 +104,7 @@ class TableSource:
         if {*self._rest, self.label, found.name}.issuperset(names):
             if asked != AUTO:
                 raise DataError(f"{self.title} has nothing to learn from beside {found.name}: give another table")
-            found = Groups()
+            found = Groups(why=refused(found.name, NOTHING_ELSE)) if found.name else found
         self.aside = self._rest | ({found.name: OF} if found.name else {})
         self.hidden = {*self.aside, *([self.label] if self.label else [])}
         inputs = [column for column in _in_memory(self.table) if column.name not in self.hidden]
