@@ -11,12 +11,13 @@ from tests.test_verdicts import of_right, pictures
 
 import headstart as hs
 from headstart.comparing.chart import page
+from headstart.comparing.clock import Clock
 from headstart.comparing.comparing import compared, together
 from headstart.comparing.told import Cell, Compared, read
 from headstart.comparing.ways import FROZEN, RAW, SCRATCH, TUNED, Start, Way, tuned
 from headstart.data.source import DataError
 from headstart.errors import Mistake
-from headstart.log import Log
+from headstart.log import Log, span
 from headstart.nn.encoder import encoder
 from headstart.probes import Split
 from headstart.probes.linear import fitted
@@ -204,6 +205,41 @@ def test_it_goes_on_where_it_was_stopped(run, capsys, monkeypatch, tmp_path):
     assert capsys.readouterr().out.count("as found before") == 3 and len(calls) == 4 + 7
     assert [c.figure for c in found.cells] == [c.figure for c in whole.cells] and found.verdict == whole.verdict
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.html", "a.json", "whole.html", "whole.json"]
+
+
+def test_the_time_left_is_that_of_the_kinds_of_figures_to_come():
+    clock = Clock({TUNED: lambda labels: 90.0})
+    assert clock.left([(FROZEN, 100), (TUNED, 100)]) == 90
+    clock.spent((FROZEN, 100), 1.0)
+    clock.spent((FROZEN, 600), 3.0)
+    assert clock.left([(FROZEN, 100), (FROZEN, 600), (FROZEN, 5000), (TUNED, 100), (TUNED, 600)]) == 1 + 3 + 2 + 180
+    clock.spent((TUNED, 100), 60.0)  # it was foretold too long, of those from 600 labels as well
+    assert clock.left([(TUNED, 100), (TUNED, 600)]) == 120
+
+
+def test_the_time_left_is_right_all_the_way(monkeypatch):
+    """Two runs; a fine-tuned figure takes 30 times as long as a frozen one, and more from more labels."""
+    now = [0.0]
+    monkeypatch.setattr("headstart.comparing.comparing.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Split, "some", lambda self, rounds: self)
+    data, x = known(400)
+
+    def way(name, how, each):
+        def learner(bank, labels, query):
+            now[0] += each * (1 if len(labels) < 100 else 2)
+            return np.zeros(len(query), np.int64)
+
+        return Way(name, how, lambda: x, learner, name if name != RAW else "")
+
+    one = [way(RAW, FROZEN, 1.0), way("a", FROZEN, 1.0), way(SCRATCH, TUNED, 30.0), way("a", TUNED, 30.0)]
+    two = [way("b", FROZEN, 1.0), way("b", TUNED, 30.0)]
+    clock, said = Clock({TUNED: lambda labels: 30.0 * (1 if labels < 100 else 2)}), []
+    monkeypatch.setattr(Log, "say", lambda self, text: said.append((now[0], text)))
+    compared(data, one, (50, 150), 1, quiet(), None, clock, two)
+    compared(data, two, (50, 150), 1, quiet(), None, clock)
+    for when, text in said[1:-1]:
+        assert text.endswith(f"({span(now[0] - when)} left)"), text
+    assert now[0] == 3 * 3 + 3 * 90 and "left" not in said[-1][1]
 
 
 def test_other_labels_are_another_comparison():

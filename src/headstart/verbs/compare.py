@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from ..comparing.chart import page
+from ..comparing.clock import Clock
 from ..comparing.comparing import compared, together
 from ..comparing.told import Cell, Compared
 from ..comparing.unfinished import UNFINISHED, Unfinished, content
-from ..comparing.ways import RANDOM, SCRATCH, Start, frozen, tuned
+from ..comparing.ways import RANDOM, SCRATCH, TUNED, Start, Way, frozen, tuned, tuning_seconds
 from ..data.groups import AUTO, judgeable
 from ..data.open import open_source
 from ..data.source import DataError
@@ -138,12 +139,17 @@ def _compared(first: _Opened, others: Sequence[_Opened], asked: _Asked, before: 
     random = Start(plain, first.encoder.tokenizer, choose_read(plain, first.encoder.tokenizer, first.data)[0])
     cells: list[Cell] = []
     found: Compared | None = None
+    each: list[list[Way]] = []
     for number, one in enumerate([first, *others]):
         ways = [*frozen(one.data, {one.name: one.start}, random)]
         if asked.tune != "none":
             ways += tuned(one.data, {one.name: one.start}, random, asked.steps)
-        ways = [way for way in ways if way.mine or not number]
-        found = compared(one.data, ways, asked.labels, asked.seeds, log, before)
+        each.append([way for way in ways if way.mine or not number])
+    foretold = {} if asked.tune == "none" else {TUNED: tuning_seconds(first.data, random, asked.steps, asked.seeds)}
+    clock = Clock(foretold)
+    for one in (first, *others):
+        ways = each.pop(0)  # with the vectors that they keep
+        found = compared(one.data, ways, asked.labels, asked.seeds, log, before, clock, [w for ws in each for w in ws])
         cells += found.cells
     assert found is not None
     notes = list(found.notes)
