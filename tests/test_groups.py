@@ -13,6 +13,7 @@ from headstart.data.classes import as_column
 from headstart.data.groups import decide
 from headstart.data.open import open_source
 from headstart.data.source import DataError, Source
+from headstart.log import Log
 from headstart.probes.knn import nearest
 from headstart.reading import look, read_in
 from headstart.recipe import Input, Run
@@ -21,6 +22,7 @@ from headstart.scoring.features import raw
 from headstart.tasks.asked import Asked
 from headstart.tasks.material import gathered
 from headstart.train import device_of
+from headstart.verbs.check import check
 
 PATIENTS, ROWS = 40, 6
 SMALL = {"steps": 2, "model.width": 16, "model.depth": 1, "model.heads": 2, "data.batch": 32}
@@ -291,3 +293,18 @@ def test_a_person_who_is_not_taken_is_mentioned(cells, said):
     assert other.name == "user_id" and other.why.endswith(f"; groups: not by column patient: {said}")
     alone = found("user_id")
     assert alone.values is None and "nothing would be left to learn from" in alone.why
+
+
+def test_the_same_sample_in_two_groups_is_a_leak(tmp_path):
+    """Rows 0 and 1 are of one patient, row 20 repeats row 0 in another; row 31 repeats row 30 of the same one."""
+    rows = [f"p{i // 10},{i}.25,{i * i},{'ab'[i % 2]}" for i in range(60)]
+    rows[20], rows[31] = rows[0].replace("p0", "p2"), rows[30]
+    (tmp_path / "visits.csv").write_text("\n".join(["patient,a,b,class", *rows]) + "\n")
+    found = check(tmp_path / "visits.csv", out=tmp_path / "c.json", log=Log(quiet=True))
+    assert found.across == [["visits[0]", "visits[20]"]] and len(found.duplicates) == 2 and found.groups == [10] * 6
+    assert any(line.startswith("leaks     1 set") for line in found.lines())
+    assert "groups    6: from 10 to 10 samples in each" in "\n".join(found.lines())
+    none = check(tmp_path / "visits.csv", out=tmp_path / "c.json", log=Log(quiet=True), group="none")
+    assert none.across == [] == none.groups
+    words = ["check", str(tmp_path / "visits.csv"), "data.group=patent", f"out={tmp_path / 'c.json'}"]
+    assert "did you mean 'patient'" in CliRunner().invoke(app, words).output
