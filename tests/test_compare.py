@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.parts import TINY, Listed, untimed
 from tests.parts import data as pictured
 from tests.test_verdicts import of_right, pictures
@@ -288,6 +289,18 @@ def test_mistakes_are_sentences(run, tmp_path):
     with pytest.raises(DataError, match="has no labels to compare by"):
         hs.compare(bare / "unlabelled", "recipe=mae", log=quiet())
     assert not Path("runs").exists()  # nothing was trained
+
+
+def test_masks_are_refused_before_anything_is_trained_and_it_is_said_where_they_judge(tmp_path):
+    for i in range(4):
+        for place, size in (("images", (8, 8, 3)), ("masks", (8, 8))):
+            (tmp_path / place).mkdir(exist_ok=True)
+            Image.fromarray(np.full(size, i % 2, np.uint8)).save(tmp_path / place / f"{i}.png")
+    with pytest.raises(
+        DataError, match=r"has masks, and compare judges by a label .*probes=segment.*headstart finetune RUN"
+    ):
+        hs.compare(tmp_path, "recipe=mae", log=quiet())
+    assert not Path("runs").exists()
 
 
 def test_every_start_is_searched_alike():

@@ -17,6 +17,7 @@ from ..comparing.told import Cell, Compared
 from ..comparing.unfinished import UNFINISHED, Unfinished, content
 from ..comparing.ways import RANDOM, SCRATCH, TUNED, Start, Way, frozen, tuned, tuning_seconds
 from ..data.groups import AUTO, judgeable
+from ..data.masks import WithMasks
 from ..data.open import open_source
 from ..data.source import DataError
 from ..encoded import Pretrained, load
@@ -28,6 +29,7 @@ from ..recipe import Run
 from ..running.folder import facts, title
 from ..running.material import probing
 from ..scoring.labelled import Labelled
+from ..scoring.masked import masked
 from ..scoring.score import choose_read
 from ..shelf.find import find, spelled
 from ..train import device_of, dtype_of
@@ -175,7 +177,7 @@ def _opened(name: str, run: Path, where: object, given: Json, device: torch.devi
     for remark in remarks:
         log.say(f"note      {remark}")
     if source.labels is None:
-        raise _unlabelled(where)
+        raise _unlabelled(where, source.kind != "pair" and masked(source).masks is not None)
     data = probing(where, source, encoder.tokenizer)
     if data is None:
         raise DataError(f"{where} has too few labels to compare by: at least two classes, and 20 labelled samples")
@@ -185,7 +187,12 @@ def _opened(name: str, run: Path, where: object, given: Json, device: torch.devi
     return _Opened(name, run, encoder, data)
 
 
-def _unlabelled(where: object) -> DataError:
+def _unlabelled(where: object, masks: bool) -> DataError:
+    if masks:
+        return DataError(
+            f"{where} has masks, and compare judges by a label for each sample: headstart probe RUN {where} probes=segment judges "
+            f"by the masks beside the raw input, and headstart finetune RUN {where} (and again with init=scratch) tunes to them"
+        )
     return DataError(
         f"{where} has no labels to compare by: put the files of each class in a folder of its name, or say where they are: "
         "data.label=labels.csv:species"
@@ -213,7 +220,7 @@ def _trained(where: object, asked: _Asked, given: Json, log: Log) -> dict[str, P
     group = str(told.get("data.group", AUTO))
     source = open_source(where, told.get("data.kind"), told.get("data.label"), group)
     if source.labels is None:
-        raise _unlabelled(where)
+        raise _unlabelled(where, isinstance(source, WithMasks) and source.masks is not None)
     judgeable(source.labels, source.groups, source.classes, where)
     mark = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:4]  # other words are other runs
     found: dict[str, Path] = {}
