@@ -388,7 +388,7 @@ def test_an_interrupted_one_goes_on_to_the_same_weights(tmp_path: Path, monkeypa
         ({"task": "regression"}, "horizon=6: only forecasting has it"),
         ({"task": None}, "horizon=6: only forecasting has it; say task=forecasting"),
         ({"horizon": 0}, "horizon=0: it is at least 1"),
-        ({"horizon": 2.5}, "horizon takes a whole number"),
+        ({"horizon": 2.5}, "horizon=2.5: it takes a whole number"),
         ({"period": 58}, "period=58: it is from 1 to 54"),
         ({"context": 54}, "too few, 16 to learn from and 4 to judge by are the least"),
         ({"horizon": 30}, "too few, 16 to learn from and 4 to judge by are the least"),

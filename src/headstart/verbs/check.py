@@ -21,7 +21,7 @@ from ..outliers import noted
 from ..reading import SOME, SOME_ROWS, look, read_in
 from ..recipe import Input, Run
 from ..train import device_of
-from ..writing import whole
+from ..writing import try_place, whole
 
 SHOWN = 3
 
@@ -121,6 +121,8 @@ def check(
     group: what to read where a folder holds several kinds, and the columns of the labels and of what hangs together.
     """
     log = log or Log()
+    target = Path(f"check-{_short(where)}.json") if out is None else Path(str(out))
+    try_place(target)
     source = open_source(where, kind, label, group)
     log.say(f"found     {source.describe()}")
 
@@ -160,7 +162,6 @@ def check(
         across=[[name(i) for i in each] for each in (*duplicates, *near) if parted(source, each)],
     )
     log.say("\n".join(found.lines()))
-    target = Path(f"check-{_short(where)}.json") if out is None else Path(str(out))
     _write(target, found)
     log.say(f"wrote     {target}")
     return found

@@ -190,8 +190,8 @@ def _opened(name: str, run: Path, where: object, given: Json, device: torch.devi
 def _unlabelled(where: object, masks: bool) -> DataError:
     if masks:
         return DataError(
-            f"{where} has masks, and compare judges by a label for each sample: headstart probe RUN {where} probes=segment judges "
-            f"by the masks beside the raw input, and headstart finetune RUN {where} (and again with init=scratch) tunes to them"
+            f"{where} has masks, and compare judges by a label for each sample: headstart probe RUN {where} probes=segment "
+            f"judges by masks, beside the raw input, and headstart finetune RUN {where} (again with init=scratch) tunes to them"
         )
     return DataError(
         f"{where} has no labels to compare by: put the files of each class in a folder of its name, or say where they are: "

@@ -27,6 +27,7 @@ from ..scoring.score import watcher
 from ..shelf.find import default_recipe, find, spelled
 from ..train import Outcome, device_of, dtype_of, train
 from ..words import WordError, annotations, changed, parse
+from ..writing import try_folder
 
 
 @dataclass
@@ -54,6 +55,8 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
     asked = parse(words, named, annotations(data=Input, run=Run))
     run = changed(Run(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
+    if run.out:
+        try_folder(Path(run.out))
     source = open_source(where, given.kind, given.label, given.group)
     log.say(f"found     {source.describe()}")
     name, here = spelled(str(asked.get("recipe", default_recipe(source.kind)))), title(where)
