@@ -77,7 +77,8 @@ def fit(name: str, value: Any, annotation: Any) -> Any:
     plain: dict[object, str] = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}
     plain[type(None)] = "none"
     wanted = " or ".join(plain.get(o, getattr(o, "__name__", str(o))) for o in options)
-    raise WordError(f"{name}={value}: it takes {wanted}")
+    said = name.removeprefix(".")  # of no group
+    raise WordError(f"{said}={value}: it takes {wanted}")
 
 
 def _options(annotation: object) -> tuple[object, ...]:
@@ -142,16 +143,16 @@ def settings(record: Any) -> dict[str, Any]:
 
 
 def changed(record: Any, changes: Mapping[str, Any], group: str) -> Any:
-    """A frozen dataclass with some fields changed, whose words are those of a group ("" of none). A number given for a schedule
-    becomes its peak; words that a record does not have go to the one that it wraps as `base`."""
+    """A frozen dataclass with some fields changed. A number given for a schedule becomes its peak; words that a record does not
+    have go to the one that it wraps as `base`."""
     hints = typing.get_type_hints(type(record))
     own = {f.name for f in dataclasses.fields(record)} - {"base"}
-    names, prefix = list(settings(record)), f"{group}." if group else ""
+    names = list(settings(record))
     new: dict[str, Any] = {}
     passed: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in names:
-            raise unknown(f"{prefix}{name}", [f"{prefix}{n}" for n in names])
+            raise unknown(f"{group}.{name}", [f"{group}.{n}" for n in names])
         if name not in own:
             passed[name] = value
             continue
@@ -161,7 +162,7 @@ def changed(record: Any, changes: Mapping[str, Any], group: str) -> Any:
         elif callable(old) and _number(value):
             value = float(value)
         else:
-            value = fit(f"{prefix}{name}", value, hints[name])
+            value = fit(f"{group}.{name}", value, hints[name])
         new[name] = value
     if passed:
         new["base"] = changed(record.base, passed, group)

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..errors import shown
+from ..errors import shown, so_many
 from .cells import Column
 from .classes import noted
 from .labels import pick, words
@@ -154,7 +154,7 @@ def judgeable(labels: np.ndarray, groups: np.ndarray | None, names: Sequence[str
         return ""
     some = ", ".join(map(shown, alone[:4])) + (", ..." if len(alone) > 4 else "")
     lie = "lies within one group or recording" if len(alone) == 1 else "lie within one group or recording each"
-    within = f"{len(alone):,} of {len(every):,} classes ({some}) {lie}"
+    within = f"{len(alone):,} of {so_many(len(every), 'class')} ({some}) {lie}"
     if len(several) > 1 or len(every) < 2:
         return f"{within}, which is never divided between learning and judging, and so cannot be judged"
     raise DataError(

@@ -14,6 +14,7 @@ from ..data.open import open_source
 from ..data.sets import names as set_names
 from ..data.source import DataError, Source, Subset
 from ..data.sources.windows import Windows
+from ..errors import so_many
 from ..log import Log
 from ..reading import read_in
 from ..recipe import Input, Run
@@ -85,7 +86,7 @@ def divided(
     if everything.labels is None:
         hint = "no labels were found, so nothing is probed; a folder for each class, or labels in the file, would do"
         return Material(everything, everything, None, hint)
-    what = f"labels ({f'{len(everything.classes)} classes' if everything.classes else 'quantities'}) only probe; "
+    what = f"labels ({so_many(len(everything.classes), 'class') if everything.classes else 'quantities'}) only probe; "
     try:
         left_out = judgeable(everything.labels, everything.groups, everything.classes, where)
     except DataError as error:

@@ -8,7 +8,7 @@ import numpy as np
 from ..data.feeding.prepare import Prepared
 from ..data.masks import name_of
 from ..data.sources.windows import Windows
-from ..errors import shown
+from ..errors import shown, so_many
 from ..scoring.masked import NOTHING, aligned, masked
 from .fitting import Tuned
 from .multilabel import HALF
@@ -132,7 +132,7 @@ def _mapped(
         ]
     if given.wrong:
         name, reason = next(iter(given.wrong.items()))
-        remarks = [*remarks, f"{len(given.wrong):,} masks cannot be used; of {shown(name)}: {reason}"]
+        remarks = [*remarks, f"{so_many(len(given.wrong), 'mask')} cannot be used; of {shown(name)}: {reason}"]
     return Predicted(
         shares / shares.sum(1, keepdims=True),
         whole.names,

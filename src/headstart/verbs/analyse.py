@@ -9,7 +9,7 @@ from ..analyses.geometry import alignment, cka, directions_for, lidar, misfits, 
 from ..data.groups import AUTO
 from ..data.source import DataError, Source
 from ..encoded import Pretrained, load
-from ..errors import shown
+from ..errors import shown, so_many
 from ..health import measure
 from ..log import Log
 from ..nn.encoder import Encoder
@@ -84,7 +84,9 @@ def analyse(
     for remark in remarks:
         log.say(f"note      {remark}")
     if len(source) < LEAST:
-        raise DataError(f"{shown(str(where))} holds {len(source)} samples: fewer than {LEAST} say nothing; give more")
+        raise DataError(
+            f"{shown(str(where))} holds {so_many(len(source), 'sample')}: fewer than {LEAST} say nothing; give more"
+        )
     try:
         data = probing(where, source, encoder.tokenizer)
     except DataError as error:  # all else is said without labels

@@ -14,7 +14,7 @@ from ..data.groups import AUTO
 from ..data.open import open_source
 from ..data.sniff import MEASURED, outlying
 from ..data.source import Source
-from ..errors import Mistake, shown
+from ..errors import Mistake, shown, so_many
 from ..home import expanded
 from ..log import Log
 from ..outliers import noted
@@ -68,7 +68,7 @@ class Checked:
 
     def lines(self) -> list[str]:
         """For people: each kind of problem, how many, and the first few."""
-        out = [f"checked   {self.count:,} {self.kind} samples of {shown(self.path)}"]
+        out = [f"checked   {so_many(self.count, f'{self.kind} sample')} of {shown(self.path)}"]
         for name, (title, what) in PROBLEMS.items():
             found = getattr(self, name)
             if found:
@@ -81,7 +81,7 @@ class Checked:
             most = sorted(self.balance.items(), key=lambda kv: -kv[1])
             out.append(f"classes   {len(most)}: from {most[0][0]} ({most[0][1]:,}) to {most[-1][0]} ({most[-1][1]:,})")
         if self.groups:
-            sizes = f"from {min(self.groups):,} to {max(self.groups):,} samples"
+            sizes = f"from {min(self.groups):,} to {so_many(max(self.groups), 'sample')}"
             out.append(f"groups    {len(self.groups):,}: {sizes} in each, never divided between learning and judging")
         return out if self.problems else [*out, "clean     nothing was found"]
 

@@ -10,7 +10,7 @@ from ..data.groups import AUTO
 from ..data.source import DataError
 from ..data.sources.listed import ListSource
 from ..encoded import Pretrained, load
-from ..errors import shown
+from ..errors import shown, so_many
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
@@ -78,7 +78,8 @@ def probe(
     if data.crossed:
         sides = f"{len(data.query_at):,} samples judge in turns, by repeated cross-validation"
     told = len(set(data.labels("query").tolist())) if data.named and source.classes else 0
-    log.say(f"probe     {sides}, {told or 'no'} classes; pre-training may have seen them, without labels")
+    classes = so_many(told, "class") if told else "no classes"
+    log.say(f"probe     {sides}, {classes}; pre-training may have seen them, without labels")
     read = choose_read(fresh, tokenizer, data)[0]
     results = {
         **score_raw(tokenizer, data, also),
@@ -104,7 +105,7 @@ def _masked(source: Prepared, log: Log) -> RowLabels | None:
             log.say(f"note      {line}")
     if given.wrong:
         name, reason = next(iter(given.wrong.items()))
-        log.say(f"skipped   {len(given.wrong):,} masks; of {shown(name)}: {reason}")
+        log.say(f"skipped   {so_many(len(given.wrong), 'mask')}; of {shown(name)}: {reason}")
     return lambda _, i: given[i].labels(values)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import Unreadable
+from ...errors import Unreadable, so_many
 from ..labels import words
 from ..masks import Masks
 from ..names import Index
@@ -87,7 +87,7 @@ def _of_samples(folder: Path, names: Sequence[str], masks: Mapping[str, str], wh
         mask = masks.get(names[index])
         return None if mask is None else read_mask(folder / mask)
 
-    return Masks(read, f"masks: {len(masks):,} files in {where}")
+    return Masks(read, f"masks: {so_many(len(masks), 'file')} in {where}")
 
 
 def beside(folder: Path, files: Index, found: Mapping[int, int], names: Sequence[str]) -> Masks:

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ...errors import Unreadable
+from ...errors import Unreadable, so_many
 from ...forms import Cell
 from ..cells import Column
 from ..classes import Labels, as_column, labels_of, noted, said_of_labels
@@ -127,7 +127,7 @@ class TableSource:
     def describe(self) -> str:
         columns = len(self.table.names) - len(self.hidden)
         said = said_of_labels(self) + said_of_no_inputs(self.aside) + self.table.remarks()
-        return f"{self.title}: {len(self):,} rows of {columns} columns{said}"
+        return f"{self.title}: {so_many(len(self), 'row')} of {so_many(columns, 'column')}{said}"
 
     def only(self, known: Collection[str]) -> None:
         """Read these columns and no others, as an encoder that has learnt from them asks."""
@@ -249,7 +249,7 @@ class TablesSource:
     def describe(self) -> str:
         names = {name for t in self.tables for name in t.names}
         said = said_of_labels(self) + said_of_no_inputs(self.aside)
-        return f"{len(self.tables):,} tables of {len(self):,} rows and {len(names):,} columns{said}"
+        return f"{so_many(len(self.tables), 'table')} of {so_many(len(self), 'row')} and {so_many(len(names), 'column')}{said}"
 
     def only(self, known: Collection[str]) -> None:
         """Read these columns and no others, as an encoder that has learnt from them asks."""
