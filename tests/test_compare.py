@@ -5,18 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.parts import TINY, Listed, untimed
 from tests.parts import data as pictured
 from tests.test_verdicts import of_right, pictures
 
 import headstart as hs
 from headstart.comparing.chart import page
+from headstart.comparing.clock import Clock
 from headstart.comparing.comparing import compared, together
 from headstart.comparing.told import Cell, Compared, read
 from headstart.comparing.ways import FROZEN, RAW, SCRATCH, TUNED, Start, Way, tuned
 from headstart.data.source import DataError
 from headstart.errors import Mistake
-from headstart.log import Log
+from headstart.log import Log, span
 from headstart.nn.encoder import encoder
 from headstart.probes import Split
 from headstart.probes.linear import fitted
@@ -206,6 +208,41 @@ def test_it_goes_on_where_it_was_stopped(run, capsys, monkeypatch, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.html", "a.json", "whole.html", "whole.json"]
 
 
+def test_the_time_left_is_that_of_the_kinds_of_figures_to_come():
+    clock = Clock({TUNED: lambda labels: 90.0})
+    assert clock.left([(FROZEN, 100), (TUNED, 100)]) == 90
+    clock.spent((FROZEN, 100), 1.0)
+    clock.spent((FROZEN, 600), 3.0)
+    assert clock.left([(FROZEN, 100), (FROZEN, 600), (FROZEN, 5000), (TUNED, 100), (TUNED, 600)]) == 1 + 3 + 2 + 180
+    clock.spent((TUNED, 100), 60.0)  # it was foretold too long, of those from 600 labels as well
+    assert clock.left([(TUNED, 100), (TUNED, 600)]) == 120
+
+
+def test_the_time_left_is_right_all_the_way(monkeypatch):
+    """Two runs; a fine-tuned figure takes 30 times as long as a frozen one, and more from more labels."""
+    now = [0.0]
+    monkeypatch.setattr("headstart.comparing.comparing.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Split, "some", lambda self, rounds: self)
+    data, x = known(400)
+
+    def way(name, how, each):
+        def learner(bank, labels, query):
+            now[0] += each * (1 if len(labels) < 100 else 2)
+            return np.zeros(len(query), np.int64)
+
+        return Way(name, how, lambda: x, learner, name if name != RAW else "")
+
+    one = [way(RAW, FROZEN, 1.0), way("a", FROZEN, 1.0), way(SCRATCH, TUNED, 30.0), way("a", TUNED, 30.0)]
+    two = [way("b", FROZEN, 1.0), way("b", TUNED, 30.0)]
+    clock, said = Clock({TUNED: lambda labels: 30.0 * (1 if labels < 100 else 2)}), []
+    monkeypatch.setattr(Log, "say", lambda self, text: said.append((now[0], text)))
+    compared(data, one, (50, 150), 1, quiet(), None, clock, two)
+    compared(data, two, (50, 150), 1, quiet(), None, clock)
+    for when, text in said[1:-1]:
+        assert text.endswith(f"({span(now[0] - when)} left)"), text
+    assert now[0] == 3 * 3 + 3 * 90 and "left" not in said[-1][1]
+
+
 def test_other_labels_are_another_comparison():
     """Interrupted, and asked again for another column of the same samples: no figure is taken over."""
     data, _ = known(80)
@@ -252,6 +289,18 @@ def test_mistakes_are_sentences(run, tmp_path):
     with pytest.raises(DataError, match="has no labels to compare by"):
         hs.compare(bare / "unlabelled", "recipe=mae", log=quiet())
     assert not Path("runs").exists()  # nothing was trained
+
+
+def test_masks_are_refused_before_anything_is_trained_and_it_is_said_where_they_judge(tmp_path):
+    for i in range(4):
+        for place, size in (("images", (8, 8, 3)), ("masks", (8, 8))):
+            (tmp_path / place).mkdir(exist_ok=True)
+            Image.fromarray(np.full(size, i % 2, np.uint8)).save(tmp_path / place / f"{i}.png")
+    with pytest.raises(
+        DataError, match=r"has masks, and compare judges by a label .*probes=segment.*headstart finetune RUN"
+    ):
+        hs.compare(tmp_path, "recipe=mae", log=quiet())
+    assert not Path("runs").exists()
 
 
 def test_every_start_is_searched_alike():

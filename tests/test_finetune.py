@@ -369,7 +369,7 @@ def test_recordings_that_hang_together_are_not_divided():
     alone = gathered(source, "here", Asked(), 0)
     assert set(alone.labels[alone.rest]) == {0, 1, 2} and "nobody judges 0" in alone.notes[-1]
     source.groups = source.labels
-    with pytest.raises(DataError, match=r"hang together .* cannot be both learnt from and judged by"):
+    with pytest.raises(DataError, match=r"3 of 3 classes \(0, 1, 2\) lie within one group or recording each"):
         gathered(source, "here", Asked(), 0)
     source.groups = np.arange(40) // 2
     material = gathered(source, "here", replace(Asked(), held=0.25), 0)

@@ -306,7 +306,8 @@ def test_rivals_are_what_they_are_called():
     error = {name: of[ERROR] for name, of in marks.items()}
     assert np.isclose(error[LAST].value, np.abs(own[LAST] - true["future"]).mean() / material.task.spread[0])
     assert "beats the others" in compared(error[RIDGE], {name: error[name] for name in (LAST, MEAN)})
-    assert "is worse than" in compared(error[MEAN], {name: error[name] for name in (LAST, RIDGE)})
+    worse = compared(error[MEAN], {name: error[name] for name in (LAST, RIDGE)})
+    assert "is worse than" in worse and "(more by " in worse and "by +" not in worse and "by -" not in worse
     assert cut([row[None] for row in x], horizon=10, period=3).task.period == 3
 
 
@@ -399,7 +400,7 @@ def test_an_interrupted_one_goes_on_to_the_same_weights(tmp_path: Path, monkeypa
         ({"task": "regression"}, "horizon=6: only forecasting has it"),
         ({"task": None}, "horizon=6: only forecasting has it; say task=forecasting"),
         ({"horizon": 0}, "horizon=0: it is at least 1"),
-        ({"horizon": 2.5}, "horizon takes a whole number"),
+        ({"horizon": 2.5}, "horizon=2.5: it takes a whole number"),
         ({"period": 58}, "period=58: it is from 1 to 54"),
         ({"context": 54}, "too few, 16 to learn from and 4 to judge by are the least"),
         ({"horizon": 30}, "too few, 16 to learn from and 4 to judge by are the least"),

@@ -13,6 +13,7 @@ from headstart.data.classes import as_column
 from headstart.data.groups import decide
 from headstart.data.open import open_source
 from headstart.data.source import DataError, Source
+from headstart.log import Log
 from headstart.probes.knn import nearest
 from headstart.reading import look, read_in
 from headstart.recipe import Input, Run
@@ -21,6 +22,7 @@ from headstart.scoring.features import raw
 from headstart.tasks.asked import Asked
 from headstart.tasks.material import gathered
 from headstart.train import device_of
+from headstart.verbs.check import check
 
 PATIENTS, ROWS = 40, 6
 SMALL = {"steps": 2, "model.width": 16, "model.depth": 1, "model.heads": 2, "data.batch": 32}
@@ -97,8 +99,8 @@ def test_the_person_comes_before_the_place_and_the_session(tmp_path):
 def test_names_that_are_none_and_groups_that_say_nothing(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("patient_id,shop,a,y\n" + "".join(f"p{i},s,{i % 7}.5,{i % 2}\n" for i in range(30)))
-    found = open_source(path)  # each has a row of its own: an identifier, as before
-    assert found.groups is None and "groups" not in found.describe()
+    found = open_source(path)  # each has a row of its own: an identifier
+    assert found.groups is None and "groups: not by column patient_id: each sample has its own" in found.describe()
     assert "each sample has its own" in open_source(path, group="patient_id").describe()
     one = open_source(path, group="shop")
     assert one.groups is None and "all samples are of one" in one.describe()
@@ -194,12 +196,12 @@ def test_on_the_command_line(tmp_path):
         return done.output
 
     words = [f"{name}={value}" for name, value in SMALL.items()]
-    assert "groups: column site_id, as asked, 4 of" in said(
+    assert "groups: column site_id, as asked, 4 groups of 80 samples in all" in said(
         "pretrain", path, "data.group=site_id", "run.out=runs/a", *words
     )
     assert json.loads(Path("runs/a/encoder.json").read_text())["input"]["group"] == "site_id"
     assert "column site_id, as asked" in said("probe", "runs/a", path)
-    assert "column patient, as asked, 40 of" in said("probe", "runs/a", path, "data.group=patient")
+    assert "column patient, as asked, 40 groups of" in said("probe", "runs/a", path, "data.group=patient")
     assert "column patient, as asked" in said(
         "finetune", "runs/a", path, "data.group=patient", "steps=2", "lr=1e-3", "run.out=runs/b"
     )
@@ -230,3 +232,79 @@ def test_empty_cells_are_no_patients(tmp_path):
     (tmp_path / "gaps.csv").write_text("a,b,patient\n" + "\n".join(lines) + "\n")
     source = open_source(tmp_path / "gaps.csv")
     assert "groups: column patient" in source.describe() and len(np.unique(source.groups)) == 10 + 80
+
+
+def classed(path, whose, labels):
+    """A table of noise, with a patient and a class for each row."""
+    noise = np.random.default_rng(0).normal(size=(len(labels), 2))
+    lines = [f"{p},{a:.3f},{b:.3f},{c}" for p, (a, b), c in zip(whose, noise, labels, strict=True)]
+    path.write_text("patient,a,b,class\n" + "\n".join(lines) + "\n")
+    source, tokenizer, given, _ = look(open_source(path), Input(), device_of(Run(device="cpu")))
+    return read_in(source, tokenizer, given.window), tokenizer
+
+
+def test_groups_that_are_the_classes_are_refused_by_all(tmp_path):
+    """Each class is that of one patient: whoever judges asks for a class that nobody taught. Refused, and not 0.000."""
+    for whose in (
+        [f"p{i % 2}" for i in range(80)],
+        [f"p{i % 4 * (i % 2)}" for i in range(80)],
+    ):  # well: one patient, too
+        source, tokenizer = classed(tmp_path / "a.csv", whose, [("well", "ill")[i % 2] for i in range(80)])
+        for ask in (
+            lambda s=source, t=tokenizer: probing("a.csv", s, t),
+            lambda s=source: gathered(s, "a.csv", Asked(), 0),
+        ):
+            with pytest.raises(DataError, match=r"a\.csv: .*well.* within one group or recording.*data\.group=none"):
+                ask()
+        made = divided("a.csv", source, tokenizer, Input(), Run())
+        assert made.probe is None and "nothing is probed" in made.note and len(made.training) == 80
+
+
+def test_a_class_of_one_patient_judges_nothing_and_is_named(tmp_path):
+    labels = ["rare" if i < 10 else ("well", "ill")[i % 2] for i in range(90)]
+    source, tokenizer = classed(tmp_path / "a.csv", [f"p{i // 10}" for i in range(90)], labels)
+    data = probing("a.csv", source, tokenizer)
+    assert data.note.startswith("1 of 3 classes (rare) lies within one group") and len(data.query_at) == 80
+    assert data.note in divided("a.csv", source, tokenizer, Input(), Run()).note
+    asked = gathered(source, "a.csv", Asked(), 0)
+    assert "rare" in asked.notes[-1] and "rare" not in {asked.task.classes[k] for k in asked.labels[asked.held]}
+
+
+@pytest.mark.parametrize(
+    "cells, said",
+    [
+        ([f"p{i}" for i in range(40)], "each sample has its own"),
+        (["p"] * 40, "all samples are of one"),
+        (["p1", "p2", "p3"] + [""] * 37, "37 of 40 samples have no value"),
+        (
+            [f"p{i // 2 if i < 10 else i}" for i in range(40)],
+            "35 values of 40 samples are too many (data.group=patient takes them)",
+        ),
+    ],
+)
+def test_a_person_who_is_not_taken_is_mentioned(cells, said):
+    columns = {"patient": cells, "a": [str(i) for i in range(40)], "user_id": [f"u{i // 10}" for i in range(40)]}
+
+    def found(*names):
+        return decide(names, lambda c: as_column(c, columns[c]), "t")
+
+    assert found("patient", "a").why == f"groups: not by column patient: {said}" and found("patient", "a").name is None
+    other = found("patient", "a", "user_id")
+    assert other.name == "user_id" and other.why.endswith(f"; groups: not by column patient: {said}")
+    alone = found("user_id")
+    assert alone.values is None and "nothing would be left to learn from" in alone.why
+
+
+def test_the_same_sample_in_two_groups_is_a_leak(tmp_path):
+    """Rows 0 and 1 are of one patient, row 20 repeats row 0 in another; row 31 repeats row 30 of the same one."""
+    rows = [f"p{i // 10},{i}.25,{i * i},{'ab'[i % 2]}" for i in range(60)]
+    rows[20], rows[31] = rows[0].replace("p0", "p2"), rows[30]
+    (tmp_path / "visits.csv").write_text("\n".join(["patient,a,b,class", *rows]) + "\n")
+    found = check(tmp_path / "visits.csv", out=tmp_path / "c.json", log=Log(quiet=True))
+    assert found.across == [["visits[0]", "visits[20]"]] and len(found.duplicates) == 2 and found.groups == [10] * 6
+    assert any(line.startswith("leaks     1 set") for line in found.lines())
+    assert "groups    6: from 10 to 10 samples in each" in "\n".join(found.lines())
+    none = check(tmp_path / "visits.csv", out=tmp_path / "c.json", log=Log(quiet=True), group="none")
+    assert none.across == [] == none.groups
+    words = ["check", str(tmp_path / "visits.csv"), "data.group=patent", f"out={tmp_path / 'c.json'}"]
+    assert "did you mean 'patient'" in CliRunner().invoke(app, words).output

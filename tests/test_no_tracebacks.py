@@ -361,3 +361,19 @@ def test_files_have_the_rights_that_the_umask_gives(tmp_path: Path) -> None:
     modes = {p: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.rglob("*")}
     assert len(modes) > len(WRITERS) and {mode for p, mode in modes.items() if p.is_file()} == {0o640}
     assert {mode for p, mode in modes.items() if p.is_dir()} == {0o750}
+
+
+def test_a_place_that_cannot_be_is_refused_before_anything_is_read(tmp_path, monkeypatch):
+    """run.out= that is a file or lies in one, out= that is a folder: said before data or encoder are looked at."""
+    (tmp_path / "afile").write_text("mine")
+    for out in (tmp_path / "afile", tmp_path / "afile" / "a"):
+        for ask in (
+            lambda o=out: hs.pretrain(tmp_path / "lost", run={"out": str(o)}),
+            lambda o=out: hs.finetune(tmp_path / "lost", tmp_path / "lost", f"run.out={o}"),
+        ):
+            with pytest.raises(Mistake, match=r"afile is a file, and .* has to be a folder: choose another name"):
+                ask()
+    for ask in (hs.check, hs.show):
+        with pytest.raises(Mistake, match="it is a folder"):
+            ask(tmp_path / "lost", out=tmp_path)
+    assert (tmp_path / "afile").read_text() == "mine"

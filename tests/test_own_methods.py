@@ -207,7 +207,7 @@ def test_its_words_bind_as_those_of_the_package(tmp_path):
     assert arguments(method)["ratio"].annotation is float
     with pytest.raises(WordError, match="no word 'ratoi' here; did you mean ratio"):
         sort_words({"ratoi": 1}, method)
-    with pytest.raises(WordError, match="ratio=half: ratio takes a number"):
+    with pytest.raises(WordError, match="ratio=half: it takes a number"):
         sort_words({"ratio": "half"}, method)
 
 
@@ -234,7 +234,7 @@ def test_small_settings_of_its_own_and_those_of_no_paper(tmp_path):
 @pytest.mark.parametrize(
     ("top", "said"),
     [('SMALL = {"dept": 1}', r"SMALL in .*half\.py: there is no word 'dept' here; did you mean depth"),
-     ('SMALL = {"depth": "deep"}', r"SMALL in .*half\.py: depth=deep: depth takes a whole number"),
+     ('SMALL = {"depth": "deep"}', r"SMALL in .*half\.py: depth=deep: it takes a whole number"),
      ('SMALL = {"run.minutes": 1}', r"SMALL in .*half\.py may hold words of the recipe, of optim\. and data\.batch"),
      ('SMALL = [1]', r"SMALL in .*half\.py is a list: it is a dict")],
 )  # fmt: skip

@@ -512,7 +512,7 @@ def test_a_run_says_what_its_masks_are_good_for(tmp_path: Path):
     "y, words, message",
     [
         (np.arange(30) % 2, {"task": "segmentation"}, r"has no masks: put pictures in images/ and their masks"),
-        (np.zeros((30, 32, 32), int), {}, "name 1 classes: give masks of at least two"),
+        (np.zeros((30, 32, 32), int), {}, "name 1 class: give masks of at least two"),
         (np.where(np.arange(30)[:, None, None] < 6, shapes(30)[1], -1), {}, "6 samples with a mask are too few"),
         (np.pad(np.ones((30, 1, 1), int), ((0, 0), (0, 31), (0, 31))), {}, "all rows of .* are of one class, 0"),
         (shapes(30)[1] * 0.7 + 0.3, {}, r"has no labels \(not y as masks, .* not whole \(0.3, 1.7\)"),

@@ -232,7 +232,7 @@ def test_a_part_of_a_page_is_a_page():
 def test_quantities_are_a_histogram():
     source = ListSource([f"text {i}" for i in range(50)], "text", np.append(np.linspace(0, 1.5, 49), np.nan))
     page = written(source)
-    assert "0 to 0.075" in page and "1 samples have no label" in page
+    assert "0 to 0.075" in page and "1 sample without a label" in page
 
 
 def test_on_the_command_line(tmp_path):

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from headstart.errors import so_many
 from headstart.nn.encoder import Model
 from headstart.optim import AdamW
 from headstart.planning.sorting import sort_words
 from headstart.recipe import Input, Run
 from headstart.shelf.find import find, names, small
 from headstart.step import Step, cosine, warmup_cosine
+from headstart.tasks.asked import Asked
 from headstart.words import WordError, arguments, changed, fit, literal, parse, unknown
 
 
@@ -57,7 +59,7 @@ def test_fit(value, wanted, fitted):
 
 @pytest.mark.parametrize(
     ("value", "wanted", "said"),
-    [(0.5, int, "word=0.5: word takes a whole number"), ("many", float, "takes a number"), (1, bool, "true or false"),
+    [(0.5, int, "word=0.5: it takes a whole number"), ("many", float, "takes a number"), (1, bool, "true or false"),
      (True, int, "a whole number"), (True, float, "a number"), (None, int, "a whole number"),
      (2.5, int | None, "a whole number or none"), (0.9, tuple[float, float], "tuple")],
 )  # fmt: skip
@@ -81,13 +83,15 @@ def test_changed():
     assert changed(Run(), {"minutes": 4, "compile": True}, "run") == Run(minutes=4.0, compile=True)
     assert changed(Input(), {"side": None, "batch": 64.0}, "data").batch == 64
     assert changed(Run(), {}, "run") == Run()
+    with pytest.raises(WordError, match=r"^horizon=2\.5: it takes a whole number or none$"):
+        changed(Asked(), {"horizon": 2.5}, "")
 
 
 @pytest.mark.parametrize(
     ("record", "changes", "said"),
     [(AdamW(), {"learning_rate": 1}, "no word 'optim.learning_rate' here.*optim.lr"),
-     (Run(), {"minuts": 1}, "did you mean run.minutes"), (Run(), {"seed": 0.5}, "run.seed=0.5: run.seed takes a whole number"),
-     (Input(), {"batch": "big"}, "data.batch takes a whole number"), (Model(), {"width": None}, "model.width takes")],
+     (Run(), {"minuts": 1}, "did you mean run.minutes"), (Run(), {"seed": 0.5}, "run.seed=0.5: it takes a whole number"),
+     (Input(), {"batch": "big"}, "data.batch=big: it takes a whole"), (Model(), {"width": None}, "model.width=None: it takes")],
 )  # fmt: skip
 def test_changes_that_do_not_fit(record, changes, said):
     group = {AdamW: "optim", Run: "run", Input: "data", Model: "model"}[type(record)]
@@ -107,7 +111,7 @@ def test_sort_words():
     ("word", "recipe", "said"),
     [("ratoi=.6", "mae", "no word 'ratoi' here; did you mean ratio"), ("alien=.3", "mae", "no word 'alien' here"),
      ("lr=1e-3", "mae", "optim.lr"), ("minutes=3", "mae", "run.minutes"), ("optm.lr=1", "mae", "did you mean optim.lr"),
-     ("ratio=half", "gmml", "ratio=half: ratio takes a number"), ("depth=2.5", "mae", "depth takes a whole number"),
+     ("ratio=half", "gmml", "ratio=half: it takes a number"), ("depth=2.5", "mae", "depth=2.5: it takes a whole number"),
      ("data=3", "mae", "no word 'data' here")],
 )  # fmt: skip
 def test_words_that_go_nowhere(word, recipe, said):
@@ -150,3 +154,16 @@ def test_groups_are_frozen():
     for record in (AdamW(), Run(), Input(), Model()):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(record, dataclasses.fields(record)[0].name, 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "what", "said"),
+    [
+        (1, "class", "1 class"),
+        (0, "class", "0 classes"),
+        (1, "image sample", "1 image sample"),
+        (1200, "file", "1,200 files"),
+    ],
+)
+def test_counts_agree_with_what_is_counted(count, what, said):
+    assert so_many(count, what) == said

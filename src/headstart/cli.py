@@ -50,10 +50,14 @@ def sniff(where: Where) -> None:
 
 @app.command(epilog="Example: headstart check photos/ labelled=mine/ out=check.json")
 def check(where: Where, words: Words = None) -> None:
-    """Find broken, constant and duplicate samples, odd sizes, and leakage; exit status 1 if there is anything."""
+    """Find broken, constant and duplicate samples, odd sizes, and leakage; exit status 1 if there is anything.
+
+    data.group=patient says which samples hang together (a column, an array, labels.csv:patient, or folders): the same sample in
+    two groups is a leak, too.
+    """
     from .verbs.check import check as verb
 
-    known = {"labelled": None, "out": None, "data.kind": None, "data.label": None}
+    known = {"labelled": None, "out": None, "data.kind": None, "data.label": None, "data.group": "auto"}
     if _run(lambda: verb(where, **_only(words, **known))).problems:
         raise typer.Exit(1)
 

@@ -24,6 +24,11 @@ def shown(text: str, keep: str = "") -> str:
     return "".join(c if c in keep or unicodedata.category(c) not in UNSHOWN else _spelled(c) for c in text)
 
 
+def so_many(count: int, what: str) -> str:
+    """How many of what, said once for one: 1 class, 3 classes, 1,200 samples."""
+    return f"{count:,} {what if count == 1 else what + ('es' if what.endswith('ss') else 's')}"
+
+
 def _spelled(character: str) -> str:
     code = ord(character)
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else character.encode("unicode_escape").decode()

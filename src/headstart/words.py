@@ -77,7 +77,8 @@ def fit(name: str, value: Any, annotation: Any) -> Any:
     plain: dict[object, str] = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}
     plain[type(None)] = "none"
     wanted = " or ".join(plain.get(o, getattr(o, "__name__", str(o))) for o in options)
-    raise WordError(f"{name}={value}: {name} takes {wanted}")
+    said = name.removeprefix(".")  # of no group
+    raise WordError(f"{said}={value}: it takes {wanted}")
 
 
 def _options(annotation: object) -> tuple[object, ...]:

@@ -64,6 +64,14 @@ def try_place(path: Path) -> None:
         raise NotWritten(path, error) from error
 
 
+def try_folder(path: Path) -> None:
+    """As `try_place`, of a folder to be: a Mistake where it, or what it should lie in, is a file."""
+    place = next(p for p in (path, *path.parents) if p.exists())
+    if not place.is_dir():
+        raise Mistake(f"{place} is a file, and {path} has to be a folder: choose another name")
+    try_place(path / PART)
+
+
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on disk."""
     fd = os.open(path, os.O_RDONLY)

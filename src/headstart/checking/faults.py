@@ -88,6 +88,11 @@ def disagree(source: Source, group: list[int]) -> bool:
     return len({label for i in group if (label := label_of(source, i)) != "no label"}) > 1
 
 
+def parted(source: Source, group: list[int]) -> bool:
+    """Whether samples of a group are among several that never are divided."""
+    return source.groups is not None and len(np.unique(source.groups[group])) > 1
+
+
 def leaks(here: Traits, there: Traits) -> list[tuple[str, str, str]]:
     """Each sample here that is also there, with the first it equals, else the first it looks like."""
     found: dict[int, tuple[int, str]] = {}

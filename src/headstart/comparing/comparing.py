@@ -9,6 +9,7 @@ from ..errors import Mistake
 from ..log import Log, span
 from ..probes import Figure, Split, figure
 from ..scoring.labelled import Labelled
+from .clock import Clock
 from .told import Cell, Compared, judged_by, way_of
 from .unfinished import Unfinished
 from .ways import TUNED, Way
@@ -23,11 +24,15 @@ def compared(
     draws: int,
     log: Log,
     before: Unfinished | None = None,
+    clock: Clock | None = None,
+    later: Sequence[Way] = (),
 ) -> Compared:
     """Every way, from as many labels, as far as there are so many (all of them, where there are fewer).
 
-    before: what was found already; what is found is put there.
+    before: what was found already; what is found is put there. clock: what figures take; later: ways that are compared after
+    these, for it.
     """
+    clock = clock or Clock()
     if min(labels) < 2:
         raise Mistake(f"labels={min(labels)}: nothing is learnt from fewer than two")
     have = data.labels("bank")
@@ -36,10 +41,12 @@ def compared(
     classes = 0 if some.quantity else len(np.unique(have))
     few = [n for n in counts if n < 2 * classes]
     counts = [n for n in counts if n not in few] or [some.learnt]
-    notes = [f"labels={n:,} is {some.learnt:,}: no more can be learnt from at once" for n in labels if n > some.learnt]
+    notes = [data.note] if data.note else []
+    notes += [f"labels={n:,} is {some.learnt:,}: no more can be learnt from at once" for n in labels if n > some.learnt]
     notes += [f"labels={n} is left out: {classes} classes need at least {2 * classes}" for n in few]
     cells: list[Cell] = []
-    measure, total, began = "", len(ways) * len(counts), time.monotonic()
+    todo = [(way, n) for way in (*ways, *later) for n in counts if before is None or before.get(way, n) is None]
+    measure = ""
     for way in ways:
         split: Split | None = None
         for count in counts:
@@ -49,17 +56,18 @@ def compared(
                 cut = split.some(1) if way.how == TUNED else split
                 named, said = next(cut.judged("", way.learner, count))
                 took = time.monotonic() - since
+                clock.spent((way.how, count), took)
+                todo.remove((way, count))
                 if before is not None:
                     before.put(way, count, named, said, took)
             else:
                 named, said, took = known
             measure = MEASURES[named]
             cells.append(way_of(way, count, said, took))
-            done = len(cells)
-            left = (time.monotonic() - began) / done * (total - done)
+            left = clock.left((to.how, n) for to, n in todo)
             log.say(
                 f"compare   {way.how:10s} {way.name:32s} {count:>7,} labels  {said.value:.3f} ± {said.half:.3f}"
-                + ("  (as found before)" if known else f"  ({span(left)} left)" if done < total else "")
+                + ("  (as found before)" if known else f"  ({span(left)} left)" if todo else "")
             )
     return Compared(tuple(cells), measure, judged_by(len(some.judges), data.crossed, draws, measure), tuple(notes))
 

@@ -8,17 +8,22 @@ import numpy as np
 
 from ..data.source import Source, Subset
 from ..nn.encoder import Encoder
-from ..probes import Learner
+from ..planning.timing import time_steps
+from ..probes import FOLDS, Learner
 from ..probes.linear import fitted
 from ..probes.trees import boosted
+from ..recipe import Run
 from ..rivals import Matrix, Rival, of_kind
 from ..scoring.features import encode, raw
 from ..scoring.labelled import Labelled
 from ..tasks.asked import NARROW, RATES
+from ..tasks.fitting import Setting, begin, recipe_of, spelled
+from ..tasks.meaning import task_of
 from ..tasks.tuning import tune
 from ..tokens import Tokenizer
 
 FROZEN, TUNED = "frozen", "fine-tuned"
+ASKING = 3  # times as fast as a step of training is an answer
 RAW, RANDOM, SCRATCH = "raw input", "random encoder", "from scratch"
 
 
@@ -73,6 +78,30 @@ def tuned(data: Labelled, starts: dict[str, Start], random: Start, steps: int) -
         yield Way(name, TUNED, partial(_places, data), learner, name if name in starts else "")
 
 
+def tuning_seconds(data: Labelled, start: Start, steps: int, draws: int) -> Callable[[int], float]:
+    """What a fine-tuned figure from so many labels takes on this machine, by taking a few steps that are thrown away."""
+    labels = data.labels("bank")
+    task, coded = task_of(labels)
+    setting = Setting(steps=steps, read=start.read)
+    tuned = begin(start.encoder, start.tokenizer, data.bank, task, setting)
+    recipe = recipe_of(tuned, data.bank, data.bank_at, task.targets(coded), setting, 1e-4)
+    device = start.encoder.slots.device
+    each = time_steps(recipe, Run(device=str(device), dtype=spelled(start.encoder)), at_least=0.5)[0]
+    learnt, rates = data.around(_places(data)).learnt, len(_rates(start.encoder))
+    asked = len(data.query_at) / (ASKING * setting.batch)
+
+    def seconds(count: int) -> float:
+        if data.crossed:
+            return each * (FOLDS * (rates + 1) * steps + asked)
+        return each * ((rates + (times := draws if count < learnt else 1)) * steps + times * asked)
+
+    return seconds
+
+
+def _rates(encoder: Encoder) -> tuple[float, ...]:
+    return RATES["narrow" if encoder.width <= NARROW else "wide"]
+
+
 class _Tuning:
     """A learner whose samples are places: [n, 2], which source, and which of its samples."""
 
@@ -87,7 +116,7 @@ class _Tuning:
     def __call__(self, bank: np.ndarray, labels: np.ndarray, query: np.ndarray) -> np.ndarray:
         start = self.start
         seed = int(bank[:, 1].sum() % 2**31)  # other labels are another draw of all
-        usual = RATES["narrow" if start.encoder.width <= NARROW else "wide"]  # a fifth of the labels chooses
+        usual = _rates(start.encoder)  # a fifth of the labels chooses
         made = tune(
             start.encoder,
             start.tokenizer,

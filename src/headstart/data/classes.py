@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..errors import so_many
 from .cells import Column, Growing, infer, infer_values
 from .source import DataError
 
@@ -42,7 +43,7 @@ class Labelled(Protocol):
 
 def said_of_labels(source: Labelled) -> str:
     """What `describe` adds about labels."""
-    what = f", {len(source.classes)} classes" if source.classes else ", with a quantity for each"
+    what = f", {so_many(len(source.classes), 'class')}" if source.classes else ", with a quantity for each"
     if source.labels is not None:
         values = np.asarray(source.labels)
         unknown = int((np.isnan(values) if values.dtype.kind == "f" else values < 0).sum())

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..errors import shown, so_many
 from .cells import Column
 from .classes import noted
 from .labels import pick, words
@@ -24,6 +25,7 @@ WHOSE = WHO | frozenset(
     )
 )
 MARKS = frozenset(words("id ids no nr num number code key uid uuid identifier"))
+NOTHING_ELSE = "nothing would be left to learn from"
 EACH = 2  # rows of a group, at least and on average, from which on a column is taken by its name
 
 
@@ -88,21 +90,43 @@ def decide(
             raise DataError(f"{what} {name} of {title} is taken for the label, too: say which is, with data.label=")
         return said(_numbers(column(name), at), f"{what} {name}{of}, as asked", name)
     found: list[tuple[bool, int, str, np.ndarray]] = []
-    for name in names if len({*names} - {label}) > 1 else ():  # something is left to learn from
+    not_taken: list[str] = []
+    for name in names:
         whom = None if name == label else _of_whom(name)
         if whom is not None:
             cells = column(name)
             values = _numbers(cells, at)
             filled = values[values < 2 * len(cells.values)]  # an empty cell says nothing, and is no patient
             count = len(np.unique(filled))
-            if 1 < count <= len(filled) / EACH:
+            if len({*names} - {label}) < 2:
+                not_taken.append(refused(name, NOTHING_ELSE, what, of))
+            elif 1 < count <= len(filled) / EACH:
                 found.append((whom not in WHO, count, name, values))
+            else:
+                not_taken.append(refused(name, _unfit(name, count, len(filled), len(values)), what, of))
     if not found:
-        return Groups()
+        return Groups(why=noted(*not_taken))
     _, _, name, values = min(found, key=lambda each: each[:2])
     others = " or ".join(f"{what} {other}" for _, _, other, _ in found if other != name)
     may = f", though {others} may be meant" if others else ""
-    return said(values, f"{what} {name}{of}, by its name{may} (data.group=, none undoes it)", name)
+    taken = said(values, f"{what} {name}{of}, by its name{may} (data.group=, none undoes it)", name)
+    return taken._replace(why=noted(taken.why, *not_taken))
+
+
+def refused(name: str, reason: str, what: str = "column", of: str = "") -> str:
+    """That a column which is named for whom samples are of says no groups, and why, in a line."""
+    return f"groups: not by {what} {name}{of}: {reason}"
+
+
+def _unfit(name: str, count: int, filled: int, samples: int) -> str:
+    """Why so many values of a column, which so many of all samples have, are no groups."""
+    if 2 * filled < samples:
+        return f"{samples - filled:,} of {samples:,} samples have no value"
+    if count < 2:
+        return "all samples are of one"
+    if count == filled:
+        return "each sample has its own"
+    return f"{count:,} values of {filled:,} samples are too many (data.group={name} takes them)"
 
 
 def said(values: np.ndarray, what: str, name: str | None = None) -> Groups:
@@ -112,8 +136,41 @@ def said(values: np.ndarray, what: str, name: str | None = None) -> Groups:
         return Groups(None, f"groups: {what}: each sample has its own, so that none hangs together with another", name)
     if count == 1:
         return Groups(None, f"groups: {what}: all samples are of one, so that nothing can be divided by it", name)
-    kept = f"{count:,} of {len(values):,} samples, never divided between learning and judging"
+    kept = f"{count:,} groups of {len(values):,} samples in all, never divided between learning and judging"
     return Groups(values, f"groups: {what}, {kept}", name)
+
+
+def judgeable(labels: np.ndarray, groups: np.ndarray | None, names: Sequence[str], where: object) -> str:
+    """Which classes lie within one group each, so that nobody can both learn them and judge by them, in a line for people; ""
+    where none does. DataError where fewer than two are left.
+
+    labels: [n], -1 unknown; quantities (floats) have no classes. groups: [n], or None. names: of the classes, by number.
+    """
+    if groups is None or labels.dtype.kind == "f":
+        return ""
+    every, several = np.unique(labels[labels >= 0]), classes_apart(labels, groups)
+    alone = [names[c] if c < len(names) else str(c) for c in np.setdiff1d(every, several).tolist()]
+    if not alone:
+        return ""
+    some = ", ".join(map(shown, alone[:4])) + (", ..." if len(alone) > 4 else "")
+    lie = "lies within one group or recording" if len(alone) == 1 else "lie within one group or recording each"
+    within = f"{len(alone):,} of {so_many(len(every), 'class')} ({some}) {lie}"
+    if len(several) > 1 or len(every) < 2:
+        return f"{within}, which is never divided between learning and judging, and so cannot be judged"
+    raise DataError(
+        f"{where}: {within}, and what hangs together is never divided between learning and judging, so that fewer than two "
+        "classes can be judged: give samples of several groups of each class, say what else hangs together (data.group=), or, "
+        "where samples of one group may both teach and judge, data.group=none"
+    )
+
+
+def classes_apart(labels: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """The classes, of labels [n] (-1 unknown), that samples have which do not all hang together, in order."""
+    groups = np.arange(len(labels)) if groups is None else groups
+    known = labels >= 0
+    each = np.unique(np.stack([labels[known], groups[known]]), axis=1)[0]
+    classes, count = np.unique(each, return_counts=True)
+    return classes[count > 1]
 
 
 def of_folders(files: Sequence[str]) -> Groups:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import Mistake, Unreadable, shown
+from ..errors import Mistake, Unreadable, shown, so_many
 from ..forms import Sample
 from ..home import expanded
 from ..outliers import CLIPPED, DOUBT, MISSING, Column, by_channel, by_name, noted
@@ -46,7 +46,7 @@ class Candidate:
     known: float
 
     def __str__(self) -> str:
-        what = f"{self.classes:,} classes" if self.classes else "a quantity"
+        what = f"{so_many(self.classes, 'class')}" if self.classes else "a quantity"
         return f"{self.where}: {what}, known for {100 * self.known:.0f} %"
 
 

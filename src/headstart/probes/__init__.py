@@ -24,10 +24,11 @@ import numpy as np
 
 from ..errors import Mistake
 from ._figure import Figure, Gain, figure, gain
-from ._split import DRAWS, Learner, Split, few
+from ._split import DRAWS, FOLDS, Learner, Split, few
 
 __all__ = [
     "DRAWS",
+    "FOLDS",
     "VERSION",
     "Figure",
     "Gain",

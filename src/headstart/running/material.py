@@ -1,7 +1,7 @@
 """What there is to learn from, and what is set aside to be judged by."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +9,12 @@ import numpy as np
 from ..data.feeding.loader import PairTokenizer
 from ..data.feeding.prepare import Prepared
 from ..data.finding.likeness import content
+from ..data.groups import judgeable
 from ..data.open import open_source
 from ..data.sets import names as set_names
 from ..data.source import DataError, Source, Subset
 from ..data.sources.windows import Windows
+from ..errors import so_many
 from ..log import Log
 from ..reading import read_in
 from ..recipe import Input, Run
@@ -87,8 +89,13 @@ def divided(
         if masks_of(everything.source) is not None:
             hint = "samples have masks and no labels, so nothing is probed here; probe (probes=segment) and finetune take masks"
         return Material(everything, everything, None, hint)
-    what = f"labels ({f'{len(everything.classes)} classes' if everything.classes else 'quantities'}) only probe; "
+    what = f"labels ({so_many(len(everything.classes), 'class') if everything.classes else 'quantities'}) only probe; "
+    try:
+        left_out = judgeable(everything.labels, everything.groups, everything.classes, where)
+    except DataError as error:
+        return Material(everything, everything, None, f"nothing is probed, and all samples train: {error}")
     unjudged = Material(everything, everything, None, "too few labels to probe with, so all samples train")
+    and_left_out = f"; {left_out}" if left_out else ""
     known = _labelled_at(everything.labels)
     if given.held is None and _independent(known, everything.groups) < FEW:
         probe = in_turns(everything, known, run.seed)
@@ -98,7 +105,8 @@ def divided(
         spared = len(known) <= SPARE * len(everything) and len(rest) > 1
         seen = "which are kept out of training" if spared else "which training sees without their labels"
         note = f"{what}{len(probe.query_at):,} labelled samples, {seen}, judge it in turns (cross-validation)"
-        return Material(everything, Subset(everything, rest) if spared else everything, probe, note, not spared)
+        learnt = Subset(everything, rest) if spared else everything
+        return Material(everything, learnt, replace(probe, note=left_out), note + and_left_out, not spared)
     held, rest, known = divide(
         everything.labels, everything.groups, share, run.seed, *([JUDGES] if given.held is None else [])
     )
@@ -106,16 +114,19 @@ def divided(
     if probe is None:
         return unjudged
     note = f"{what}{len(held):,} samples are kept out of training to judge it (data.held)"
-    return Material(everything, Subset(everything, rest), probe, note)
+    return Material(everything, Subset(everything, rest), replace(probe, note=left_out), note + and_left_out)
 
 
 def probing(where: object, everything: Prepared, tokenizer: Tokenizer) -> Labelled | None:
     """Who is learnt from and who judges where nothing is trained but what judges: of many labelled samples `TEST` judge, few do
-    in turns; None where there are too few."""
+    in turns; None where there are too few. DataError where what hangs together leaves fewer than two classes to be told."""
     if everything.labels is None:
         return None
     few = _independent(_labelled_at(everything.labels), everything.groups) < FEW
-    return divided(where, everything, tokenizer, Input(held=None if few else TEST), Run()).probe
+    made = divided(where, everything, tokenizer, Input(held=None if few else TEST), Run()).probe
+    if made is None:
+        judgeable(everything.labels, everything.groups, everything.classes, where)
+    return made
 
 
 def _labelled_at(labels: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from ..data.classes import Labelled as WithLabels
 from ..data.classes import listed, taken_apart
 from ..data.feeding.asked import behind
+from ..data.groups import classes_apart
 from ..data.source import DataError, Source
 from ..errors import Mistake
 from ..probes import DRAWS, Lists, Split
@@ -32,7 +33,8 @@ class Labelled:
 
     bank_at, query_at: indices of labelled samples in their sources. rows: what is known of rows; None: nothing. crossed: both are
     the same samples, too few to set some of them aside: they are learnt from and judge in turns. several: the same numbers where
-    labels are lists of classes, with those whose list nobody else has; None: they are not.
+    labels are lists of classes, with those whose list nobody else has; None: they are not. note: which classes are left out and
+    why, in a line for people.
     """
 
     bank: Source
@@ -42,6 +44,7 @@ class Labelled:
     rows: RowLabels | None = None
     crossed: bool = False
     several: tuple[np.ndarray, np.ndarray] | None = None
+    note: str = ""
 
     @property
     def named(self) -> bool:
@@ -180,8 +183,8 @@ def _some(source: Source, at: np.ndarray, most: int, seed: int) -> np.ndarray:
 
 
 def in_turns(source: Source, at: np.ndarray, seed: int = 0, rows: RowLabels | None = None) -> Labelled | None:
-    """Those of the given samples that have labels, of classes that are there at least twice, to be learnt from and to judge in
-    turns; None where that is too few."""
+    """Those of the given samples that have labels, of classes that at least two have which do not hang together, to be learnt
+    from and to judge in turns; None where that is too few."""
     if source.labels is None:
         return None
     quantity = source.labels.dtype.kind == "f"
@@ -189,8 +192,8 @@ def in_turns(source: Source, at: np.ndarray, seed: int = 0, rows: RowLabels | No
     if quantity:
         at = at[np.isfinite(source.labels[at])]
     else:
-        classes, count = np.unique(source.labels[at], return_counts=True)
-        at = at[np.isin(source.labels[at], classes[(classes >= 0) & (count > 1)])]
+        groups = None if source.groups is None else source.groups[at]
+        at = at[np.isin(source.labels[at], classes_apart(source.labels[at], groups))]
     at = np.sort(np.random.default_rng(seed).permutation(at)[:CROSSED])
     if len(at) < LEAST[0] or (not quantity and len(np.unique(source.labels[at])) < 2):
         return None

@@ -7,6 +7,7 @@ import numpy as np
 from ..checking.faults import label_of
 from ..data.feeding.loader import PairTokenizer
 from ..data.source import Source
+from ..errors import so_many
 from ..tokens import Tokenizer
 from .page import document, said, short, svg
 from .sample import Shown, drawn, shown, views
@@ -105,7 +106,11 @@ def labels(source: Source) -> str:
         f"width={200 * n / most:.1f} height=10 /><text x={154 + 200 * n / most:.1f} y={16 * i + 12} font-size=11>{n:,}</text>"
         for i, (name, n) in enumerate(bars)
     )
-    rest = [f"{len(source.labels) - len(values):,} samples have no label"] if len(values) < len(source.labels) else []
+    rest = (
+        [f"{so_many(len(source.labels) - len(values), 'sample')} without a label"]
+        if len(values) < len(source.labels)
+        else []
+    )
     rest += [f"{more:,} more classes"] if more > 0 else []
     note = f"<p class=note>{said('; '.join(rest))}</p>" if rest else ""
     return f"<h2>Labels</h2><div class=bars>{svg(420, 16 * len(bars) + 4, rows, 'samples by label')}</div>{note}"

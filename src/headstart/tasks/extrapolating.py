@@ -83,10 +83,15 @@ def compared(mine: Figure, others: Mapping[str, Figure]) -> str:
     gain = over(mine, least)
     what = f"its {ERROR} is {mine.value:.3f}, and {least.value:.3f} of {best}, the best of the others"
     if gain.clear > 0:
-        return f"the tuned encoder beats the others: {what} (less by {gain})"
+        return f"the tuned encoder beats the others: {what} (less by {_by(gain)})"
     if gain.clear < 0:
-        return f"the tuned encoder is worse than the best of the others: {what} (less by {over(least, mine)})"
-    return f"the tuned encoder cannot be told from the best of the others: {what} (less by {gain})"
+        return f"the tuned encoder is worse than the best of the others: {what} (more by {_by(over(least, mine))})"
+    return f"the tuned encoder cannot be told from the best of the others: {what} (what it is less by: {gain})"
+
+
+def _by(gain: Gain) -> str:
+    """A difference whose direction is said, with its interval."""
+    return f"{gain.value:.3f}, {gain.value - gain.half:.3f} to {gain.value + gain.half:.3f}"
 
 
 def over(mine: Figure, other: Figure) -> Gain:

@@ -151,14 +151,12 @@ def fit(
 ) -> Outcome:
     """Train `tuned` in place; with `out`, going on from the newest checkpoint there. labels: [n, ...] of the samples `at`."""
     recipe = recipe_of(tuned, source, at, tuned.task.targets(labels), setting, lr)
-    run = replace(
-        run or Run(), seed=setting.seed, device=str(tuned.encoder.slots.device), dtype=_spelled(tuned.encoder)
-    )
+    run = replace(run or Run(), seed=setting.seed, device=str(tuned.encoder.slots.device), dtype=spelled(tuned.encoder))
     outcome = train(recipe, run, out, log, watch)
     tuned.lr = lr
     tuned.encoder.eval()
     return outcome
 
 
-def _spelled(encoder: Encoder) -> str:
+def spelled(encoder: Encoder) -> str:
     return "bf16" if encoder.dtype == torch.bfloat16 else "fp32"

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..data.classes import listed
 from ..data.feeding.prepare import Prepared
+from ..data.groups import judgeable
 from ..data.source import DataError
 from ..errors import Mistake, shown
 from ..scoring.labelled import unlabelled
@@ -33,6 +34,8 @@ def gathered(source: Prepared, where: object, asked: Asked, seed: int) -> Materi
         raise DataError(
             f"all labelled samples of {where} hang together (one recording, one group) and are never divided: give others too"
         )
+    if task.classes and not task.several:
+        judgeable(labels, groups, task.classes, where)
     held = held_out(labels, groups, asked.held, seed)
     rest = np.setdiff1d(np.arange(len(at)), held)
     if task.classes and not task.several:

@@ -8,6 +8,7 @@ import numpy as np
 from ..data.feeding.prepare import Prepared
 from ..data.masks import name_of
 from ..data.sources.windows import Windows
+from ..errors import so_many
 from ..scoring.masked import NOTHING, aligned, masked
 from .fitting import Tuned
 from .multilabel import HALF
@@ -134,7 +135,7 @@ def _mapped(
             f"masks hold {', '.join(strange[:4])}, which are none of its classes: there nothing is judged",
         ]
     if given.wrong:
-        remarks = [*remarks, f"{len(given.wrong):,} masks cannot be used; {given.first_wrong}"]
+        remarks = [*remarks, f"{so_many(len(given.wrong), 'mask')} cannot be used; {given.first_wrong}"]
     return Predicted(
         shares / shares.sum(1, keepdims=True),
         whole.names,

@@ -8,7 +8,7 @@ from ..alignment import UNKNOWN
 from ..data.feeding.prepare import Prepared
 from ..data.masks import called, name_of
 from ..data.source import DataError
-from ..errors import Mistake, shown
+from ..errors import Mistake, shown, so_many
 from ..probes import Figure
 from ..scoring.features import Indices
 from ..scoring.labelled import refused
@@ -43,7 +43,9 @@ def gathered_rows(source: Prepared, where: object, asked: Asked, seed: int) -> M
         raise Mistake(f"read={asked.read}: a segmentation reads every row for itself; leave the word out")
     values, said = values_of(given.numbers(), asked.ignore)
     if len(values) < 2:
-        raise Mistake(f"{_reasons(given)}the masks of {where} name {len(values)} classes: give masks of at least two")
+        raise Mistake(
+            f"{_reasons(given)}the masks of {where} name {so_many(len(values), 'class')}: give masks of at least two"
+        )
     rows = [given[i].labels(values) for i in range(len(source))]
     at = np.flatnonzero([(each >= 0).any() for each in rows])
     if len(at) < LEAST:
@@ -97,12 +99,12 @@ def _notes(given: Masked, task: Segmentation, sizes: np.ndarray, count: int, sai
     without = len(given.prepared) - count
     notes = [
         given.masks.why,
-        f"segmentation: rows of {what}, in {count:,} samples"
+        f"segmentation: rows of {what}, in {so_many(count, 'sample')}"
         + (f"; {without:,} without a mask are left out" * (without > 0)),
     ]
     notes += filter(None, said)
     if given.wrong:
-        notes.append(f"{len(given.wrong):,} masks cannot be used; {given.first_wrong}")
+        notes.append(f"{so_many(len(given.wrong), 'mask')} cannot be used; {given.first_wrong}")
     small = [name for name, size in zip(task.classes, sizes, strict=True) if not size]
     if small:
         notes.append(
@@ -119,7 +121,7 @@ def _reasons(given: Masked) -> str:
     """Why masks cannot be used, before what is lacking for that."""
     if not given.wrong:
         return ""
-    return f"{len(given.wrong):,} masks cannot be used ({given.first_wrong}), and "
+    return f"{so_many(len(given.wrong), 'mask')} cannot be used ({given.first_wrong}), and "
 
 
 def maps(

@@ -9,7 +9,7 @@ from ..analyses.geometry import alignment, cka, directions_for, lidar, misfits, 
 from ..data.groups import AUTO
 from ..data.source import DataError, Source
 from ..encoded import Pretrained, load
-from ..errors import shown
+from ..errors import shown, so_many
 from ..health import measure
 from ..log import Log
 from ..nn.encoder import Encoder
@@ -84,8 +84,14 @@ def analyse(
     for remark in remarks:
         log.say(f"note      {remark}")
     if len(source) < LEAST:
-        raise DataError(f"{shown(str(where))} holds {len(source)} samples: fewer than {LEAST} say nothing; give more")
-    data = probing(where, source, encoder.tokenizer)
+        raise DataError(
+            f"{shown(str(where))} holds {so_many(len(source), 'sample')}: fewer than {LEAST} say nothing; give more"
+        )
+    try:
+        data = probing(where, source, encoder.tokenizer)
+    except DataError as error:  # all else is said without labels
+        data = None
+        log.say(f"note      {error}")
     data = None if data is None else data.some(sizes=SIZES)
     tokenizer, before = encoder.tokenizer, untrained(folder, encoder.module, log)
     each = np.unique(np.linspace(0, len(source) - 1, SAMPLES).astype(int))

@@ -5,20 +5,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..checking.faults import balance, disagree, far, label_of, leaks, odd
+import numpy as np
+
+from ..checking.faults import balance, disagree, far, label_of, leaks, odd, parted
 from ..checking.traits import Named, Traits, nearly, same, traits
 from ..data.feeding.prepare import few
+from ..data.groups import AUTO
 from ..data.open import open_source
 from ..data.sniff import MEASURED, outlying
 from ..data.source import Source
-from ..errors import Mistake, shown
+from ..errors import Mistake, shown, so_many
 from ..home import expanded
 from ..log import Log
 from ..outliers import noted
 from ..reading import SOME, SOME_ROWS, look, read_in
 from ..recipe import Input, Run
 from ..train import device_of
-from ..writing import whole
+from ..writing import try_place, whole
 
 SHOWN = 3
 
@@ -30,6 +33,8 @@ class Checked:
     left_out: all that `pretrain` would leave out; unfit: what of it is neither broken nor empty; refused: why it would not begin.
 
     duplicates, near: groups of the same and of nearly the same samples. conflicts: the same sample under different labels.
+    groups: of samples that hang together (data.group=), the number of each; across: those of duplicates and near that are in
+    several of these.
     leaks: (name here, name in the labelled set, "the same" or "nearly the same"). balance: samples of each class.
     """
 
@@ -49,6 +54,8 @@ class Checked:
     balance: dict[str, int] = field(default_factory=dict)
     uneven: list[str] = field(default_factory=list)
     leaks: list[tuple[str, str, str]] = field(default_factory=list)
+    groups: list[int] = field(default_factory=list)
+    across: list[list[str]] = field(default_factory=list)
 
     @property
     def problems(self) -> int:
@@ -61,7 +68,7 @@ class Checked:
 
     def lines(self) -> list[str]:
         """For people: each kind of problem, how many, and the first few."""
-        out = [f"checked   {self.count:,} {self.kind} samples of {shown(self.path)}"]
+        out = [f"checked   {so_many(self.count, f'{self.kind} sample')} of {shown(self.path)}"]
         for name, (title, what) in PROBLEMS.items():
             found = getattr(self, name)
             if found:
@@ -73,6 +80,9 @@ class Checked:
         if self.balance:
             most = sorted(self.balance.items(), key=lambda kv: -kv[1])
             out.append(f"classes   {len(most)}: from {most[0][0]} ({most[0][1]:,}) to {most[-1][0]} ({most[-1][1]:,})")
+        if self.groups:
+            sizes = f"from {min(self.groups):,} to {so_many(max(self.groups), 'sample')}"
+            out.append(f"groups    {len(self.groups):,}: {sizes} in each, never divided between learning and judging")
         return out if self.problems else [*out, "clean     nothing was found"]
 
 
@@ -88,6 +98,10 @@ PROBLEMS = {
     "far": ("far off", "channels of samples with values far outside the rest"),
     "uneven": ("classes", "classes with far fewer samples than the largest"),
     "leaks": ("leaks", "samples that are in the labelled set, too"),
+    "across": (
+        "leaks",
+        "sets of the same or nearly the same samples in several groups: one may teach what another judges",
+    ),
 }
 
 
@@ -98,15 +112,18 @@ def check(
     log: Log | None = None,
     kind: str | None = None,
     label: str | None = None,
+    group: str = AUTO,
 ) -> Checked:
     """Look at every sample of `where`, say what is wrong, and write all of it as JSON to `out` (check-<name>.json here).
 
     labelled: a set that an encoder will be judged on; what is in both is a leak. Pictures are nearly the same if only size,
-    compression or brightness differ; signals, if gain or offset do; texts, if letter case or white space do. kind, label: what
-    to read where a folder holds several kinds, and the column of the labels.
+    compression or brightness differ; signals, if gain or offset do; texts, if letter case or white space do. kind, label,
+    group: what to read where a folder holds several kinds, and the columns of the labels and of what hangs together.
     """
     log = log or Log()
-    source = open_source(where, kind, label)
+    target = Path(f"check-{_short(where)}.json") if out is None else Path(str(out))
+    try_place(target)
+    source = open_source(where, kind, label, group)
     log.say(f"found     {source.describe()}")
 
     def say(said: str) -> None:
@@ -123,7 +140,7 @@ def check(
     named = {name for some in (here.bad, plain) for name, _ in some} | {
         name.rpartition(", ")[0] for name, _ in here.bad
     }
-    duplicates = same(here.content)
+    duplicates, near = same(here.content), nearly(here)
     name = source.name
     found = Checked(
         path=str(where) if isinstance(where, str | Path) else type(where).__name__,
@@ -133,17 +150,18 @@ def check(
         unfit=[(sample, reason) for sample, reason in left_out if sample not in named],
         refused=refused,
         left_out=left_out,
-        duplicates=[[name(i) for i in group] for group in duplicates],
-        near=[[name(i) for i in group] for group in nearly(here)],
+        duplicates=[[name(i) for i in each] for each in duplicates],
+        near=[[name(i) for i in each] for each in near],
         conflicts=[[f"{name(i)} ({label_of(source, i)})" for i in g] for g in duplicates if disagree(source, g)],
         plain=plain,
         odd=odd(here),
         far=_far(source, here),
         **balance(source, here),
         leaks=[] if there is None else leaks(here, there),
+        groups=[] if source.groups is None else np.unique(source.groups, return_counts=True)[1].tolist(),
+        across=[[name(i) for i in each] for each in (*duplicates, *near) if parted(source, each)],
     )
     log.say("\n".join(found.lines()))
-    target = Path(f"check-{_short(where)}.json") if out is None else Path(str(out))
     _write(target, found)
     log.say(f"wrote     {target}")
     return found

@@ -11,11 +11,13 @@ import numpy as np
 import torch
 
 from ..comparing.chart import page
+from ..comparing.clock import Clock
 from ..comparing.comparing import compared, together
 from ..comparing.told import Cell, Compared
 from ..comparing.unfinished import UNFINISHED, Unfinished, content
-from ..comparing.ways import RANDOM, SCRATCH, Start, frozen, tuned
-from ..data.groups import AUTO
+from ..comparing.ways import RANDOM, SCRATCH, TUNED, Start, Way, frozen, tuned, tuning_seconds
+from ..data.groups import AUTO, judgeable
+from ..data.masks import WithMasks
 from ..data.open import open_source
 from ..data.source import DataError
 from ..encoded import Pretrained, load
@@ -27,6 +29,7 @@ from ..recipe import Run
 from ..running.folder import facts, title
 from ..running.material import probing
 from ..scoring.labelled import Labelled
+from ..scoring.masked import masked
 from ..scoring.score import choose_read
 from ..shelf.find import find, spelled
 from ..train import device_of, dtype_of
@@ -138,12 +141,17 @@ def _compared(first: _Opened, others: Sequence[_Opened], asked: _Asked, before: 
     random = Start(plain, first.encoder.tokenizer, choose_read(plain, first.encoder.tokenizer, first.data)[0])
     cells: list[Cell] = []
     found: Compared | None = None
+    each: list[list[Way]] = []
     for number, one in enumerate([first, *others]):
         ways = [*frozen(one.data, {one.name: one.start}, random)]
         if asked.tune != "none":
             ways += tuned(one.data, {one.name: one.start}, random, asked.steps)
-        ways = [way for way in ways if way.mine or not number]
-        found = compared(one.data, ways, asked.labels, asked.seeds, log, before)
+        each.append([way for way in ways if way.mine or not number])
+    foretold = {} if asked.tune == "none" else {TUNED: tuning_seconds(first.data, random, asked.steps, asked.seeds)}
+    clock = Clock(foretold)
+    for one in (first, *others):
+        ways = each.pop(0)  # with the vectors that they keep
+        found = compared(one.data, ways, asked.labels, asked.seeds, log, before, clock, [w for ws in each for w in ws])
         cells += found.cells
     assert found is not None
     notes = list(found.notes)
@@ -169,7 +177,7 @@ def _opened(name: str, run: Path, where: object, given: Json, device: torch.devi
     for remark in remarks:
         log.say(f"note      {remark}")
     if source.labels is None:
-        raise _unlabelled(where)
+        raise _unlabelled(where, source.kind != "pair" and masked(source).masks is not None)
     data = probing(where, source, encoder.tokenizer)
     if data is None:
         raise DataError(f"{where} has too few labels to compare by: at least two classes, and 20 labelled samples")
@@ -179,7 +187,12 @@ def _opened(name: str, run: Path, where: object, given: Json, device: torch.devi
     return _Opened(name, run, encoder, data)
 
 
-def _unlabelled(where: object) -> DataError:
+def _unlabelled(where: object, masks: bool) -> DataError:
+    if masks:
+        return DataError(
+            f"{where} has masks, and compare judges by a label for each sample: headstart probe RUN {where} probes=segment "
+            f"judges by masks, beside the raw input, and headstart finetune RUN {where} (again with init=scratch) tunes to them"
+        )
     return DataError(
         f"{where} has no labels to compare by: put the files of each class in a folder of its name, or say where they are: "
         "data.label=labels.csv:species"
@@ -205,8 +218,10 @@ def _trained(where: object, asked: _Asked, given: Json, log: Log) -> dict[str, P
     for recipe in recipes:
         find(recipe)  # a name that is none is told before anything is trained
     group = str(told.get("data.group", AUTO))
-    if open_source(where, told.get("data.kind"), told.get("data.label"), group).labels is None:
-        raise _unlabelled(where)
+    source = open_source(where, told.get("data.kind"), told.get("data.label"), group)
+    if source.labels is None:
+        raise _unlabelled(where, isinstance(source, WithMasks) and source.masks is not None)
+    judgeable(source.labels, source.groups, source.classes, where)
     mark = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:4]  # other words are other runs
     found: dict[str, Path] = {}
     for recipe in recipes:

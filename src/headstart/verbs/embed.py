@@ -14,7 +14,7 @@ from ..data.open import open_source
 from ..data.source import DataError
 from ..data.sources.pair import PairSource, Part
 from ..encoded import Encoded, Pretrained, load
-from ..errors import shown
+from ..errors import shown, so_many
 from ..extras import need
 from ..home import expanded
 from ..log import Log, span
@@ -126,7 +126,9 @@ def embedded(
         log.say(f"skipped   {shown(name)}: {reason}")
     if len(found.bad) > 3:
         log.say(f"skipped   {len(found.bad) - 3:,} more that cannot be read")
-    log.say(f"embedded  {len(found.z):,} samples as vectors of {found.z.shape[1]} in {span(time.monotonic() - began)}")
+    log.say(
+        f"embedded  {so_many(len(found.z), 'sample')} as vectors of {found.z.shape[1]} in {span(time.monotonic() - began)}"
+    )
     return found
 
 

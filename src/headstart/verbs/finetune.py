@@ -22,6 +22,7 @@ from ..tasks.foreseen import foreseen
 from ..tasks.material import gathered
 from ..tasks.searching import Judges, Trial, place, trial
 from ..train import device_of, dtype_of
+from ..writing import try_folder
 
 SNIPPET = """
 import headstart as hs
@@ -56,6 +57,8 @@ def finetune(run: str | Path, where: object, *words: str, log: Log | None = None
     """
     log, base = log or Log(), Path(run)
     said = words_of(words, named)
+    if said.run.out:
+        try_folder(Path(said.run.out))
     device = device_of(said.run)
     pretrained = load(base, device, trust=(base / "run.json").exists())
     set_dtype(pretrained.module, dtype_of(said.run, device))

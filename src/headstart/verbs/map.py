@@ -8,7 +8,7 @@ import numpy as np
 from ..analyses.mapping import LEAST, clusters, mapped
 from ..data.groups import AUTO
 from ..data.source import DataError
-from ..errors import shown
+from ..errors import shown, so_many
 from ..log import Log
 from ..showing.page import document, said
 from ..showing.scatter import STYLE, by_group, by_label, lively, scatter
@@ -54,7 +54,9 @@ def map(
     encoder, data = opened(run, trust, part, where, "map", label, group)
     found = embedded(encoder, data, log, label, kind, group)
     if len(found.z) < LEAST:
-        raise DataError(f"{shown(str(where))} holds {len(found.z)} samples: a map of fewer than {LEAST} says nothing")
+        raise DataError(
+            f"{shown(str(where))} holds {so_many(len(found.z), 'sample')}: a map of fewer than {LEAST} says nothing"
+        )
     some = np.sort(np.random.default_rng(seed).permutation(len(found.z))[:most])
     what = (
         f"{len(some):,} of {len(found.z):,} samples, drawn by lot"

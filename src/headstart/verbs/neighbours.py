@@ -11,7 +11,7 @@ from ..analyses.neighbours import SAME, Near, directions, nearest
 from ..data.groups import AUTO
 from ..data.source import DataError
 from ..encoded import Encoded, Pretrained
-from ..errors import shown
+from ..errors import shown, so_many
 from ..home import expanded
 from ..log import Log
 from ..recipe import Run
@@ -82,7 +82,7 @@ def neighbours(
     at = np.arange(len(asked.z)) if own is None else own
     queries = [asked.names[i] for i in at]
     same = near.same().tolist()
-    log.say(f"compared  {len(queries):,} with {len(found.z):,} samples, exactly")
+    log.say(f"compared  {len(queries):,} with {so_many(len(found.z), 'sample')}, exactly")
     log.say(_duplicates(near, same, queries, found.names))
     if target is not None:
         _write(target, near, queries, asked, at, found)

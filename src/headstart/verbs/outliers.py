@@ -10,7 +10,7 @@ from ..analyses.unusual import NEIGHBOURS, Unusual, unusual
 from ..data.groups import AUTO
 from ..data.source import DataError
 from ..encoded import Encoded
-from ..errors import shown
+from ..errors import shown, so_many
 from ..log import Log
 from ..recipe import Run
 from ..showing.figures import NEAR, Figures
@@ -74,7 +74,7 @@ def outliers(
     if len(normal.z) < LEAST:
         what = str(where if against is None else against)
         raise DataError(
-            f"{what} holds {len(normal.z)} samples: what is usual can be said from {LEAST} on; give more data"
+            f"{what} holds {so_many(len(normal.z), 'sample')}: what is usual can be said from {LEAST} on; give more data"
         )
     found = normal if against is None else embedded(encoder, data, log, label, kind, group)
     k = min(NEIGHBOURS, len(normal.z) // 2)

@@ -9,7 +9,7 @@ import numpy as np
 from ..data.groups import AUTO
 from ..data.source import DataError
 from ..encoded import load
-from ..errors import shown
+from ..errors import shown, so_many
 from ..home import expanded
 from ..log import Log, span
 from ..probes import Figure
@@ -66,8 +66,8 @@ def predict(
         log.say(f"skipped   {len(found.bad) - 3:,} more that cannot be read")
     assert encoder.tuned is not None
     of = "a map of " * (found.maps is not None)
-    what = f"{of}{len(found.classes)} classes" if found.classes else encoder.tuned.task.quantity
-    log.say(f"predicted {what} for {len(found):,} samples in {span(time.monotonic() - began)}")
+    what = f"{of}{so_many(len(found.classes), 'class')}" if found.classes else encoder.tuned.task.quantity
+    log.say(f"predicted {what} for {so_many(len(found), 'sample')} in {span(time.monotonic() - began)}")
     if isinstance(found, Forecast):
         return _foretold(found, target, log)
     marks: dict[str, Figure] = judged(encoder.tuned.task, found)

@@ -30,6 +30,7 @@ from ..scoring.score import watcher
 from ..shelf.find import AUTO, candidates, default_recipe, find, spelled
 from ..train import Outcome, device_of, dtype_of, train
 from ..words import WordError, annotations, changed, parse
+from ..writing import try_folder
 
 
 @dataclass
@@ -57,6 +58,8 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
     asked = parse(words, named, annotations(data=Input, run=Run))
     run = changed(Run(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
+    if run.out:
+        try_folder(Path(run.out))
     source = open_source(where, given.kind, given.label, given.group)
     log.say(f"found     {source.describe()}")
     if asked.get("recipe") == AUTO:

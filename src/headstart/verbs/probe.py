@@ -10,6 +10,7 @@ from ..data.groups import AUTO
 from ..data.source import DataError
 from ..data.sources.listed import ListSource
 from ..encoded import Pretrained, load
+from ..errors import so_many
 from ..log import Log
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
@@ -81,13 +82,15 @@ def probe(
             "probes=multilabel judges every class by itself"
         )
     data = _divided(where, source, encoder, rows)
+    if data.note:
+        log.say(f"note      {data.note}")
     tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module, log)
     sides = f"{len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by"
     if data.crossed:
         sides = f"{len(data.query_at):,} samples judge in turns, by repeated cross-validation"
-    log.say(
-        f"probe     {sides}, {len(source.classes) or 'no'} classes; pre-training may have seen them, without labels"
-    )
+    told = len(set(data.labels("query").tolist())) if data.named and source.classes else 0
+    classes = so_many(told, "class") if told else "no classes"
+    log.say(f"probe     {sides}, {classes}; pre-training may have seen them, without labels")
     read = choose_read(fresh, tokenizer, data)[0]
     results = {
         **score_raw(tokenizer, data, also),
@@ -112,7 +115,7 @@ def _masked(source: Prepared, log: Log) -> RowLabels | None:
         if line:
             log.say(f"note      {line}")
     if given.wrong:
-        log.say(f"skipped   {len(given.wrong):,} masks; {given.first_wrong}")
+        log.say(f"skipped   {so_many(len(given.wrong), 'mask')}; {given.first_wrong}")
     return lambda _, i: given[i].labels(values)
 
 

@@ -13,7 +13,7 @@ from ..recipe import Input, Run
 from ..showing.pages import page
 from ..train import device_of
 from ..words import annotations, changed, parse, unknown
-from ..writing import write_text
+from ..writing import try_place, write_text
 
 
 def show(where: object, *words: str, out: str | Path = "show.html", log: Log | None = None, **named: object) -> Path:
@@ -26,6 +26,7 @@ def show(where: object, *words: str, out: str | Path = "show.html", log: Log | N
         if name not in known:
             raise unknown(name, ["out", *known])
     given = changed(Input(), {name[5:]: value for name, value in asked.items()}, "data")
+    try_place(out)
     source = open_source(where, given.kind, given.label, given.group)
     title = str(where) if isinstance(where, str | Path) else type(where).__name__
     found = sniff(where if (given.kind, given.label, given.group) == (None, None, AUTO) else source)

@@ -107,7 +107,10 @@ def groups_of(source: Source, path: Path, column: str | None) -> Groups:
             "its columns"
         )
     if found.name is None:
-        raise DataError(f"{path} has no column that is plainly named for groups: say which, data.group={path}:COLUMN")
+        why = f" ({found.why.removeprefix('groups: ')})" if found.why else ""
+        raise DataError(
+            f"{path} has no column that is plainly taken for groups{why}: say which, data.group={path}:COLUMN"
+        )
     return found
 
 

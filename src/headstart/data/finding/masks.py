@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import Unreadable
+from ...errors import Unreadable, so_many
 from ..labels import words
 from ..masks import Masks, NamedMasks, some
 from ..names import Index
@@ -92,7 +92,7 @@ def _of_samples(folder: Path, names: Sequence[str], masks: Mapping[str, str], wh
         mask = masks.get(names[index])
         return None if mask is None else read_mask(folder / mask)
 
-    why = f"masks: {len(masks):,} files in {where}{f', {said}' if said else ''}"
+    why = f"masks: {so_many(len(masks), 'file')} in {where}{f', {said}' if said else ''}"
     return NamedMasks(read, why, numbers) if numbers else Masks(read, why)
 
 

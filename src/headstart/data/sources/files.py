@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ...errors import Unreadable
+from ...errors import Unreadable, so_many
 from ...forms import Sample
 from ..classes import Labels, said_of_labels
 from ..labels import folder_labels
@@ -100,7 +100,7 @@ class FileSource:
 
     def describe(self) -> str:
         listed, folders = formats(self.files)
-        return f"{len(self):,} {self.kind} files in {folders:,} folders ({listed}){said_of_labels(self)}"
+        return f"{so_many(len(self), f'{self.kind} file')} in {so_many(folders, 'folder')} ({listed}){said_of_labels(self)}"
 
 
 def begun(source: Source, index: int) -> Sample:

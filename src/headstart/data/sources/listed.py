@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ...errors import Unreadable
+from ...errors import Unreadable, so_many
 from ...forms import Sample
 from ..classes import as_labels, said_of_labels
 from ..masks import Masks
@@ -62,4 +62,4 @@ class ListSource:
         return f"{self.title}[{index}]" if self.names is None else self.names[index]
 
     def describe(self) -> str:
-        return f"{self.title}: {len(self):,} {self.kind} samples{said_of_labels(self)}"
+        return f"{self.title}: {so_many(len(self), f'{self.kind} sample')}{said_of_labels(self)}"

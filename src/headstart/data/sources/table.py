@@ -7,11 +7,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ...errors import Unreadable
+from ...errors import Unreadable, so_many
 from ...forms import Cell
 from ..cells import Column
 from ..classes import Labels, as_column, labels_of, noted, said_of_labels
-from ..groups import AUTO, NONE, OF, Groups
+from ..groups import AUTO, NONE, NOTHING_ELSE, OF, Groups, refused
 from ..groups import decide as decide_groups
 from ..labels import IDENTIFIER, LABEL, decide, no_inputs, pick, said_of_no_inputs
 from ..source import DataError
@@ -104,7 +104,7 @@ class TableSource:
         if {*self._rest, self.label, found.name}.issuperset(names):
             if asked != AUTO:
                 raise DataError(f"{self.title} has nothing to learn from beside {found.name}: give another table")
-            found = Groups()
+            found = Groups(why=refused(found.name, NOTHING_ELSE)) if found.name else found
         self.aside = self._rest | ({found.name: OF} if found.name else {})
         self.hidden = {*self.aside, *([self.label] if self.label else [])}
         inputs = [column for column in _in_memory(self.table) if column.name not in self.hidden]
@@ -127,7 +127,7 @@ class TableSource:
     def describe(self) -> str:
         columns = len(self.table.names) - len(self.hidden)
         said = said_of_labels(self) + said_of_no_inputs(self.aside) + self.table.remarks()
-        return f"{self.title}: {len(self):,} rows of {columns} columns{said}"
+        return f"{self.title}: {so_many(len(self), 'row')} of {so_many(columns, 'column')}{said}"
 
     def only(self, known: Collection[str]) -> None:
         """Read these columns and no others, as an encoder that has learnt from them asks."""
@@ -249,7 +249,7 @@ class TablesSource:
     def describe(self) -> str:
         names = {name for t in self.tables for name in t.names}
         said = said_of_labels(self) + said_of_no_inputs(self.aside)
-        return f"{len(self.tables):,} tables of {len(self):,} rows and {len(names):,} columns{said}"
+        return f"{so_many(len(self.tables), 'table')} of {so_many(len(self), 'row')} and {so_many(len(names), 'column')}{said}"
 
     def only(self, known: Collection[str]) -> None:
         """Read these columns and no others, as an encoder that has learnt from them asks."""
