@@ -77,6 +77,8 @@ def test_the_best_goes_on_from_where_it_is(tmp_path, short, monkeypatch, capsys)
     told = json.loads((tmp_path / "run" / "bakeoff" / "rounds.json").read_text())
     assert told["winner"] == "simclr" and [len(r["marks"]) for r in told["rounds"]] == [3, 2]
     assert [p.name for p in (tmp_path / "run" / "bakeoff").iterdir()] == ["rounds.json"]
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Which method" in page and "<b>simclr</b>" in page and "0.700 (" in page
     log = Log(tmp_path / "run" / "log.jsonl")
     assert [row["step"] for row in log.rows("resume")] == [told["rounds"][-1]["steps"]["simclr"]]
     assert log.latest("probe")[0]["step"] == 0  # what it was before training is kept beside what it became

@@ -7,7 +7,7 @@ from tests.parts import TINY, Listed, data
 
 from headstart.data.sources.array import ArraySource
 from headstart.health import Health, explain_non_finite, measure, verdict
-from headstart.nn.encoder import encoder
+from headstart.nn.encoder import Model, encoder
 from headstart.nn.readouts import READOUTS
 from headstart.probes import DRAWS, Figure, Split, agreement, few, judge, standardise
 from headstart.probes import named as probe_named
@@ -283,6 +283,34 @@ def test_encode_does_not_hang_on_the_batch(kind):
     for name, z in whole.items():
         assert len(z) == 12 and z.dtype == np.float32 and np.isfinite(z).all()
         assert np.allclose(z, apart[name], atol=1e-5), name
+
+
+def test_readouts_of_blocks_and_sums():
+    """`blocks`: mean and spread of the rows after the embedding and each quarter; `total`: the sum of rows beside these."""
+    given = data("ragged")
+    enc = encoder(given.tokenizers, Model(width=16, depth=8, heads=2))
+    z = encode(enc, given.only, given.source, range(12), ("mean_std", "blocks", "total", "blocks_total"))
+    rows = [len(given.only(given.source[i])) for i in range(12)]
+    assert len(set(rows)) > 1
+    assert READOUTS["blocks"].depths(enc) == (0, 2, 4, 6) and READOUTS["blocks"].depths(
+        encoder(given.tokenizers, TINY)
+    ) == (0, 1)
+    assert z["blocks"].shape[1] == 5 * z["mean_std"].shape[1] and np.array_equal(z["blocks"][:, -32:], z["mean_std"])
+    assert not np.allclose(z["blocks"][:, :32], z["blocks"][:, 32:64])
+    sums = z["mean_std"][:, :16] * np.array(rows)[:, None]
+    assert np.allclose(z["total"], np.concatenate([z["mean_std"], sums], 1), rtol=1e-4, atol=1e-4)
+    assert z["blocks_total"].shape[1] == 5 * 48 and np.allclose(z["blocks_total"][:, -48:], z["total"])
+
+
+def test_what_training_deletes_is_read_before():
+    """Of an encoder whose later blocks give nothing, `blocks` reads what the first had."""
+    given = data("image")
+    enc = encoder(given.tokenizers, TINY)
+    with torch.no_grad():
+        for p in enc.trunk.norm.parameters():
+            p.zero_()
+    z = encode(enc, given.only, given.source, range(12), ("mean", "blocks"))
+    assert np.ptp(z["mean"], 0).max() == 0 < np.ptp(z["blocks"], 0).max()
 
 
 @pytest.mark.parametrize("kind", ["image", "ragged", "series", "text"])

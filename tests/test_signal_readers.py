@@ -197,7 +197,7 @@ def test_archived_sets(tmp_path, monkeypatch):
     monkeypatch.setattr(_aeon, "unpacked", lambda package, folder: tmp_path)
     write(tmp_path, HEADER + "1,2:4,5:run\n")
     source = _aeon.archived("made", "Made", "train")
-    assert source.describe() == "made:train: 1 series samples, 2 classes (labels: @classLabel of the header)"
+    assert source.describe() == "made:train: 1 series sample, 2 classes (labels: @classLabel of the header)"
     with pytest.raises(DataError, match="made:train or made:test"):
         _aeon.archived("made", "Made", "valid")
 

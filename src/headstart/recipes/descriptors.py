@@ -14,8 +14,13 @@ are dropped; kinds that no paper has; nothing else is predicted.
 Command: headstart pretrain nci recipe=descriptors
 """
 
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
 from ..corrupt import clean, corrupt, drop, random
-from ..descriptors import Descriptors
+from ..descriptors import Descriptors, Samples
 from ..nn.encoder import Model, encoder
 from ..nn.linear import Linear
 from ..nn.readouts import total
@@ -24,14 +29,30 @@ from ..optim import AdamW
 from ..recipe import Data, Recipe
 from ..step import warmup_cosine
 from ..terms import describe
+from ..tokens import Tokenizer
+
+
+class Strangers(Descriptors):
+    """The descriptors of other samples: there is nothing to learn."""
+
+    def of(self, at: np.ndarray) -> Float[np.ndarray, "n width"]:
+        return super().of((at + len(self.samples) // 2) % len(self.samples))
+
 
 SMALL = {"optim.lr": 2e-3, "data.batch": 64}  # measured: docs/log.md, 2026-11-30
+IDEAS = {"the sample's own descriptors": {"of": Strangers}}
 
 
-def descriptors(data: Data, size: str | Model = "S", ratio: float = 0.5, directions: int = 128) -> Recipe:
+def descriptors(
+    data: Data,
+    size: str | Model = "S",
+    ratio: float = 0.5,
+    directions: int = 128,
+    of: Callable[[Samples, Tokenizer, int], Descriptors] = Descriptors,
+) -> Recipe:
     """From the rows that are left when `ratio` of them are dropped, say `directions` numbers that are known of the sample."""
     enc = encoder(data.tokenizers, size)
-    known = Descriptors(data.source, data.only, directions)
+    known = of(data.source, data.only, directions)
     say = describe(known, Linear(3 * enc.width, known.width), read=total)
     task = Objective(enc, views={"x": corrupt(random, ratio, fill=drop) if ratio else clean}, terms={"say": say})
     return Recipe(task, data, AdamW(lr=warmup_cosine(1e-3), weight_decay=0.05), steps=data.epochs(400))

@@ -20,6 +20,7 @@ from .card import card
 from .efficiency import compared_with
 from .looking import compared, restored, seen
 from .story import Story, story
+from .tried import tried
 from .worth import bad, cost, went, worth
 
 STYLE = """body{max-width:62rem}nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:1rem 0;font-size:.9rem}
@@ -52,6 +53,7 @@ def page(told: Story, recipe: Recipe | None, source: Source | None, usage: str, 
     sections = [
         worth(told),
         *compared_with(told),
+        *tried(told),
         went(told),
         seen(told, recipe, source),
         restored(told, recipe, source),

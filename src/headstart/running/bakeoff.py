@@ -7,7 +7,7 @@ part, and where they are ahead it is said at once.
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,11 @@ from ..log import Log, rows, span
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
 from ..recipe import RANDOM, Method, Run
+from ..reporting.tried import ROUNDS
 from ..scoring.features import encode, raw
 from ..scoring.labelled import Labelled, Vectors
 from ..scoring.score import chosen_by, reads, within_bank
+from ..shelf.find import candidates
 from ..tokens import Tokenizer
 from ..train import device_of, dtype_of, train
 from .material import Material
@@ -30,7 +32,7 @@ from .material import Material
 SHARE = 0.1  # of the training time is for choosing
 SHORTEST = 120.0  # seconds of training below which a method is not looked for
 LEAST = 30  # steps of a method before it is judged
-RAW, PLACE, FILE = "raw input", "bakeoff", "rounds.json"
+RAW = "raw input"
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,12 @@ class Entry:
     until: tuple[int, ...]
 
 
-def why_not(plan: Plan, material: Material) -> str:
-    """Why no other method than the default is tried, in words; "" where some are."""
+def why_not(plan: Plan, material: Material, own: Collection[str]) -> str:
+    """Why no other method than the default is tried, in words; "" where some are. own: words of the default's own."""
+    if own:
+        return f"{', '.join(own)} {'is a word' if len(own) == 1 else 'are words'} of its own"
+    if len(candidates(material.everything.kind)) == 1:
+        return "nothing else suits"
     if dist.world() > 1:
         return "others are tried on one device only"
     if plan.seconds < SHORTEST:
@@ -53,6 +59,14 @@ def why_not(plan: Plan, material: Material) -> str:
     if within_bank(material.probe) is None:
         return "there are no labels to spare: all of them judge"
     return ""
+
+
+def trial(material: Material) -> str:
+    """What will be tried, in words."""
+    names = ", ".join(candidates(material.everything.kind))
+    return (
+        f"a tenth of the time is for choosing: {names} are begun, the worse ones left, and the best goes on (recipe=)"
+    )
 
 
 def entries(plans: Sequence[tuple[Method, Plan]], steps: bool) -> list[Entry]:
@@ -80,7 +94,7 @@ def bakeoff(some: Sequence[Entry], material: Material, folder: Path, run: Run, l
     assert material.probe is not None  # `why_not` has looked
     data = within_bank(material.probe)
     assert data is not None
-    place, alive = folder / PLACE, list(some)
+    place, alive = folder / ROUNDS.parent, list(some)
     for entry in some:  # of an attempt that was stopped
         shutil.rmtree(place / entry.plan.recipe, ignore_errors=True)
     names = ", ".join(entry.plan.recipe for entry in some)
@@ -107,14 +121,14 @@ def bakeoff(some: Sequence[Entry], material: Material, folder: Path, run: Run, l
     ahead = [who for who, mark in beside.items() if mark > marks[name]]
     if ahead:
         log.say(f"bake-off  {_behind(name, ahead, best)}")
-    checkpoint.write_json(place / FILE, {"winner": name, "without training": beside, "rounds": told})
+    checkpoint.write_json(folder / ROUNDS, {"winner": name, "without training": beside, "rounds": told})
     return best
 
 
 def promote(folder: Path, name: str, log: Log) -> bool:
     """Put what the winner of a bake-off has learnt, and its log, where a run's own lie, and clear what was tried; whether there
     was anything to put."""
-    place = folder / PLACE
+    place = folder / ROUNDS.parent
     found = (place / name / "checkpoints").exists()
     if found:
         for event in ("step", "skipped"):

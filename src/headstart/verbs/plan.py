@@ -14,8 +14,9 @@ from ..planning.plan import Plan, build, default_folder
 from ..planning.sorting import sort_words
 from ..reading import look
 from ..recipe import Input, Method, Recipe, Run
+from ..running.bakeoff import trial, why_not
 from ..running.material import gather
-from ..shelf.find import default_recipe, find
+from ..shelf.find import AUTO, default_recipe, find
 from ..train import device_of, dtype_of
 from ..words import annotations, arguments, changed, parse, settings
 
@@ -28,12 +29,18 @@ def plan(where: object, *words: str, log: Log | None = None, **named: Any) -> Pl
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
     source = open_source(where, given.kind, given.label, given.group)
     found = source.describe()
+    if asked.get("recipe") == AUTO:
+        del asked["recipe"]
     method = find(str(asked.get("recipe", default_recipe(source.kind))))
     groups = sort_words(asked, method)
     source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
     material = gather(where, source, tokenizer, given, run, log)
     title = str(where) if isinstance(where, str | Path) else "array"
     settled = choose(title, method, material.training, tokenizer, given, groups, run, [*why, material.note])
+    if "recipe" not in asked:
+        reason = why_not(settled, material, groups[""])
+        tried = f"no other method is tried first: {reason}" if reason else trial(material)
+        settled = dataclasses.replace(settled, why=[*settled.why, tried])
     settled = dataclasses.replace(settled, found=found)
     bad = material.everything.bad
     lines = ["", "What I found", f"  {found}"]

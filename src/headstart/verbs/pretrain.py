@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,7 +86,6 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
             else:
                 method, found = find(default_recipe(source.kind) if name == AUTO else name), source.describe()
                 sort_words(asked, method)  # refuses what is misspelled before anything is read
-                kind = source.kind
                 source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
                 material = gather(where, source, tokenizer, given, run, log)
 
@@ -100,7 +99,7 @@ def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -
                 if dist.rank() == 0:  # one rank times the steps, so that all take the same number
                     settled = planned(method)
                     if name == AUTO:
-                        best = _best(method, settled, planned, candidates(kind)[1:], asked, material, folder, run, log)
+                        best = _best(method, settled, planned, asked, material, folder, run, log)
                         if best is None:
                             return Finished(folder, {}, "", Outcome(0, settled.steps))
                         method, settled = best
@@ -115,7 +114,6 @@ def _best(
     method: Method,
     plan: Plan,
     planned: Callable[..., Plan],
-    others: Sequence[str],
     asked: Mapping[str, object],
     material: Material,
     folder: Path,
@@ -123,10 +121,9 @@ def _best(
     log: Log,
 ) -> tuple[Method, Plan] | None:
     """The default method, or the best of those that were begun, with its plan; None where someone asked to stop meanwhile."""
-    own = sort_words(asked, method)[""]
-    reason = f"{', '.join(own)} {'is a word' if len(own) == 1 else 'are words'} of its own" if own else ""
-    reason = reason or ("nothing else suits" if not others else why_not(plan, material))
+    reason = why_not(plan, material, sort_words(asked, method)[""])
     if not reason:
+        others = candidates(material.everything.kind)[1:]
         rest = [(find(name), planned(find(name), recipe=name)) for name in others]
         usual = dataclasses.replace(plan, why=[line for line in plan.why if not line.startswith("recipe ")])
         some = entries([(method, usual), *rest], "steps" in asked)

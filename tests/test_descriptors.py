@@ -1,0 +1,107 @@
+"""What is known of samples without learning, in few numbers; and an encoder that learns to say it of samples it never saw."""
+
+import numpy as np
+import pytest
+import torch
+from tests.parts import TINY
+
+from headstart.contract import check_recipe
+from headstart.data.feeding.loader import collate
+from headstart.data.sources.listed import ListSource
+from headstart.descriptors import FAR, Descriptors
+from headstart.log import Log
+from headstart.optim import AdamW
+from headstart.recipe import Data, Recipe, Run
+from headstart.recipes.descriptors import IDEAS, descriptors
+from headstart.rivals import of_kind
+from headstart.step import Step, warmup_cosine
+from headstart.tiny import tiny_data
+from headstart.tokenizers import named
+from headstart.tokenizers.want import Want
+from headstart.train import train
+
+
+@pytest.mark.parametrize("kind", ["image", "text", "table"])  # dense and sparse vectors of specialists, and plain ones
+def test_contract(kind):
+    check_recipe(descriptors, tiny_data(kind))
+
+
+def chains(n, seed):
+    """Chains of 24 residues, each of three sorts of its own: its k-mers say which."""
+    rng = np.random.default_rng(seed)
+    sorts = [rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 3, replace=False) for _ in range(n)]
+    return ListSource(["".join(rng.choice(own, 24)) for own in sorts], "protein")
+
+
+def tokenizer_of(source):
+    return named(source.kind).fit([source[i] for i in range(min(64, len(source)))], Want(32))
+
+
+@pytest.mark.parametrize("kind", ["image", "text", "protein", "table", "molecule", "series"])
+def test_descriptors_are_short_and_even(kind):
+    """Mean 0 and variance 1 over what they were found from, the same whatever was asked before, and zeros where there are fewer
+    directions."""
+    data = tiny_data(kind)
+    n = len(data.source)
+    known = Descriptors(data.source, data.only)
+    x = known.of(np.arange(n))
+    assert x.shape == (n, known.width) and known.width == min(128, n - 1) and x.dtype == np.float32
+    assert np.abs(x.mean(0)).max() < 0.1 and x[:, x.std(0) > 0].var(0).mean() == pytest.approx(1, rel=0.2)
+    alone = Descriptors(data.source, data.only).of(np.array([3, 1, 3]))
+    assert np.allclose(alone, x[[3, 1, 3]], atol=1e-4)
+
+
+def test_descriptors_are_the_specialists():
+    """Directions of k-mers: they tell chains apart as k-mers do, and one sample is described once."""
+    source = chains(200, 0)
+    tokenizer = tokenizer_of(source)
+    samples = [source[i] for i in range(200)]
+    vectors = of_kind("protein").fit(samples, tokenizer)(samples).toarray()
+    known = Descriptors(source, tokenizer, directions=199)
+    x = known.of(np.arange(200))
+
+    def near(z):
+        d = ((z[:, None] - z[None]) ** 2).sum(-1) + np.eye(200) * 1e9
+        return d.argmin(1)
+
+    assert (near(x) == near(vectors)).mean() > 0.95
+    known._vectors = None  # whoever asks again is not answered anew
+    assert np.array_equal(known.of(np.arange(200)), x)
+
+
+def test_what_one_sample_has_is_not_all_there_is():
+    """A column that is 0 but for one sample is worth no more than FAR standard deviations."""
+    rng = np.random.default_rng(0)
+    rows = [{"a": float(a), "b": 1e6 * (i == 7)} for i, a in enumerate(rng.standard_normal(400))]
+    source = ListSource(rows, "table")
+    x = Descriptors(source, tokenizer_of(source)).of(np.arange(400))
+    assert np.abs(x).max() < 3 * FAR
+
+
+def said(steps=60, **changes):
+    """Share of the variance of 64 new samples' descriptors that the head says, after so many steps."""
+    source, new = chains(256, 0), chains(64, 1)
+    tokenizer = tokenizer_of(source)
+    torch.manual_seed(0)
+    made = descriptors(Data(source, {"protein": tokenizer}, batch=32), size=TINY, directions=16, **changes)
+    train(
+        Recipe(made.objective, made.data, AdamW(lr=warmup_cosine(1e-2), weight_decay=0.0), steps),
+        Run(),
+        log=Log(quiet=True),
+    )
+    objective = made.objective.eval()
+    term = objective.terms["say"]
+    batch = collate(Data(new, made.data.tokenizers, batch=64), np.arange(64), Step(0, 1), objective.slots)
+    with torch.no_grad():
+        z = objective.scene(batch, Step(0, 1)).student.z["x"]
+        head = term.head(term.read(z).float()).numpy()
+    own = Descriptors(source, tokenizer, 16)
+    truth = own._reduced(own._vectors([new[int(i)] for i in batch.index]))
+    return 1 - ((head - truth) ** 2).sum() / (truth**2).sum()
+
+
+def test_descriptors_of_new_samples_are_said():
+    learnt = said()
+    assert learnt > 0.3
+    for without in IDEAS.values():
+        assert said(**without) < 0.1  # descriptors of other samples cannot be said
