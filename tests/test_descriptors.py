@@ -78,12 +78,12 @@ def test_what_one_sample_has_is_not_all_there_is():
     assert np.abs(x).max() < 3 * FAR
 
 
-def said(steps=60, **changes):
+def said(steps=150, **changes):
     """Share of the variance of 64 new samples' descriptors that the head says, after so many steps."""
     source, new = chains(256, 0), chains(64, 1)
     tokenizer = tokenizer_of(source)
     torch.manual_seed(0)
-    made = descriptors(Data(source, {"protein": tokenizer}, batch=32), size=TINY, directions=16, **changes)
+    made = descriptors(Data(source, {"x": tokenizer}, batch=32), size=TINY, directions=16, **changes)
     train(
         Recipe(made.objective, made.data, AdamW(lr=warmup_cosine(1e-2), weight_decay=0.0), steps),
         Run(),

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from headstart import reading
 from headstart.augment import code as code_views
 from headstart.augment import text as text_views
 from headstart.data.readers import text as reader
 from headstart.data.sets import _lzw, bible, fortunes, python_source, wordnet
 from headstart.data.source import DataError
+from headstart.data.sources.listed import ListSource
 from headstart.errors import Mistake, Unreadable
+from headstart.reading import look
+from headstart.recipe import Input
 from headstart.step import Step
 from headstart.tokenizers.check import check_tokenizer
 from headstart.tokenizers.code import MOST, CodeTokenizer
@@ -321,3 +325,29 @@ def test_python_source(tmp_path, monkeypatch):
     for name in ("bible", "fortunes", "python_source"):
         with pytest.raises(DataError, match="has no split"):
             {"bible": bible, "fortunes": fortunes, "python_source": python_source}[name].load("half")
+
+
+def rows_of(texts, **words):
+    _, tokenizer, _, why = look(ListSource(texts, "text"), Input(**words), torch.device("cpu"))
+    return tokenizer, why
+
+
+def test_texts_get_a_vocabulary_of_their_own(monkeypatch):
+    """As many entries as the text allows, from more of it than the 256 samples that a tokenizer is fitted to; a word says
+    otherwise."""
+    R = np.random.default_rng(0)
+    words = ["".join(R.choice(list("abcdefghij"), 6)) for _ in range(2_000)]
+    texts = [" ".join(words[i : i + 4]) for i in range(1_997)]  # 28 letters each: 256 of them hold half of the words
+    letters = sum(map(len, texts))
+    assert rows_of(texts)[0].dim == letters // reading.FOR_ENTRY > 256
+    monkeypatch.setattr(reading, "FOR_ENTRY", 30)
+    tokenizer, _ = rows_of(texts)
+    assert tokenizer.dim == letters // 30 and sum(len(tokenizer(text)) for text in texts) < 0.5 * letters
+    monkeypatch.setattr(reading, "LETTERS", 1)  # as if it were trained on no more than a few
+    few, _ = rows_of(texts)
+    assert sum(len(few(text)) for text in texts) > 1.1 * sum(len(tokenizer(text)) for text in texts)
+    assert rows_of(texts, vocab=1)[0].dim == 256 and rows_of(texts, vocab=300)[0].dim == 300
+    assert rows_of(texts[:20])[0].dim == 256  # too little text for any
+    monkeypatch.setattr(reading, "find_spec", lambda name: None)
+    tokenizer, why = rows_of(texts)
+    assert tokenizer.dim == 256 and 'pip install "headstart[text]"' in why[0]
