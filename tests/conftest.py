@@ -1,10 +1,21 @@
 """Before torch is imported: one thread. Tensors here are tiny, and a second core only makes them wait for each other."""
 
 import os
+from functools import partial
+from unittest import mock
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plans_of_four_steps():
+    """Plans are made of four timed steps, however short they are, not of three seconds of them."""
+    from headstart.planning import choosing, timing
+
+    with mock.patch.object(choosing, "time_steps", partial(timing.time_steps, at_least=0.0)):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,7 @@
 """What several tests need: ragged rows, a little data of every kind, and recipes small enough to train in a test."""
 
 import inspect
-from contextlib import AbstractContextManager
-from functools import partial
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
@@ -12,7 +9,6 @@ import torch
 from headstart.data.feeding.loader import collate
 from headstart.data.sources.array import ArraySource
 from headstart.nn.encoder import Model
-from headstart.planning import choosing, timing
 from headstart.recipe import Data, Recipe, make
 from headstart.shelf.find import find
 from headstart.step import Step
@@ -97,11 +93,6 @@ def data(kind: str, n: int = 12, batch: int = 6) -> Data:
         tokenizers = {"image": ImageTokenizer(2, 1), "text": TextTokenizer(longest=24)}
         return Data(Listed(items, "image", np.arange(n) % 3), tokenizers, batch)
     raise ValueError(kind)
-
-
-def untimed() -> AbstractContextManager[Any]:
-    """Plans are made of four timed steps, however short they are."""
-    return mock.patch.object(choosing, "time_steps", partial(timing.time_steps, at_least=0.0))
 
 
 def recipe(name: str, kind: str, seed: int = 0, given: Data | None = None, **changes: Any) -> Recipe:

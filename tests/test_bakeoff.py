@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from tests.parts import untimed
 
 import headstart as hs
 from headstart import checkpoint
@@ -23,8 +22,7 @@ def short(monkeypatch):
     """Methods are tried in runs of seconds."""
     for name, value in {"SHORTEST": 0.0, "LEAST": 1, "SHARE": 0.8}.items():
         monkeypatch.setattr(bakeoff, name, value)
-    with untimed():
-        yield
+    yield
 
 
 def pictures(folder, labels=2, n=200):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.parts import TINY, Listed, untimed
+from tests.parts import TINY, Listed
 from tests.parts import data as pictured
 from tests.test_verdicts import of_right, pictures
 
@@ -153,8 +153,7 @@ def run(tmp_path_factory):
     place = pictures(tmp_path_factory.mktemp("data"), 80, 80)
     out = tmp_path_factory.mktemp("runs") / "a"
     words = {"steps": 2, "size": "XS", "data.batch": 8, "run.device": "cpu", "run.out": str(out)}
-    with untimed():
-        hs.pretrain(str(place), log=quiet(), **words)
+    hs.pretrain(str(place), log=quiet(), **words)
     return place, out
 
 
@@ -255,8 +254,7 @@ def test_recipes_are_trained_and_compared(run, capsys, monkeypatch):
     monkeypatch.setattr("headstart.probes.linear.STRENGTHS", (1e-2, 1e-2))
     place, _ = run
     words = ["recipe=mae,gmml", "seeds=2", "labels=20", "tune=none", "run.minutes=0.01", "size=XS", "data.batch=8"]
-    with untimed():
-        found = hs.compare(*words[:2], place, *words[2:], out="both.html")
+    found = hs.compare(*words[:2], place, *words[2:], out="both.html")
     assert {c.way for c in found.cells if c.mine} == {"mae", f"{RAW} + mae", "gmml", f"{RAW} + gmml"}
     assert all(len(c.figure.draws) == 2 for c in found.cells if c.mine)
     assert len([c for c in found.cells if c.way == RAW]) == 1 and Path("both.html").exists()

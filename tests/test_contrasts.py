@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from tests.parts import TINY, batch_of, recipe, rows, untimed
+from tests.parts import TINY, batch_of, recipe, rows
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -426,8 +426,7 @@ def test_three_parts_the_whole_way(tmp_path):
             if i % 8 != number:
                 (place / f"{i:03d}.{suffix}").write_bytes(content)
     words = {"recipe": "astrom3", "steps": 2, "size": "XS", "data.batch": 8, "data.held": 0.34, "run.device": "cpu"}
-    with untimed():
-        run = hs.pretrain(str(place), log=Log(quiet=True), **words, **{"run.out": str(tmp_path / "out")})
+    run = hs.pretrain(str(place), log=Log(quiet=True), **words, **{"run.out": str(tmp_path / "out")})
     assert set(run.results) == {"random encoder", "pre-trained"} and set(run.results["pre-trained"]) == {
         "recall-1",
         "recall-5",

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.parts import untimed
 
 import headstart as hs
 from headstart import tokenizers
@@ -202,8 +201,7 @@ def test_pretrain_finds_out_and_does_it(kind, tmp_path):
     (tmp_path / "data").mkdir()
     place, out = PLACES[kind](tmp_path / "data"), tmp_path / "run"
     words = {**SMALL, **ASKED.get(kind, {}), "run.out": str(out)}
-    with untimed():
-        run = hs.pretrain(str(place), log=Log(quiet=True), **words)
+    run = hs.pretrain(str(place), log=Log(quiet=True), **words)
     plan = json.loads((out / "run.json").read_text())["plan"]
     assert plan["tokenizer"]["kind"] == kind and plan["recipe"] == default_recipe(kind)
     assert bool(run.results) == (kind not in UNLABELLED)
@@ -235,8 +233,7 @@ def test_pairs_meet_and_each_part_is_handed_back(tmp_path):
         text(tmp_path / f"{i:03d}", i % 2)
     (tmp_path / "000.txt").unlink()  # a sample without its text
     out = tmp_path.parent / "pairs"
-    with untimed():
-        run = hs.pretrain(str(tmp_path), log=Log(quiet=True), **{**SMALL, "run.out": str(out)})
+    run = hs.pretrain(str(tmp_path), log=Log(quiet=True), **{**SMALL, "run.out": str(out)})
     assert list(run.results) == ["random encoder", "pre-trained"] and set(run.results["pre-trained"]) == {
         "recall-1",
         "recall-5",
@@ -250,8 +247,7 @@ def test_pairs_meet_and_each_part_is_handed_back(tmp_path):
 
 def test_plan_says_what_it_found_and_every_word(tmp_path, capsys):
     place = files(series, tmp_path)
-    with untimed():
-        plan = hs.plan(str(place), "data.held=0.2", steps=7)
+    plan = hs.plan(str(place), "data.held=0.2", steps=7)
     said = capsys.readouterr().out
     assert plan.steps == 7 and plan.recipe == "simclr" and plan.rows > 0 and plan.memory > 0
     for word in (
@@ -273,8 +269,7 @@ def test_plan_says_what_it_found_and_every_word(tmp_path, capsys):
 def test_one_long_recording_is_cut_into_windows(tmp_path):
     np.save(tmp_path / "long.npy", np.sin(np.arange(40_000) / 7)[None] + 0.1 * R.standard_normal((1, 40_000)))
     out = tmp_path / "run"
-    with untimed():
-        hs.pretrain(str(tmp_path / "long.npy"), log=Log(quiet=True), **{**SMALL, "run.out": str(out)})
+    hs.pretrain(str(tmp_path / "long.npy"), log=Log(quiet=True), **{**SMALL, "run.out": str(out)})
     plan = json.loads((out / "run.json").read_text())["plan"]
     assert plan["input"]["window"] == 2048 and plan["samples"] == 20
     whole = hs.load(out).embed_named(str(tmp_path / "long.npy"))
@@ -282,8 +277,7 @@ def test_one_long_recording_is_cut_into_windows(tmp_path):
 
 
 def quick(where: object, **words: object) -> object:
-    with untimed():
-        return hs.pretrain(where, log=Log(quiet=True), **{**SMALL, **words})
+    return hs.pretrain(where, log=Log(quiet=True), **{**SMALL, **words})
 
 
 def test_quantities_are_probed_written_and_not_needed_later(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
-from tests.parts import SMALLER, TINY, untimed
+from tests.parts import SMALLER, TINY
 
 import headstart as hs
 from headstart import recipes
@@ -68,8 +68,7 @@ def test_a_whole_run_is_the_same_without_labels(held, tmp_path, monkeypatch):
         place.parent.mkdir()
         np.savez(place, x=x, **more)
         words = {"steps": 2, "size": "XS", "data.batch": 8, "run.device": "cpu", "run.out": str(out)}
-        with untimed():
-            run = hs.pretrain(str(place), log=Log(quiet=True), **words, **({} if held is None else {"data.held": held}))
+        run = hs.pretrain(str(place), log=Log(quiet=True), **words, **({} if held is None else {"data.held": held}))
         assert bool(run.results) == (bool(more) and held is None)
         weights.append(load_file(out / "encoder.safetensors"))
     one, *others = weights

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.parts import TINY, batch_of, data, recipe, untimed
+from tests.parts import TINY, batch_of, data, recipe
 from torch import nn
 
 import headstart as hs
@@ -329,8 +329,7 @@ def test_words_on_the_command_line(tmp_path):
     np.save(tmp_path / "pictures.npy", np.random.default_rng(0).integers(0, 255, (40, 16, 16), np.uint8))
 
     def settled(*words):
-        with untimed():
-            return hs.plan(str(tmp_path / "pictures.npy"), *words, steps=3, size="XS", log=Log(quiet=True))
+        return hs.plan(str(tmp_path / "pictures.npy"), *words, steps=3, size="XS", log=Log(quiet=True))
 
     plan = settled("optim=muon", "optim.rest=0.1", "optim.layer_decay=0.8")
     assert plan.optimizer == "muon" and plan.optim == {"rest": 0.1, "layer_decay": 0.8}

@@ -12,7 +12,6 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from tests.parts import untimed
 from typer.testing import CliRunner
 
 import headstart as hs
@@ -144,7 +143,6 @@ def test_what_cannot_be_had_is_said(text, name, said, tmp_path, monkeypatch):
 def test_what_returns_no_recipe_is_said(tmp_path):
     file = write(tmp_path / "half.py", inside="return None")
     with (
-        untimed(),
         pytest.raises(Mistake, match=r"half returned a NoneType, not a Recipe: end it with return Recipe"),
     ):
         hs.plan(pictures(tmp_path), recipe=str(file), log=Log(quiet=True), **SHORT)
@@ -215,8 +213,7 @@ def planned(place: Path, top: str, **words):
     place.mkdir(exist_ok=True)
     file = write(place / "half.py", top=top)
     given = {k: v for k, v in SHORT.items() if k != "data.batch"} | words
-    with untimed():
-        return hs.plan(pictures(place), recipe=str(file), log=Log(quiet=True), **given)
+    return hs.plan(pictures(place), recipe=str(file), log=Log(quiet=True), **given)
 
 
 def test_small_settings_of_its_own_and_those_of_no_paper(tmp_path):
@@ -252,10 +249,9 @@ def test_a_word_without_a_default_must_be_given(tmp_path):
         .replace("*, wide", "wide")
     )
     where = pictures(tmp_path)
-    with untimed(), pytest.raises(Mistake, match=r"half\.py:half has to be told depth, wide: give depth=\.\.\."):
+    with pytest.raises(Mistake, match=r"half\.py:half has to be told depth, wide: give depth=\.\.\."):
         hs.plan(where, recipe=str(file), log=Log(quiet=True), **SHORT)
-    with untimed():
-        assert hs.plan(where, recipe=str(file), depth=1, wide=2, log=Log(quiet=True), **SHORT).arguments["depth"] == 1
+    assert hs.plan(where, recipe=str(file), depth=1, wide=2, log=Log(quiet=True), **SHORT).arguments["depth"] == 1
 
 
 # verbs
@@ -284,8 +280,7 @@ def test_a_run_keeps_its_method(tmp_path, monkeypatch, capsys):
     (place / "other.py").write_text("raise RuntimeError('nobody imports this')\n")
     elsewhere.mkdir()
     monkeypatch.chdir(place.parent)
-    with untimed():
-        done = hs.pretrain(where, recipe="methods/half.py", log=Log(quiet=True), **SHORT)
+    done = hs.pretrain(where, recipe="methods/half.py", log=Log(quiet=True), **SHORT)
     run = done.folder.resolve()
     assert done.folder == Path("runs/half-x")
     assert json.loads((run / "run.json").read_text())["plan"]["recipe"] == f"{file}:half"
@@ -324,8 +319,7 @@ def test_parts_of_its_own_are_found_in_the_copy_by_whom_they_are_trusted(tmp_pat
     file.write_text(
         file.read_text().replace("encoder(data.tokenizers, size)", "encoder(data.tokenizers, size, trunk=Own)")
     )
-    with untimed():
-        done = hs.pretrain(where, recipe=str(file), log=Log(quiet=True), **SHORT, **{"run.out": str(run)})
+    done = hs.pretrain(where, recipe=str(file), log=Log(quiet=True), **SHORT, **{"run.out": str(run)})
     shutil.rmtree(file.parent)
     code = f"""
 import headstart as hs, numpy as np
@@ -351,17 +345,14 @@ def test_an_interrupted_run_goes_on_without_the_original(tmp_path, monkeypatch):
     where, words = pictures(tmp_path), {**SHORT, "run.dtype": "fp32"}
     files = [write(tmp_path / place / "half.py") for place in ("a", "b")]
     runs = [tmp_path / "run a", tmp_path / "run b"]
-    with untimed():
-        with mock.patch.object(verb, "train", partial(train, until=2)):
-            stopped = hs.pretrain(
-                where, recipe=str(files[0]), log=Log(quiet=True), **words, **{"run.out": str(runs[0])}
-            )
-        assert stopped.outcome.interrupted
-        shutil.rmtree(files[0].parent)
-        for name in (f"{files[0]}", f"{files[0]}:half"):
-            done = hs.pretrain(where, recipe=name, log=Log(quiet=True), **words, **{"run.out": str(runs[0])})
-            assert not done.outcome.interrupted
-        whole = hs.pretrain(where, recipe=str(files[1]), log=Log(quiet=True), **words, **{"run.out": str(runs[1])})
+    with mock.patch.object(verb, "train", partial(train, until=2)):
+        stopped = hs.pretrain(where, recipe=str(files[0]), log=Log(quiet=True), **words, **{"run.out": str(runs[0])})
+    assert stopped.outcome.interrupted
+    shutil.rmtree(files[0].parent)
+    for name in (f"{files[0]}", f"{files[0]}:half"):
+        done = hs.pretrain(where, recipe=name, log=Log(quiet=True), **words, **{"run.out": str(runs[0])})
+        assert not done.outcome.interrupted
+    whole = hs.pretrain(where, recipe=str(files[1]), log=Log(quiet=True), **words, **{"run.out": str(runs[1])})
     losses = [[row["loss"] for row in Log(run / "log.jsonl", quiet=True).rows("step")] for run in runs]
     assert losses[0] == losses[1] and len(losses[0]) == 4 and whole.outcome.step == 4
     with pytest.raises(WordError, match="holds another run"):

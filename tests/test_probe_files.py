@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.parts import TINY, data, untimed
+from tests.parts import TINY, data
 
 import headstart as hs
 from headstart import probes
@@ -105,8 +105,7 @@ def test_a_new_file_is_seen_everywhere(shelf, tmp_path, capsys):
         Image.fromarray(r.integers(120 * (i % 2), 120 + 120 * (i % 2), (12, 12, 3), dtype=np.uint8)).save(file)
     out = tmp_path / "run"
     words = {"steps": 4, "size": "XS", "data.batch": 8, "data.held": 0.4, "run.device": "cpu", "run.out": str(out)}
-    with untimed():
-        run = hs.pretrain(str(place), log=Log(pause=0.0), **words)
+    run = hs.pretrain(str(place), log=Log(pause=0.0), **words)
     assert list(run.results["pre-trained"]) == ["knn", "linear-36", "means", "mistaken"]
     assert run.results["raw input"]["means"].value > 0.95
     assert not run.results["raw input"]["mistaken"].higher

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.parts import untimed
 from tests.test_kinds import ASKED, COUNT, PLACES, SMALL, image, text
 
 import headstart as hs
@@ -32,10 +31,9 @@ def words(name: str) -> dict:
 
 
 def pretrained(name: str, place: Path, out: Path, **more):
-    with untimed():
-        return hs.pretrain(
-            str(place), recipe=name, log=Log(quiet=True), **{**SMALL, **words(name), **more, "run.out": str(out)}
-        )
+    return hs.pretrain(
+        str(place), recipe=name, log=Log(quiet=True), **{**SMALL, **words(name), **more, "run.out": str(out)}
+    )
 
 
 @pytest.fixture
@@ -74,8 +72,7 @@ def test_every_recipe_goes_the_whole_way(name, tmp_path, one_draw):
 
 
 def test_plan_warns_where_there_is_nothing_to_learn(tmp_path, capsys):
-    with untimed():
-        planned = hs.plan(str(PLACES["table"](tmp_path)), recipe="droppos", steps=2)
+    planned = hs.plan(str(PLACES["table"](tmp_path)), recipe="droppos", steps=2)
     said = capsys.readouterr().out
     assert planned.recipe == "droppos" and "can learn nothing from table data: columns have no order" in said
 
@@ -85,8 +82,7 @@ def test_plan_and_probe_need_no_data_of_the_run(one_draw, name, tmp_path):
     """What builds a recipe anew for its shapes alone: methods with phases, parts, stocks of rows and queues."""
     (tmp_path / "data").mkdir()
     place, name = PLACES["image"](tmp_path / "data"), spelled(name)
-    with untimed():
-        assert hs.plan(str(place), recipe=name, log=Log(quiet=True), **{**SMALL, **words(name)}).rows > 0
+    assert hs.plan(str(place), recipe=name, log=Log(quiet=True), **{**SMALL, **words(name)}).rows > 0
     pretrained(name, place, tmp_path / "run")
     table = hs.probe(tmp_path / "run", str(place), log=Log(quiet=True))
     assert list(table) == ["raw input", "random encoder", "pre-trained"]

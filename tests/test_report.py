@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.parts import untimed
 from tests.vectors import pictures
 from typer.testing import CliRunner
 
@@ -74,8 +73,7 @@ def checked(page: str) -> str:
 
 
 def trained(where: object, out: Path, *words: str, **more: object) -> Path:
-    with untimed():
-        hs.pretrain(where, *words, log=QUIET, **{**SMALL, "run.out": str(out), **more})
+    hs.pretrain(where, *words, log=QUIET, **{**SMALL, "run.out": str(out), **more})
     return out
 
 

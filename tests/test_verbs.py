@@ -145,7 +145,10 @@ def test_again_reproduces_the_first_losses(finished: tuple[Path, Path]) -> None:
 
 def test_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     """Ctrl-C in the middle, then the same command: the encoder equals that of a run nobody disturbed, bit for bit."""
-    data = shapes(tmp_path / "data")
+    data = tmp_path / "data"
+    data.mkdir()
+    for i in range(40):  # in one folder: without labels there is nothing to probe
+        Image.fromarray(np.random.default_rng(i).integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(data / f"{i}.png")
     words = ["steps=120", "size=XS", "data.batch=16", "run.device=cpu", "run.probe_every=1.0"]
     command = [sys.executable, "-m", "headstart", "pretrain", str(data), *words]
     whole = subprocess.run([*command, f"run.out={tmp_path / 'whole'}"], capture_output=True, text=True)
@@ -241,7 +244,10 @@ def test_doctor_and_recipes_speak() -> None:
 
 def test_a_kill_leaves_a_loadable_checkpoint(tmp_path: Path) -> None:
     """SIGKILL, which nobody can catch, some time after the first checkpoint: the same command goes on and finishes."""
-    data = shapes(tmp_path / "data")
+    data = tmp_path / "data"
+    data.mkdir()
+    for i in range(40):  # in one folder: without labels there is nothing to probe
+        Image.fromarray(np.random.default_rng(i).integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(data / f"{i}.png")
     words = ["steps=120", "size=XS", "data.batch=16", "run.device=cpu", "run.probe_every=1.0", "run.save_every=0.02"]
     command = [sys.executable, "-m", "headstart", "pretrain", str(data), *words, f"run.out={tmp_path / 'r'}"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-from tests.parts import Listed, untimed
+from tests.parts import Listed
 
 import headstart as hs
 from headstart.log import Log
@@ -290,8 +290,7 @@ def test_few_labels_of_a_run(n, tmp_path, capsys, monkeypatch):
     judge."""
     monkeypatch.setattr("headstart.probes.linear.STRENGTHS", (1e-2, 1e-2))
     place, words = pictures(tmp_path / "data", n, 60), {"steps": 2, "size": "XS", "data.batch": 8, "run.device": "cpu"}
-    with untimed():
-        run = hs.pretrain(str(place), log=Log(), **words, **{"run.out": str(tmp_path / "a")})
+    run = hs.pretrain(str(place), log=Log(), **words, **{"run.out": str(tmp_path / "a")})
     said = capsys.readouterr().out
     where = "kept out of training" if n == 300 else "training sees without their labels"
     assert f"60 labelled samples, which {'are ' if n == 300 else ''}{where}, judge it in turns" in said

@@ -43,7 +43,7 @@ class Settled:
 def settle(tuned: Tuned, material: Material, said: Words) -> Settled:
     """Rates and steps: as many as were asked for, or as are sensible and fit into the budget, by timing a few on a copy."""
     asked, run, at = said.asked, said.run, material.at[material.rest]
-    lrs, setting = asked.among(tuned.encoder), said.setting(1)
+    lrs, setting = asked.among(tuned.encoder), said.setting(1, tuned.read)
     steps, seconds = asked.wanted(len(at), setting.batch), 0.0
     if asked.steps is None:
         trial = copy.deepcopy(tuned)

@@ -118,10 +118,10 @@ class Words:
     own: Json = field(default_factory=dict)
     group: str = AUTO
 
-    def setting(self, steps: int) -> Setting:
-        """How a head is trained."""
+    def setting(self, steps: int, usual: str = READ) -> Setting:
+        """How a head is trained. usual: how the encoder is read, unless a word says otherwise."""
         asked = self.asked
-        read = asked.read or (ALONG if asked.foretells else READ)
+        read = asked.read or (ALONG if asked.foretells else usual)
         return replace(Setting(asked.tune, steps, read=read, seed=self.run.seed), **self.own)
 
 

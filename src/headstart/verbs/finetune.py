@@ -88,7 +88,7 @@ def finetune(run: str | Path, where: object, *words: str, log: Log | None = None
         encoder = scratch(pretrained.module, said.run.seed) if random else pretrained.module
 
         def start() -> fitting.Tuned:
-            return fitting.begin(encoder, pretrained.tokenizer, source, material.task, said.setting(1))
+            return fitting.begin(encoder, pretrained.tokenizer, source, material.task, said.setting(1, pretrained.read))
 
         if settled is None:
             settled = settle(start(), material, said)
