@@ -1,5 +1,7 @@
 """What is known of samples without learning, in few numbers; and an encoder that learns to say it of samples it never saw."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from headstart.data.sources.listed import ListSource
 from headstart.descriptors import FAR, Descriptors
 from headstart.log import Log
 from headstart.optim import AdamW
+from headstart.planning.timing import Pace, time_steps
 from headstart.recipe import Data, Recipe, Run
 from headstart.recipes.descriptors import IDEAS, descriptors
 from headstart.rivals import of_kind
@@ -19,6 +22,7 @@ from headstart.tiny import tiny_data
 from headstart.tokenizers import named
 from headstart.tokenizers.want import Want
 from headstart.train import train
+from headstart.training import Training
 
 
 @pytest.mark.parametrize("kind", ["image", "text", "table"])  # dense and sparse vectors of specialists, and plain ones
@@ -105,3 +109,30 @@ def test_descriptors_of_new_samples_are_said():
     assert learnt > 0.3
     for without in IDEAS.values():
         assert said(**without) < 0.1  # descriptors of other samples cannot be said
+
+
+def test_what_is_kept_is_no_cost_of_a_step():
+    """Descriptors are made once for each sample: the steps that fit into a time are foretold by that."""
+    pace = Pace(step=0.1, peak=0.0, rows=0.0, once=0.01)
+    assert pace.seconds(10, 32, 10_000) == pytest.approx(1 + 3.2)  # all new
+    assert pace.seconds(1_000, 32, 200) == pytest.approx(100 + 2)  # 200 in all
+    for seconds in (2.0, 60.0):
+        steps = pace.fitting(seconds, 32, 200)
+        assert pace.seconds(steps, 32, 200) <= seconds < pace.seconds(steps + 1, 32, 200)
+    made, within = descriptors(tiny_data("image"), size=TINY), []
+    known, take = made.objective.terms["say"].known, Training.take
+
+    def of(samples):
+        assert not within, "made while the clock runs"
+        return real(samples)
+
+    def taken(self, batch, step):
+        within.append(1)
+        try:
+            return take(self, batch, step)
+        finally:
+            within.pop()
+
+    real, known._vectors = known._vectors, of
+    with mock.patch.object(Training, "take", taken):
+        assert time_steps(made, Run(), at_least=0.0).once > 0

@@ -259,6 +259,24 @@ def test_from_scratch_is_the_same_training_of_a_random_encoder(base: Path, tmp_p
     )
 
 
+def test_an_encoder_is_tuned_as_it_is_read(tmp_path: Path):
+    """By the readout of its card, all blocks here: the head reads what stands in the embedding, which no block passes on."""
+    x, y = bars(120, 2)
+    encoder = small(x)
+    with torch.no_grad():
+        for weight in encoder.trunk.norm.parameters():  # the end of it says nothing
+            weight.zero_()
+    for read in ("blocks", "mean_std"):
+        base = folder_of(tmp_path / read, x, encoder)
+        card = json.loads((base / "encoder.json").read_text())
+        (base / "encoder.json").write_text(json.dumps(card | {"read": read}))
+        words = {**FAST, "steps": 30, "tune": "head", "lr": 3e-2, "run.out": str(tmp_path / f"t-{read}")}
+        tuned = hs.finetune(base, npz(tmp_path / "d.npz", x, y), log=Log(quiet=True), **words).load().tuned
+        assert tuned.read == read
+        right = (tuned.outputs(prepared(x), np.arange(120)).argmax(1) == y).mean()
+        assert right > 0.8 if read == "blocks" else right < 0.7
+
+
 def test_several_classes_at_once(base: Path, tmp_path: Path):
     x, y = bars(120, 4)
     names = np.array(["low; left", "low", "high|left", "none of it"])[y]

@@ -86,7 +86,7 @@ def tuning_seconds(data: Labelled, start: Start, steps: int, draws: int) -> Call
     tuned = begin(start.encoder, start.tokenizer, data.bank, task, setting)
     recipe = recipe_of(tuned, data.bank, data.bank_at, task.targets(coded), setting, 1e-4)
     device = start.encoder.slots.device
-    each = time_steps(recipe, Run(device=str(device), dtype=spelled(start.encoder)), at_least=0.5)[0]
+    each = time_steps(recipe, Run(device=str(device), dtype=spelled(start.encoder)), at_least=0.5).step
     learnt, rates = data.around(_places(data)).learnt, len(_rates(start.encoder))
     asked = len(data.query_at) / (ASKING * setting.batch)
 

@@ -74,18 +74,21 @@ def choose(
         recipe = build(plan, method, source)
         try:
             with dist.alone():  # the other ranks wait for the plan
-                per_step, memory, rows = time_steps(recipe, run)
+                pace = time_steps(recipe, run)
         except torch.OutOfMemoryError:
             if chosen is None:
                 raise WordError("a step does not fit into the device's memory: lower data.batch or data.side") from None
             break
-        fits = max(1, min(int(minutes * 60 / per_step), recipe.steps))
-        if chosen is not None and fits * recipe.data.batch < VIEWS:
+        batch, count = recipe.data.batch, len(source)
+        fits = max(1, min(pace.fitting(minutes * 60, batch, count), recipe.steps))
+        if chosen is not None and fits * batch < VIEWS:
             break
+        taken = steps or fits
+        seconds = pace.seconds(taken, batch, count)
         chosen = dataclasses.replace(
-            plan, steps=steps or fits, seconds=(steps or fits) * per_step, memory=memory, samples=len(source), rows=rows
+            plan, steps=taken, seconds=seconds, memory=pace.peak, samples=count, rows=pace.rows
         )
-        if fits * recipe.data.batch < VIEWS:
+        if fits * batch < VIEWS:
             break
     assert chosen is not None
     settled = _reasons(chosen, method, source, minutes, steps is None, len(shapes) > 1)

@@ -48,7 +48,7 @@ def settle(tuned: Tuned, material: Material, said: Words) -> Settled:
     if asked.steps is None:
         trial = copy.deepcopy(tuned)
         targets = trial.task.targets(material.labels[material.rest])
-        per_step = time_steps(recipe_of(trial, material.source, at, targets, setting, lrs[0]), run, 1.0)[0] * SPARE
+        per_step = time_steps(recipe_of(trial, material.source, at, targets, setting, lrs[0]), run, 1.0).step * SPARE
         minutes = run.minutes or MINUTES.get(device_of(run).type, 10.0)
         steps = max(1, min(steps, int(60 * minutes / per_step / len(lrs))))
         seconds = steps * per_step * len(lrs)

@@ -22,6 +22,9 @@ class describe(Term):
         super().__init__()
         self.known, self.head, self.view, self.read, self.reads = known, head, view, read, (view,)
 
+    def look_up(self, index: Tensor) -> None:
+        self.known.of(index.cpu().numpy())
+
     def forward(self, scene: Scene) -> Tensor:
         said = self.head(self.read(scene.student.z[self.view]).float())
         known = torch.from_numpy(self.known.of(scene.batch.index.cpu().numpy())).to(said.device)

@@ -46,6 +46,9 @@ class Term(nn.Module):
         super().__init__()
         self.head = nn.Identity()
 
+    def look_up(self, index: Tensor) -> None:
+        """Make what it keeps of these samples for the whole run. Whoever times steps calls it first; a step does by itself."""
+
     def led(self) -> nn.Module | None:
         """What the teacher has a copy of, besides the encoder, if the term reads a teacher: the head."""
         return self.head
