@@ -10,9 +10,10 @@ import headstart as hs
 from headstart import checkpoint
 from headstart.data.sources.array import ArraySource
 from headstart.log import Log
+from headstart.probes import figure
 from headstart.running import bakeoff
-from headstart.scoring.labelled import labelled
-from headstart.scoring.score import chosen_by, within_bank
+from headstart.scoring.labelled import Labelled, labelled
+from headstart.scoring.score import chosen_by, mark, within_bank
 from headstart.shelf.find import candidates, default_recipe
 from headstart.verbs import pretrain as verb
 
@@ -64,7 +65,19 @@ def plan_of(seconds, steps):
 def test_the_best_goes_on_from_where_it_is(tmp_path, short, monkeypatch, capsys):
     marks = {"mae": 0.3, "simclr": 0.7, "descriptors": 0.5, "raw input": 0.8, "random encoder": 0.2}
     order = iter(["raw input", "random encoder", *candidates("image"), "simclr", "descriptors"])
-    monkeypatch.setattr(bakeoff, "chosen_by", lambda data, vectors: marks[next(order)])
+    asked, gathered, gather = [], [], verb.gather
+
+    def chosen_by(data, vectors):
+        asked.append(data)
+        value, n = marks[next(order)], len(data.query_at)
+        return [figure(value, np.full(n, value / n))] * 2
+
+    def note(*told):
+        gathered.append(gather(*told))
+        return gathered[-1]
+
+    monkeypatch.setattr(bakeoff, "chosen_by", chosen_by)
+    monkeypatch.setattr(verb, "gather", note)
     path = pictures(tmp_path)
     done = hs.pretrain(path, **WORDS, run={"out": str(tmp_path / "run")})
     assert "raw input is ahead of simclr so far" in capsys.readouterr().out  # said early, with what is left to do
@@ -80,6 +93,9 @@ def test_the_best_goes_on_from_where_it_is(tmp_path, short, monkeypatch, capsys)
     log = Log(tmp_path / "run" / "log.jsonl")
     assert [row["step"] for row in log.rows("resume")] == [told["rounds"][-1]["steps"]["simclr"]]
     assert log.latest("probe")[0]["step"] == 0  # what it was before training is kept beside what it became
+    judging = set(gathered[0].probe.query_at)  # of the same source as the others
+    for data in asked:  # they have not been asked
+        assert not judging & {*data.bank_at, *data.query_at} and len(data.query_at) > 50
     assert done.outcome.step == 60
     alone = run(path, tmp_path / "alone", recipe="simclr")  # as if it had been trained without a stop
     assert alone.outcome.losses[0] == log.latest("step")[0]["loss"]
@@ -93,14 +109,37 @@ def test_labels_that_judge_do_not_choose():
     y = rng.integers(2, size=400)
     x = np.stack([y + 0.1 * rng.standard_normal(400), rng.standard_normal(400)], 1).astype(np.float32)
 
-    def mark(labels):
+    def worth(labels):
         source = ArraySource(x[:, :, None], "series", labels=labels)
         data = within_bank(labelled(source, source, np.arange(300), np.arange(300, 400)))
-        return chosen_by(data, lambda source, at: x[at])
+        return mark(chosen_by(data, lambda source, at: x[at]))
 
     judging, learning = y.copy(), y.copy()
     judging[300:], learning[:300] = 1 - y[300:], rng.integers(2, size=300)
-    assert mark(y) == mark(judging) > 0.9 > mark(learning)
+    assert worth(y) == worth(judging) > 0.9 > worth(learning)
+
+
+def test_what_hangs_together_is_not_divided_in_choosing():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(40, size=400)
+    source = ArraySource(
+        rng.standard_normal((400, 2, 1)).astype(np.float32), "series", labels=rng.integers(2, size=400)
+    )
+    source.groups = groups
+    data = within_bank(Labelled(source, source, np.arange(300), np.arange(300, 400)))
+    halves = [set(groups[at]) for at in (data.bank_at, data.query_at)]
+    assert not halves[0] & halves[1] and abs(len(data.query_at) - 150) < 20
+    assert {*data.bank_at, *data.query_at} == set(range(300))
+
+
+def test_ahead_is_beyond_chance():
+    """More right by one of 200 judges is not ahead; by 40 it is."""
+
+    def right(count):
+        return [figure(count / 200, (np.arange(200) < count) / 200.0)]
+
+    assert not bakeoff._ahead(right(101), right(100)) and bakeoff._ahead(right(140), right(100))
+    assert not bakeoff._ahead(right(100), right(140))
 
 
 @pytest.mark.parametrize(

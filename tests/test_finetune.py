@@ -270,7 +270,13 @@ def test_an_encoder_is_tuned_as_it_is_read(tmp_path: Path):
         base = folder_of(tmp_path / read, x, encoder)
         card = json.loads((base / "encoder.json").read_text())
         (base / "encoder.json").write_text(json.dumps(card | {"read": read}))
-        words = {**FAST, "steps": 30, "tune": "head", "lr": 3e-2, "run.out": str(tmp_path / f"t-{read}")}
+        words = {
+            **FAST,
+            "steps": 30,
+            "tune": "head",
+            "lr": 3e-2,
+            "run": {"out": str(tmp_path / f"t-{read}")},
+        }  # as README
         tuned = hs.finetune(base, npz(tmp_path / "d.npz", x, y), log=Log(quiet=True), **words).load().tuned
         assert tuned.read == read
         right = (tuned.outputs(prepared(x), np.arange(120)).argmax(1) == y).mean()

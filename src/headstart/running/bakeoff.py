@@ -7,7 +7,7 @@ part, and where they are ahead it is said at once.
 
 import math
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,12 @@ from ..forms import Json
 from ..log import Log, rows, span
 from ..nn.encoder import Encoder, set_dtype
 from ..planning.plan import Plan, build
+from ..probes import Figure, gain
 from ..recipe import RANDOM, Method, Run
 from ..reporting.tried import ROUNDS
 from ..scoring.features import encode, raw
 from ..scoring.labelled import Labelled, Vectors
-from ..scoring.score import chosen_by, reads, within_bank
+from ..scoring.score import chosen_by, mark, reads, within_bank
 from ..shelf.find import candidates
 from ..tokens import Tokenizer
 from ..train import device_of, dtype_of, train
@@ -82,10 +83,10 @@ def entries(plans: Sequence[tuple[Method, Plan]], steps: bool) -> list[Entry]:
     for method, plan in plans:
         per_step = plan.seconds / plan.steps
         total = plan.steps if steps else max(1, int((seconds * (1 - SHARE) + sum(shares)) / per_step))
-        at = np.cumsum(shares) / per_step
+        at = np.cumsum(shares) / (seconds / plan.steps if steps else per_step)
         if shares and at[0] < LEAST:
             continue
-        made.append(Entry(method, replace(plan, steps=total, seconds=total * per_step), tuple(int(n) for n in at)))
+        made.append(Entry(method, replace(plan, steps=total, seconds=total * per_step), tuple(int(n + 1e-6) for n in at)))
     return made
 
 
@@ -100,28 +101,29 @@ def bakeoff(some: Sequence[Entry], material: Material, folder: Path, run: Run, l
     names = ", ".join(entry.plan.recipe for entry in some)
     log.say(f"bake-off  {names} are begun; the worse ones are left, the best goes on (recipe=NAME takes one)")
     beside = _beside(some[0], material, data, run)
-    log.say(
-        f"bake-off  without training: {_said(beside)} (mean of kNN and linear probe, labels that judge nothing else)"
-    )
+    said = ", ".join(f"{name} {mark(figures):.3f}" for name, figures in beside.items())
+    judges = f"{len(data.query_at):,} judges that judge nothing else"
+    log.say(f"bake-off  without training: {said} (mean of kNN and linear probe, {judges})")
     told: list[Json] = []
-    marks: dict[str, float] = {}
+    found: dict[str, list[Figure]] = {}
     for number in range(len(some[0].until)):
-        marks = {}
         for entry in alive:
-            mark = _tried(entry, number, place / entry.plan.recipe, material, data, run, log)
-            if mark is None:
+            figures = _tried(entry, number, place / entry.plan.recipe, material, data, run, log)
+            if figures is None:
                 return None
-            marks[entry.plan.recipe] = mark
+            found[entry.plan.recipe] = figures
+        marks = {entry.plan.recipe: mark(found[entry.plan.recipe]) for entry in alive}
         took = {entry.plan.recipe: entry.until[number] for entry in alive}
         told.append({"marks": marks, "steps": took})
         log.say("bake-off  " + ", ".join(f"{name} {marks[name]:.3f} after {n:,} steps" for name, n in took.items()))
         alive = sorted(alive, key=lambda entry: -marks[entry.plan.recipe])[: math.ceil(len(alive) / 2)]
     best = alive[0]
     name = best.plan.recipe
-    ahead = [who for who, mark in beside.items() if mark > marks[name]]
+    ahead = [who for who, each in beside.items() if _ahead(each, found[name])]
     if ahead:
         log.say(f"bake-off  {_behind(name, ahead, best)}")
-    checkpoint.write_json(folder / ROUNDS, {"winner": name, "without training": beside, "rounds": told})
+    without = {who: mark(each) for who, each in beside.items()}
+    checkpoint.write_json(folder / ROUNDS, {"winner": name, "without training": without, "rounds": told})
     return best
 
 
@@ -149,7 +151,12 @@ def _behind(name: str, ahead: list[str], best: Entry) -> str:
     )
 
 
-def _beside(entry: Entry, material: Material, data: Labelled, run: Run) -> dict[str, float]:
+def _ahead(one: Sequence[Figure], other: Sequence[Figure]) -> bool:
+    """Better on the whole, and in one figure beyond chance, judge by judge."""
+    return mark(one) > mark(other) and any(gain(a, b).clear > 0 for a, b in zip(one, other, strict=True))
+
+
+def _beside(entry: Entry, material: Material, data: Labelled, run: Run) -> dict[str, list[Figure]]:
     """What raw input and the encoder before training are worth."""
     recipe = build(entry.plan, entry.method, material.training)
     return {
@@ -160,7 +167,7 @@ def _beside(entry: Entry, material: Material, data: Labelled, run: Run) -> dict[
 
 def _tried(
     entry: Entry, number: int, place: Path, material: Material, data: Labelled, run: Run, log: Log
-) -> float | None:
+) -> list[Figure] | None:
     """What a method is worth at the end of this round; None where it was interrupted."""
     recipe = build(entry.plan, entry.method, material.training)
     own = Log(place / "log.jsonl", quiet=log.quiet)
@@ -174,7 +181,3 @@ def _vectors(encoder: Encoder, tokenizer: Tokenizer, run: Run) -> Vectors:
     set_dtype(encoder, dtype_of(run, device_of(run)))
     read = reads(encoder)[0]
     return lambda source, at: encode(encoder, tokenizer, source, at, (read,))[read]
-
-
-def _said(marks: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {mark:.3f}" for name, mark in marks.items())

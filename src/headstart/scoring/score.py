@@ -91,22 +91,29 @@ def within_bank(data: Labelled) -> Labelled | None:
     if data.crossed or not data.named:
         return None
     at = np.random.default_rng(0).permutation(data.bank_at)[: QUICK[0]]
-    half = len(at) // 2
-    return labelled(data.bank, data.bank, at[:half], at[half:])
+    groups = at if data.bank.groups is None else data.bank.groups[at]
+    _, first, whose = np.unique(groups, return_index=True, return_inverse=True)
+    place = first[whose]  # in the order of chance, whole groups at a time
+    judges = place > np.sort(place)[max(0, len(at) // 2 - 1)]
+    return labelled(data.bank, data.bank, at[~judges], at[judges])
 
 
-def chosen_by(data: Labelled, vectors: Vectors) -> float:
-    """One number for vectors among which is chosen: the mean of kNN and of a linear probe from 600 labels."""
-    bank, query = vectors(data.bank, data.bank_at), vectors(data.query, data.query_at)
-    return _mark(data, bank, query)
+def chosen_by(data: Labelled, vectors: Vectors) -> list[Figure]:
+    """What vectors are chosen by, as the mean of their values: kNN, and a linear probe from 600 labels."""
+    return _figures(data, vectors(data.bank, data.bank_at), vectors(data.query, data.query_at))
 
 
-def _mark(data: Labelled, bank: np.ndarray, query: np.ndarray) -> float:
+def mark(figures: Sequence[Figure]) -> float:
+    """One number of those that `chosen_by` gives."""
+    return float(np.mean([figure.value for figure in figures]))
+
+
+def _figures(data: Labelled, bank: np.ndarray, query: np.ndarray) -> list[Figure]:
     have, want = data.labels("bank"), data.labels("query")
     some = few(have, 600, np.random.default_rng(0))
     near = Split.of(bank, have, query, want).judged("knn", nearest)
     line = Split.of(bank[some], have[some], query, want).judged("linear", fitted)
-    return float(np.mean([next(each)[1].value for each in (near, line)]))
+    return [next(each)[1] for each in (near, line)]
 
 
 def choose_read(encoder: Encoder, tokenizer: Tokenizer, data: Labelled) -> tuple[str, dict[str, float]]:
@@ -115,7 +122,7 @@ def choose_read(encoder: Encoder, tokenizer: Tokenizer, data: Labelled) -> tuple
     if inner is None:
         return names[0], {}
     bank, query = (encode(encoder, tokenizer, data.bank, x, names) for x in (inner.bank_at, inner.query_at))
-    marks = {name: _mark(inner, bank[name], query[name]) for name in names}
+    marks = {name: mark(_figures(inner, bank[name], query[name])) for name in names}
     return max(marks, key=lambda name: marks[name]), marks
 
 

@@ -48,7 +48,7 @@ class Finetuned:
         return load(self.folder)
 
 
-def finetune(run: str | Path, where: object, *words: str, log: Log | None = None, **named: object) -> Finetuned:
+def finetune(run: str | Path, where: object, /, *words: str, log: Log | None = None, **named: object) -> Finetuned:
     """Tune the encoder of a run's folder to the labels of `where`, and leave a folder that `load` and `predict` take.
 
     task=forecasting horizon=24: of series, to their next values; their own futures are the labels.

@@ -21,7 +21,7 @@ from ..train import device_of, dtype_of
 from ..words import annotations, arguments, changed, parse, settings
 
 
-def plan(where: object, *words: str, log: Log | None = None, **named: Any) -> Plan:
+def plan(where: object, /, *words: str, log: Log | None = None, **named: Any) -> Plan:
     """The plan that `pretrain` with the same words would follow. Costs are measured by a few dry steps; nothing is kept."""
     log = log or Log()
     asked = parse(words, named, annotations(data=Input, run=Run))

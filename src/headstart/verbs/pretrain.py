@@ -46,7 +46,7 @@ class Finished:
         return load(self.folder)
 
 
-def pretrain(where: object, *words: str, log: Log | None = None, **named: Any) -> Finished:
+def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any) -> Finished:
     """Pre-train an encoder on `where`: a folder of files, an array file, a numpy array, or the name of a set.
 
     words: "name=value", as on the command line; or the same as keywords: `pretrain("photos/", recipe="gmml", ratio=0.6,

@@ -16,7 +16,7 @@ from ..words import annotations, changed, parse, unknown
 from ..writing import try_place, write_text
 
 
-def show(where: object, *words: str, out: str | Path = "show.html", log: Log | None = None, **named: object) -> Path:
+def show(where: object, /, *words: str, out: str | Path = "show.html", log: Log | None = None, **named: object) -> Path:
     """Write the page and say where it lies. Words: `out=`, and those of `data.`, which mean what they mean to `plan`."""
     log = log or Log()
     asked = parse(words, named, annotations(data=Input) | {"out": str})
