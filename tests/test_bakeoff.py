@@ -190,3 +190,14 @@ def test_auto_is_the_same_as_nothing(tmp_path):
     again = run(path, tmp_path / "run", steps=2, recipe="auto")
     assert again.outcome.step == 2
     assert verb.AUTO == "auto"
+
+
+def test_plan_says_what_would_be_tried(tmp_path, monkeypatch):
+    path, words = pictures(tmp_path), {"size": "XS", "steps": 20, "data.batch": 16, "data.held": 0.3}
+    said = [hs.plan(path, **words, **more, log=Log(quiet=True)).why[-1] for more in ({}, {"recipe": "auto"})]
+    assert (
+        said[0] == said[1] == "no other method is tried first: others are tried where training takes 2 minutes or more"
+    )
+    monkeypatch.setattr(bakeoff, "SHORTEST", 0.0)
+    assert "mae, simclr, descriptors are begun" in hs.plan(path, **words, log=Log(quiet=True)).why[-1]
+    assert not any("tried" in line for line in hs.plan(path, **words, recipe="mae", log=Log(quiet=True)).why)
