@@ -7,12 +7,16 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageCms, ImageDraw
 
 from headstart.data.open import open_source
 from headstart.data.readers import images
 from headstart.data.readers.images import read_image
+from headstart.data.sources.array import ArraySource
 from headstart.errors import Unreadable
+from headstart.reading import look
+from headstart.recipe import Input
 from headstart.tokenizers.resize import grid, resize, to_channels
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -382,3 +386,13 @@ def test_to_channels():
     assert (to_channels(to_channels(grey, 3), 1) == 9).all()
     with pytest.raises(Unreadable, match="5 channels"):
         to_channels(np.zeros((5, 2, 2), np.uint8), 3)
+
+
+def test_a_row_holds_more_than_one_number():
+    """Grey pictures of 8 x 8 would fit as single pixels, which have no spread to be normalised by (mae learnt NaN); who asks for them
+    is told."""
+    x = np.random.default_rng(0).integers(0, 255, (50, 1, 8, 8), np.uint8)
+    tokenizer, why = (look(ArraySource(x, "image"), Input(), torch.device("cpu"))[i] for i in (1, 3))
+    assert tokenizer.dim == 4 and not any("one number" in line for line in why)
+    tokenizer, why = (look(ArraySource(x, "image"), Input(patch=1), torch.device("cpu"))[i] for i in (1, 3))
+    assert tokenizer.dim == 1 and "data.patch=2" in why[0]

@@ -88,6 +88,13 @@ def look(
         some, want, why = _spelt(source, some, want)
         reasons += why
     tokenizer = named(source.kind).fit(some, want)
+    if tokenizer.signal and tokenizer.dim == 1:  # of a row of one number there is no spread to normalise by
+        if want.patch is None:
+            tokenizer = named(source.kind).fit(some, replace(want, patch=2))
+        else:
+            reasons.append(
+                "rows of one number cannot be normalised one by one, as mae and its relatives do: data.patch=2"
+            )
     said = described(tokenizer, some)
     # one sample alone may be of a file that is not among those of the key
     if key is not None and source is whole and len(some) > 1 and _key_of_fit(memory, count) == key:

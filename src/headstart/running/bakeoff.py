@@ -86,7 +86,9 @@ def entries(plans: Sequence[tuple[Method, Plan]], steps: bool) -> list[Entry]:
         at = np.cumsum(shares) / (seconds / plan.steps if steps else per_step)
         if shares and at[0] < LEAST:
             continue
-        made.append(Entry(method, replace(plan, steps=total, seconds=total * per_step), tuple(int(n + 1e-6) for n in at)))
+        made.append(
+            Entry(method, replace(plan, steps=total, seconds=total * per_step), tuple(int(n + 1e-6) for n in at))
+        )
     return made
 
 
