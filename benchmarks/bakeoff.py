@@ -21,7 +21,6 @@ from kinds import Row
 import headstart as hs
 from headstart.analyses.geometry import effective_rank, lidar, spectrum, uniformity
 from headstart.log import Log
-from headstart.running.bakeoff import SHORTEST
 from headstart.scoring.features import encode
 from headstart.scoring.looks import looked_at
 from headstart.shelf.find import candidates
@@ -91,9 +90,7 @@ def agreement(rows: list[dict]) -> list[str]:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("names", nargs="*", help="sets; one of each kind without names")
-    options.add_argument(
-        "--minutes", type=float, default=SHORTEST / 60, help="minutes of training each (default: the least)"
-    )
+    options.add_argument("--minutes", type=float, default=2.0, help="minutes of training each (default 2)")
     given = options.parse_args()
     print("| set | kind | each alone | bake-off | against the best |", "|---|---|---|---|---|", sep="\n", flush=True)
     rows = []

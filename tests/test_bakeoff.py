@@ -196,7 +196,9 @@ def test_plan_says_what_would_be_tried(tmp_path, monkeypatch):
     path, words = pictures(tmp_path), {"size": "XS", "steps": 20, "data.batch": 16, "data.held": 0.3}
     said = [hs.plan(path, **words, **more, log=Log(quiet=True)).why[-1] for more in ({}, {"recipe": "auto"})]
     assert (
-        said[0] == said[1] == "no other method is tried first: others are tried where training takes 2 minutes or more"
+        said[0]
+        == said[1]
+        == "no other method is tried first: others are tried where training takes 1.5 minutes or more"
     )
     monkeypatch.setattr(bakeoff, "SHORTEST", 0.0)
     assert "mae, simclr, descriptors are begun" in hs.plan(path, **words, log=Log(quiet=True)).why[-1]

@@ -389,8 +389,8 @@ def test_to_channels():
 
 
 def test_a_row_holds_more_than_one_number():
-    """Grey pictures of 8 x 8 would fit as single pixels, which have no spread to be normalised by (mae learnt NaN); who asks for them
-    is told."""
+    """Grey pictures of 8 x 8 would fit as single pixels, which have no spread to be normalised by (mae learnt NaN); who asks for
+    them is told."""
     x = np.random.default_rng(0).integers(0, 255, (50, 1, 8, 8), np.uint8)
     tokenizer, why = (look(ArraySource(x, "image"), Input(), torch.device("cpu"))[i] for i in (1, 3))
     assert tokenizer.dim == 4 and not any("one number" in line for line in why)

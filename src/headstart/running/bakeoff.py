@@ -31,7 +31,7 @@ from ..train import device_of, dtype_of, train
 from .material import Material
 
 SHARE = 0.1  # of the training time is for choosing
-SHORTEST = 120.0  # seconds of training below which a method is not looked for
+SHORTEST = 90.0  # seconds of training below which a method is not looked for
 LEAST = 30  # steps of a method before it is judged
 RAW = "raw input"
 

@@ -12,8 +12,12 @@ from .outside import divided, file_of, outside, source_of
 
 SHELF = "headstart.recipes"
 AUTO = "auto"  # what stands for the best of the candidates
-# by kind, where it is not mae: docs/defaults.md
-DEFAULT = {"pair": "clip", "table": "gmml"} | dict.fromkeys(("audio", "series", "video", "music", "protein"), "simclr")
+# by kind, where it is not mae: docs/defaults.md, docs/log.md
+DEFAULT = {
+    **{"pair": "clip", "table": "gmml"},
+    **dict.fromkeys(("audio", "series", "video", "music", "protein"), "simclr"),
+    **dict.fromkeys(("molecule", "text", "code"), "descriptors"),
+}
 
 TRIED = ("mae", "simclr", "descriptors")  # beside the default, where there is time to begin several
 
@@ -57,7 +61,7 @@ def spelled(name: str) -> str:
 
 
 def default_recipe(kind: str) -> str:
-    """What `pretrain` takes for a kind of data: measured, docs/defaults.md."""
+    """What `pretrain` takes for a kind of data: measured, docs/defaults.md, docs/log.md."""
     return DEFAULT.get(kind, "mae")
 
 
