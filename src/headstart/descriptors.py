@@ -68,10 +68,12 @@ class Descriptors:
         x = self._vectors(self._some)
         centre, spread = np.zeros(1), np.ones(1)
         if not sparse.issparse(x):
+            x = x.astype(np.float64)
             centre, spread = x.mean(0), x.std(0)
             spread = np.where(spread > 1e-6 * np.abs(x).max(), spread, np.inf)
 
         def standard(x: Matrix) -> Matrix:
+            x = x.astype(np.float64)  # so that sums in another order are the same numbers in the end
             return x if sparse.issparse(x) else ((x - centre) / spread).clip(-FAR, FAR)
 
         count = min(self.width, min(x.shape) - 1)

@@ -18,11 +18,12 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
+from torch import nn
 
 from ..corrupt import clean, corrupt, drop, random
 from ..descriptors import Descriptors, Samples
 from ..nn.encoder import Model, encoder
-from ..nn.linear import Linear
+from ..nn.linear import BatchNorm, Linear
 from ..nn.readouts import total
 from ..objective import Objective
 from ..optim import AdamW
@@ -53,6 +54,7 @@ def descriptors(
     """From the rows that are left when `ratio` of them are dropped, say `directions` numbers that are known of the sample."""
     enc = encoder(data.tokenizers, size)
     known = of(data.source, data.only, directions)
-    say = describe(known, Linear(3 * enc.width, known.width), read=total)
+    head = nn.Sequential(BatchNorm(3 * enc.width, affine=False), Linear(3 * enc.width, known.width))  # sums are large
+    say = describe(known, head, read=total)
     task = Objective(enc, views={"x": corrupt(random, ratio, fill=drop) if ratio else clean}, terms={"say": say})
     return Recipe(task, data, AdamW(lr=warmup_cosine(1e-3), weight_decay=0.05), steps=data.epochs(400))

@@ -14,7 +14,8 @@ SHELF = "headstart.recipes"
 AUTO = "auto"  # what stands for the best of the candidates
 # by kind, where it is not mae: docs/defaults.md, docs/log.md
 DEFAULT = {
-    **{"pair": "clip", "table": "gmml"},
+    "pair": "clip",
+    "table": "gmml",
     **dict.fromkeys(("audio", "series", "video", "music", "protein"), "simclr"),
     **dict.fromkeys(("molecule", "text", "code"), "descriptors"),
 }
