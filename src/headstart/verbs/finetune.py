@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..data.feeding.prepare import Prepared
+from ..data.sources.table import TableSource, TablesSource
 from ..encoded import Pretrained, load
 from ..forms import Json
 from ..log import Log, span
@@ -16,7 +18,7 @@ from ..running.hold import held
 from ..running.tuned import FIGURES, Settled, begin, begun, fingerprint, folder_of, scratch, settle
 from ..running.tuned_end import already, finish
 from ..tasks import fitting
-from ..tasks.asked import Words, words_of
+from ..tasks.asked import words_of
 from ..tasks.dividing import Material
 from ..tasks.foreseen import foreseen
 from ..tasks.material import gathered
@@ -106,7 +108,7 @@ def finetune(run: str | Path, where: object, *words: str, log: Log | None = None
         figures = finish(
             folder,
             base,
-            _labelled(pretrained, said, material.task.rows),
+            _labelled(pretrained.card, source, said.label, material.task.rows),
             material,
             trials,
             [*material.notes, plan],
@@ -145,7 +147,12 @@ def _plan(settled: Settled, material: Material, random: bool, folder: Path) -> s
     )
 
 
-def _labelled(pretrained: Pretrained, said: Words, rows: bool) -> Json:
-    """The card of the encoder with the column that held the labels: where it is among new data, it is hidden from the encoder."""
-    column = said.label if not rows and said.label and ":" not in said.label and not Path(said.label).exists() else None
-    return pretrained.card | ({"label": column} if column and column != "folders" else {})
+def _labelled(card: Json, source: Prepared, said: str | None, rows: bool) -> Json:
+    """The card of an encoder with the column that held the labels, `label`, and all that ever did, `labels`: where they are among
+    new data, they are hidden from it. said: the word data.label."""
+    inner = source.source
+    column = inner.label if isinstance(inner, TableSource | TablesSource) else said
+    if column is None or rows or column == "folders" or ":" in column or Path(column).exists():
+        return card
+    before = {*card.get("labels", ()), *([card["label"]] if "label" in card else [])}
+    return card | {"label": column, "labels": sorted({*before, column})}
