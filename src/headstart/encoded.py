@@ -22,6 +22,7 @@ from .data.sources.listed import ListSource
 from .data.sources.table import TableSource, TablesSource
 from .data.sources.windows import Windows
 from .forms import Json, Sample
+from .leftover import incomplete, missing
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
 from .nn.readouts import READOUTS
@@ -326,6 +327,8 @@ def load(folder: str | Path, device: torch.device | str = "cpu", trust: bool = F
         parts = sorted(p.parent.name for p in folder.glob("*/encoder.json"))
         if parts:
             raise DataError(f"{folder} holds an encoder for each part of a pair: load one, such as {folder / parts[0]}")
+        if gone := missing(folder):
+            raise incomplete(folder, gone)
         raise DataError(
             f"{folder} holds no finished encoder (encoder.json): "
             + (
@@ -334,6 +337,8 @@ def load(folder: str | Path, device: torch.device | str = "cpu", trust: bool = F
                 else "give the folder of a run, such as runs/mae-photos"
             )
         )
+    if not (folder / "encoder.safetensors").exists():
+        raise incomplete(folder, missing(folder) or ["encoder.safetensors"])
     if trust:
         _import_method(folder)
     encoder, card = load_encoder(folder, trust)

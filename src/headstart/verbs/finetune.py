@@ -9,6 +9,7 @@ from ..data.feeding.prepare import Prepared
 from ..data.sources.table import TableSource, TablesSource
 from ..encoded import Pretrained, load
 from ..forms import Json
+from ..leftover import incomplete, missing
 from ..log import Log, span
 from ..nn.encoder import set_dtype
 from ..probes import Figure
@@ -83,6 +84,8 @@ def finetune(run: str | Path, where: object, *words: str, log: Log | None = None
         proof = fingerprint(source, material.labels, pretrained.module)
         settled = begun(folder, base, here, said.given, proof)
         if settled is not None and (folder / FIGURES).exists():
+            if gone := missing(folder):
+                raise incomplete(folder, gone)
             return Finetuned(folder, *already(folder, log))
         for note in material.notes:
             log.say(f"{'futures' if said.asked.foretells else 'labels':<10}{note}")
