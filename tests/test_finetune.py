@@ -18,15 +18,18 @@ from headstart.data.source import DataError
 from headstart.errors import Mistake
 from headstart.log import Log
 from headstart.nn.parts import once
+from headstart.probes import Figure
 from headstart.tasks import fitting
 from headstart.tasks.asked import Asked
-from headstart.tasks.calibrating import calibration_error, softmax, temperature_of
+from headstart.tasks.calibrating import EQUALLY, HOTTEST, at_bound, calibration_error, softmax, temperature_of
 from headstart.tasks.classification import Classification, balanced
 from headstart.tasks.dividing import held_out
 from headstart.tasks.fitting import Setting, begin, fit
+from headstart.tasks.judging import verdict
 from headstart.tasks.material import gathered
 from headstart.tasks.meaning import task_of
 from headstart.tasks.multilabel import Multilabel
+from headstart.tasks.predicting import predicted
 from headstart.tasks.searching import Judges, trial
 from headstart.tasks.tuning import tune
 from headstart.train import Run
@@ -168,6 +171,37 @@ def test_temperature_mends_confidence():
     assert softmax(few, temperature_of(few, np.array([0, 1, 2, 0]))).max() < 0.95  # four that are right prove little
 
 
+def test_a_temperature_at_the_end_of_what_is_tried_is_said_to_be():
+    out, labels = np.eye(3)[np.arange(600) % 3] / 50, np.arange(600) % 3  # all right, and outputs that hardly say so
+    assert "the least that is tried" in at_bound(temperature_of(out, labels))
+    assert "the most that is tried" in at_bound(HOTTEST) and at_bound(1.0) == at_bound(0.11) == ""
+
+
+def test_a_verdict_says_what_the_figures_carry():
+    def of(value: float, chance: float | None, n: int, error: float) -> dict[str, Figure]:
+        return {"accuracy": Figure(value, error, n, chance)}
+
+    assert verdict(of(0.833, 0.889, 18, 0.09)).startswith("nothing here is told better than by chance: accuracy 0.833")
+    assert verdict(of(0.350, 0.35, 400, 0.02)).startswith("nothing here is told better than by chance")
+    assert verdict(of(0.40, 0.35, 100, 0.05)).startswith("cannot be told with 100 judges whether anything")
+    assert verdict(of(0.95, 0.35, 8, 0.01)).startswith("cannot be told with 8 judges")
+    assert verdict(of(0.60, 0.35, 100, 0.05)) == "better than by chance: accuracy by 0.250 (0.152 to 0.348)"
+    uneven = {"accuracy": Figure(0.70, 0.02, 400, 0.9), "balanced accuracy": Figure(0.70, 0.02, 400, 0.5)}
+    assert verdict(uneven) == (
+        "better than by chance: balanced accuracy by 0.200 (0.161 to 0.239); worse: accuracy by 0.200 (0.161 to 0.239)"
+    )
+    assert verdict(of(0.5, None, 100, 0.1)) == ""  # an error has no chance
+
+
+def test_probabilities_of_weighted_classes_are_said_to_be_of_equally_frequent_ones():
+    x = bars(40)[0]
+    for weights in ((), (0.5, 1.0, 1.5)):
+        task = Classification(("a", "b", "c"), weights)
+        source = prepared(x)
+        tuned = begin(small(x), source.tokenizer, source, task, Setting("head", steps=1, batch=8))
+        assert (EQUALLY in predicted(tuned, source, []).remarks) == bool(weights)
+
+
 def test_a_sample_is_judged_alike_alone_and_among_others():
     x, y = bars(40)
     source = prepared(x)
@@ -226,6 +260,9 @@ def test_a_folder_is_left_behind_that_loads_and_predicts(base: Path, tmp_path: P
     again = Heard()
     assert hs.finetune(base, str(tmp_path / "d.npz"), log=again, **named).figures == done.figures
     assert "finished  already" in "\n".join(again.lines)
+    assert facts["verdict"].startswith("better than by chance: accuracy by ")
+    assert f"**{facts['verdict']}**" in (out / "README.md").read_text()
+    assert said.line("verdict") == again.line("verdict") == f"verdict   {facts['verdict']}"
 
 
 def test_an_interrupted_one_goes_on_to_the_same_weights(base: Path, tmp_path: Path, monkeypatch):

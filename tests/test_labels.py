@@ -127,7 +127,10 @@ def test_what_could_be_meant_as_well_is_said(tmp_path):
     said = open_source(path).describe()  # what is called so and holds no classes gives way, in words
     assert "column target, by its name" in said and "not label: column 'label' of some has 24 different texts" in said
     delimited(",")(path, {"size": FLOATS, "town": CLASSES})
-    assert "labels may be in column town: data.label= chooses" in open_source(path).describe()
+    assert (
+        "labels may be in column town: data.label=town takes it; without that, town is learnt from as an input"
+        in open_source(path).describe()
+    )
     delimited(",")(path, {"size": FLOATS, "heart_disease": CLASSES, "stroke": CLASSES, "weight": FLOATS})
     assert "labels may be in column heart_disease or column stroke" in open_source(path).describe()
 

@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+from tests.tuned import SHAPE
 
 import headstart as hs
 from headstart.data.open import open_source
+from headstart.encoded import Pretrained
+from headstart.nn.encoder import encoder
+from headstart.scoring.labelled import unlabelled
+from headstart.tokenizers.table import TableTokenizer
+from headstart.tokenizers.want import Want
+from headstart.verbs.finetune import _labelled
 
 CITIES = ("Rome", "Paris", "Oslo")
 
@@ -182,3 +189,43 @@ def test_chance_says_no_label(tmp_path):
     written_after(two[0])
     two[1].write_text("\n".join(line.rpartition(",")[0] for line in two[0].read_text().splitlines()) + "\n")
     assert "each of the columns reason, left on alone says the label" in open_source(tmp_path / "two").describe()
+
+
+def films(path):
+    """Texts, and a column that may be the label: it has few values and an unlikely name."""
+    lines = [f"{'rocket star' if i % 2 else 'kiss wedding'} {i % 9},{'space' if i % 2 else 'love'}" for i in range(60)]
+    path.write_text("text,genres\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def test_what_it_was_tuned_to_is_never_an_input(tmp_path):
+    """`predict` of the same table, which does not take the column for its label, showed it to the encoder."""
+    path = films(tmp_path / "films.csv")
+    source = open_source(path)
+    tokenizer = TableTokenizer.fit([source[i] for i in range(60)], Want(16))
+    made = encoder({"x": tokenizer}, SHAPE)
+    card = {"read": "mean_std", "width": 64, "input": {}}
+    base = Pretrained(made, card)
+    asked, _ = base.prepare(path, label="genres")
+    tuned = Pretrained(made, _labelled(card, asked, "Genres", False))
+    plain = base.embed(path)
+    hidden, remarks = tuned.prepare(path)
+    assert "genres" in base.prepare(path)[0][0] and "genres" not in hidden[0]
+    assert "genres is what it was fine-tuned to, and is hidden from the encoder" in remarks
+    found = tuned.embed_named(path)
+    assert found.labels is not None and not np.allclose(found.z, plain)
+    rows = [{"text": f"{i} kiss", "genres": "love"} for i in range(2)]
+    assert np.allclose(tuned.embed(rows), tuned.embed([row | {"genres": "space"} for row in rows]))
+    again = _labelled(tuned.card, base.prepare(path, label="text")[0], "text", False)
+    assert again["labels"] == ["genres", "text"]
+
+
+def test_a_column_that_may_be_the_label_is_said_to_be_an_input(tmp_path):
+    source = open_source(films(tmp_path / "films.csv"))
+    line = "labels may be in column genres: data.label=genres takes it"
+    assert f"({line}; without that, genres is learnt from as an input)" in source.describe()
+    assert f"a.csv has no labels that are plainly such: {line}" in str(unlabelled("a.csv", source))
+    (tmp_path / "b.csv").write_text("text,pay\n" + "".join(f"word {i},{i}.5\n" for i in range(40)))
+    assert "which column holds them, with data.label=; there are text, pay" in str(
+        unlabelled("b.csv", open_source(tmp_path / "b.csv"))
+    )

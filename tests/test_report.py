@@ -172,9 +172,40 @@ def test_mistakes_are_sentences(finished: tuple[Path, Path], tmp_path: Path) -> 
     (half / "run.json").write_bytes((finished[1] / "run.json").read_bytes())
     with pytest.raises(DataError, match="has not ended"):
         hs.report(half, log=QUIET)
+    tuned = tmp_path / "tuned"
+    tuned.mkdir()
+    (tuned / "tuned.json").write_text(json.dumps({"base": "runs/base"}))
+    with pytest.raises(DataError, match=r"figures are in its README\.md; .*headstart report runs/base"):
+        hs.report(tuned, log=QUIET)
     said = CliRunner().invoke(app, ["report", str(finished[1]), "data=nowhere"])
     assert said.exit_code == 2 and "nowhere" in said.output
     assert "Example: headstart report" in CliRunner().invoke(app, ["report", "--help"]).output
+
+
+@pytest.mark.parametrize("gone", ["encoder.json", "encoder.safetensors", "health.json"])
+def test_a_finished_run_that_lacks_a_file_says_so_and_its_end_is_made_anew(
+    finished: tuple[Path, Path], tmp_path: Path, gone: str
+) -> None:
+    """It was a traceback, or passed as if all were there; "the run has not ended" was not true."""
+    data, run = finished
+    half = tmp_path / "half"
+    shutil.copytree(run, half)
+    (half / gone).unlink()
+    for use in (hs.report, *([hs.load] if gone != "health.json" else [])):
+        with pytest.raises(DataError, match=f"is finished, but {gone} is missing there: headstart pretrain with"):
+            use(half)
+    if gone == "encoder.json":
+        words = json.loads((run / "run.json").read_text())["words"]
+        lines: list[str] = []
+        log = Log(quiet=True)
+        log.say = lines.append  # type: ignore[method-assign]
+        hs.pretrain(str(data), *(f"{name}={value}" for name, value in words.items()), f"run.out={half}", log=log)
+        assert any("without encoder.json: its end is made anew" in line for line in lines)
+        assert (half / "encoder.safetensors").read_bytes() == (run / "encoder.safetensors").read_bytes()
+        (half / gone).unlink()
+    shutil.rmtree(half / "checkpoints")
+    with pytest.raises(DataError, match="no checkpoint is left"):
+        hs.report(half, log=QUIET)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ LEVELS = (
     "showing",  # samples, drawn
     "shelf",  # which recipes there are
     "contract",  # of a recipe, as a program
+    "leftover",  # what a finished run leaves behind
     "encoded",  # a finished run: reads data as its plan did
     "planning",  # decides a run, by timing a few steps of it
     "comparing",  # with what could be done without

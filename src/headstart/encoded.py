@@ -22,6 +22,7 @@ from .data.sources.listed import ListSource
 from .data.sources.table import TableSource, TablesSource
 from .data.sources.windows import Windows
 from .forms import Json, Sample
+from .leftover import incomplete, missing
 from .nn.encoder import Encoder, set_dtype
 from .nn.linear import fastest_dtype
 from .nn.readouts import READOUTS
@@ -151,7 +152,9 @@ class Pretrained:
             raise DataError(f"data.kind={kind}: this encoder reads {own} data")
         items = data if isinstance(data, list | tuple) else None
         if items is None:
-            source = self._open(data, label or card.get("label"), label is not None, kind, group)
+            source = self._open(
+                data, label or self.card.get("label") or card.get("label"), label is not None, kind, group
+            )
         else:
             source = ListSource([_plain(x, own) for x in items], own)
         if source.kind != own:
@@ -197,22 +200,24 @@ class Pretrained:
 
     def _own_columns(self, source: Source, judged: bool) -> tuple[Source, list[str]]:
         """A table with the columns that the encoder learnt from alone, and how it differs from what that was. judged: the label
-        is not among them, even where it was then.
+        is not among them, even where it was then; those that were the labels of a fine-tuning never are.
 
         DataError where fewer than half of its own are there, and fewer than half of those that are there are its own: what it
         said would be chance.
         """
         if self.tokenizer.kind != "table":
             return source, []
-        known = {name for _, name, *_ in self.tokenizer.state()["columns"]}
+        learnt: set[str] = {name for _, name, *_ in self.tokenizer.state()["columns"]}
+        tuned_to: set[str] = learnt & {*self.card.get("labels", ()), self.card.get("label", "")} - {TABLE}
+        known = learnt - tuned_to
         if isinstance(source, TableSource | TablesSource):
             tables = [source.table] if isinstance(source, TableSource) else source.tables
             every = {name for table in tables for name in table.names}
-            have = every - ({source.label, *source.aside} - known)
-            hides = {source.label} & known if judged else set()
+            have = every - ({source.label, *source.aside} - known) - tuned_to
+            hides = known & {source.label} if judged else set()
         else:
-            have = {name for i in range(min(ROWS, len(source))) for name in source[i]}
-            hides = set()
+            every = {name for i in range(min(ROWS, len(source))) for name in source[i]}
+            have, hides = every - tuned_to, set()
         there = known & have
         if 2 * len(there) < len(known - {TABLE}) and 2 * len(there) < len(have):
             raise DataError(
@@ -230,7 +235,11 @@ class Pretrained:
             ("knows and that are not there", known - have - {TABLE}),
         )
         remarks = [f"columns that the encoder {what}: {_few(names)}" for what, names in said if names - {TABLE}]
-        return source, remarks + [f"{name} is what is asked for, and is hidden from the encoder" for name in hides]
+        asked = [f"{name} is what is asked for, and is hidden from the encoder" for name in sorted(hides)]
+        before = sorted(tuned_to & every)
+        return source, remarks + asked + [
+            f"{name} is what it was fine-tuned to, and is hidden from the encoder" for name in before
+        ]
 
     def embed(self, data: object, progress: Progress | None = None, kind: str | None = None) -> np.ndarray:
         """[n, D] float32: one vector per readable sample. Unreadable files are left out: `embed_named` says which.
@@ -318,6 +327,8 @@ def load(folder: str | Path, device: torch.device | str = "cpu", trust: bool = F
         parts = sorted(p.parent.name for p in folder.glob("*/encoder.json"))
         if parts:
             raise DataError(f"{folder} holds an encoder for each part of a pair: load one, such as {folder / parts[0]}")
+        if gone := missing(folder):
+            raise incomplete(folder, gone)
         raise DataError(
             f"{folder} holds no finished encoder (encoder.json): "
             + (
@@ -326,6 +337,8 @@ def load(folder: str | Path, device: torch.device | str = "cpu", trust: bool = F
                 else "give the folder of a run, such as runs/mae-photos"
             )
         )
+    if not (folder / "encoder.safetensors").exists():
+        raise incomplete(folder, missing(folder) or ["encoder.safetensors"])
     if trust:
         _import_method(folder)
     encoder, card = load_encoder(folder, trust)

@@ -5,6 +5,7 @@ What they find becomes classes or quantities in `classes`, and a line that says 
 
 import difflib
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -44,6 +45,7 @@ LAST = _set(
 ROWS = 20  # of a table, from which on a column may be told to be the same in all, or other in each
 IDENTIFIERS = _set("id ids uuid guid key index idx nr no number rowid rownum")
 ONLY = "the only one"
+MAY_BE = "labels may be in"
 FEW = 20  # different values of a column that may be a label
 GRAPH_CLASSES = 100
 SPLITS = _set(
@@ -119,7 +121,7 @@ def decide(
         others = [n for n in reasons if n != name and f"; not {n}:" not in wrong]
         though = f", though {_either(others)} may be meant (data.label=)" if others else ""
         return Labels(values, classes, f"labels: column {name}{of}, {reason}{though}{wrong}", name, (*others, *perhaps))
-    may = f"labels may be in {_either(perhaps)}{of}: data.label= chooses" if perhaps else ""
+    may = f"{MAY_BE} {_either(perhaps)}{of}: {takes(perhaps)}" if perhaps else ""
     return Labels(why=(may + wrong).removeprefix("; "), others=tuple(perhaps))
 
 
@@ -168,6 +170,12 @@ def no_inputs(names: Sequence[str], found: Labels, asked: str | None, columns: I
     if len(out) == len(rest):
         out = {name: reason for name, reason in out.items() if reason == LABEL}
     return out if len(out) < len(rest) else {}
+
+
+def said_of_inputs(found: Labels, hidden: Collection[str]) -> str:
+    """What to say of columns that may be labels and are learnt from, as nobody said which the label is; "" where none is."""
+    fed = [name for name in found.others if name not in hidden] if found.name is None else []
+    return f"without that, {_and(fed)} learnt from as {'an input' if len(fed) == 1 else 'inputs'}" if fed else ""
 
 
 def said_of_no_inputs(aside: Mapping[str, str]) -> str:
@@ -356,6 +364,15 @@ def _few(column: Column) -> int:
 def _phrase(name: str) -> str:
     said = words(name)
     return " ".join(said[1:] if len(said) > 1 and said[0] in ("is", "has", "was") else said)
+
+
+def takes(names: Sequence[str]) -> str:
+    """The words that take a column for the label."""
+    return " or ".join(f"data.label={shlex.quote(name)}" for name in names[:3]) + " takes it"
+
+
+def _and(names: Sequence[str]) -> str:
+    return f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:3])}{' ...' * (len(names) > 3)} are"
 
 
 def _either(names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from .finding.survey import one_kind, survey
 from .finding.together import hold_together, in_file
 from .groups import AUTO, NONE, OF
 from .groups import decide as decide_groups
-from .labels import IDENTIFIER, no_inputs, said_of_no_inputs
+from .labels import IDENTIFIER, no_inputs, said_of_inputs, said_of_no_inputs
 from .labels import decide as decide_labels
 from .names import suffix_of
 from .readers import Claim, claims, instead, makers, of_folder, reading
@@ -191,7 +191,8 @@ def _open_frame(every: list[dict[Hashable, Sample]], label: str | None, group: s
     names = None if named is None else [str(named.cell(i)) for i in range(len(every))]
     rows = [{k: v for k, v in row.items() if k not in hidden} for row in every]
     inputs = [column for name, column in columns.items() if of[name] not in hidden]
-    why = noted(found.why, held.why, said_of(telling(inputs, found.values))) + said_of_no_inputs(aside)
+    fed = said_of_inputs(found, aside)
+    why = noted(found.why, fed, held.why, said_of(telling(inputs, found.values))) + said_of_no_inputs(aside)
     source = ListSource(rows, "table", title="frame", names=names, groups=held.values, why=why.removeprefix(", "))
     source.labels, source.classes = found.values, found.classes
     return source

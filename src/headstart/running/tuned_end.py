@@ -10,9 +10,10 @@ from ..checkpoint import write_json, write_text
 from ..forms import Json
 from ..log import Log, rows
 from ..probes import Figure
+from ..tasks.calibrating import EQUALLY, at_bound
 from ..tasks.card import readme
 from ..tasks.dividing import Material
-from ..tasks.judging import said_of
+from ..tasks.judging import said_of, verdict
 from ..tasks.predicting import mean_by, wholes
 from ..tasks.saved import save
 from ..tasks.searching import Judges, Trial, cleared, place
@@ -57,8 +58,10 @@ def finish(
             tuned.temperature, after, unsure = 1.0, before, unsure[:1] * 2
         said.append(
             f"sure      expected calibration error {unsure[0]:.3f}, and {unsure[1]:.3f} where outputs are divided by "
-            f"{tuned.temperature:.3g}, which was chosen on the same {n:,} samples"
+            f"{tuned.temperature:.3g}{at_bound(tuned.temperature)}, which was chosen on the same {n:,} samples"
         )
+        if task.uneven:
+            said.append(f"sure      {EQUALLY}")
     figures = (
         task.marks(after, true, groups)
         if material.masked is None
@@ -69,11 +72,14 @@ def finish(
     for name, figure in figures.items():
         log.say(f"worth     {said_of(name, figure)} that were held back and chose the settings")
     beside = None if material.beside is None else material.beside(after)
+    told = verdict(figures) if beside is None else beside.verdict
     if beside is not None:
         for line in beside.lines:
             log.say(f"rival     {line}")
-        log.say(f"verdict   {beside.verdict}")
-        notes = [*notes, *beside.lines, f"**{beside.verdict}**"]
+        notes = [*notes, *beside.lines]
+    if told:
+        log.say(f"verdict   {told}")
+        notes = [*notes, f"**{told}**"]
     for row in rows(place(folder, best.lr) / "log.jsonl", "step"):
         log.write(**row)
     kept = {name: value for name, value in card.items() if name not in OWN}
@@ -85,7 +91,8 @@ def finish(
     facts["calibration"] = {"before": unsure[0], "after": unsure[1], "n": n}
     if beside is not None:
         facts["rivals"] = {name: _written(of) for name, of in beside.figures.items()}
-        facts["verdict"] = beside.verdict
+    if told:
+        facts["verdict"] = told
     facts["trials"] = [{"lr": t.lr, "score": t.score, "step": t.step, "taken": t.taken} for t in trials]
     log.write("tuned", **facts)
     write_json(folder / FIGURES, facts)

@@ -9,7 +9,9 @@ from ..data.classes import Labelled as WithLabels
 from ..data.classes import listed, taken_apart
 from ..data.feeding.asked import behind
 from ..data.groups import classes_apart
+from ..data.labels import MAY_BE
 from ..data.source import DataError, Source
+from ..data.sources.table import TableSource, TablesSource
 from ..errors import Mistake
 from ..probes import DRAWS, Lists, Split
 from .features import Indices
@@ -236,14 +238,24 @@ def _known(labels: np.ndarray) -> np.ndarray:
 
 def refused(source: Source) -> str:
     """What was taken for no labels, and why, as a source's `why` has it: " (not y, whose ...)", or nothing."""
+    return "".join(f" ({line})" for line in _why(source) if line.startswith("not "))
+
+
+def _why(source: Source) -> list[str]:
     inner = behind(source, np.arange(1))[0]
-    said = inner.why.split("; ") if isinstance(inner, WithLabels) else []
-    return "".join(f" ({line})" for line in said if line.startswith("not "))
+    return inner.why.split("; ") if isinstance(inner, WithLabels) else []
 
 
 def unlabelled(where: object, source: Source) -> DataError:
-    """What to do about data that needs labels."""
+    """What to do about data that needs labels: to name the column that may hold them, where there is one."""
+    none = f"{where} has no labels{refused(source)}"
+    if may := next((line for line in _why(source) if line.startswith(MAY_BE)), ""):
+        return DataError(f"{none} that are plainly such: {may}")
+    inner = behind(source, np.arange(1))[0]
+    if isinstance(inner, TableSource | TablesSource):
+        columns = inner.table.names if isinstance(inner, TableSource) else inner.tables[0].names
+        return DataError(f"{none}: say which column holds them, with data.label=; there are {', '.join(columns[:20])}")
     return DataError(
-        f"{where} has no labels{refused(source)}: put the files of each class in a folder of its name, give an .npz with x and "
+        f"{none}: put the files of each class in a folder of its name, give an .npz with x and "
         "y, an idx file with its labels beside it, or say where they are: data.label=labels.csv:species"
     )

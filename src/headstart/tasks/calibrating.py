@@ -7,6 +7,10 @@ import numpy as np
 
 BINS = 10
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures that are tried
+EQUALLY = (
+    "probabilities are as if all classes were equally frequent, as rare ones were made to count as much as common ones: those of "
+    "rare classes are larger than their share (weights=none: as often as they come)"
+)
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -43,6 +47,13 @@ def coldest(loss: Callable[[float], float], rounds: int = 40) -> float:
 def temperature_of(out: np.ndarray, labels: np.ndarray, weight: np.ndarray | None = None) -> float:
     """The number by which outputs [m, K] are divided so that the true classes [m] surprise least."""
     return coldest(lambda t: surprise(softmax(out, t), labels, weight))
+
+
+def at_bound(temperature: float) -> str:
+    """What to say of a temperature that no search could pass; "" of others."""
+    if temperature <= 1.01 * COLDEST:
+        return " (the least that is tried: it might be surer still)"
+    return " (the most that is tried: these outputs say next to nothing)" if temperature >= HOTTEST / 1.01 else ""
 
 
 def calibration_error(p: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:

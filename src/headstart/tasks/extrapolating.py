@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ..errors import so_many
 from ..probes import Figure, Gain
+from ..probes._figure import HANDFUL
 from ..probes._marking import half_width
 from ..tokenizers.rates import filled
 from .contexts import Contexts
@@ -16,6 +18,7 @@ LAST, MEAN, RIDGE = "the last value", "the mean of the context", "ridge regressi
 PART = 256  # contexts that are at hand at once
 LOOKS, MOST = 1024, 4000  # values of a context that ridge regression sees; contexts that it learns from
 STRENGTHS = tuple(10.0**k for k in range(-6, 2))  # of ridge regression, as shares of the mean variance
+ALIKE = 0.1  # a gain on the last value that is surely a smaller share of its error is none
 CLEAR, SOME = 0.3, 64  # autocorrelation from which on there is a period; contexts that are asked for one
 
 
@@ -73,20 +76,31 @@ def period_of(contexts: Contexts, at: np.ndarray) -> int:
 
 
 def compared(mine: Figure, others: Mapping[str, Figure]) -> str:
-    """Whether errors are smaller than the best of the others', in a sentence."""
+    """Whether errors are smaller than the best of the others', in a sentence. That nothing beats the last value is said where it
+    is known: where no interval reaches a gain that would matter."""
     best = min(others, key=lambda name: others[name].value)
-    least = others[best]
-    every = {"the tuned encoder": mine, **others}
-    if not any(over(figure, others[LAST]).clear > 0 for name, figure in every.items() if name != LAST):
-        simple = others[LAST].value
-        return f"nothing beats {LAST} beyond chance: its {ERROR} is {simple:.3f}, the tuned encoder's {mine.value:.3f}"
-    gain = over(mine, least)
+    least, last = others[best], others[LAST]
+    gains = [over(figure, last) for figure in (mine, *(of for name, of in others.items() if name != LAST))]
     what = f"its {ERROR} is {mine.value:.3f}, and {least.value:.3f} of {best}, the best of the others"
+    if not any(gain.clear > 0 for gain in gains):
+        first = max(gains, key=lambda gain: gain.value)
+        simple = f"its {ERROR} is {last.value:.3f}, the tuned encoder's {mine.value:.3f}"
+        if first.n >= HANDFUL and all(gain.value + gain.half < ALIKE * last.value for gain in gains):
+            return f"nothing beats {LAST} beyond chance: {simple}"
+        and_best = "" if best == LAST else f", {least.value:.3f} of {best}"
+        return (
+            f"cannot be told with {so_many(first.n, 'judge')} whether anything beats {LAST}: {simple}{and_best}; more or longer "
+            "series would tell"
+        )
+    gain = over(mine, least)
     if gain.clear > 0:
         return f"the tuned encoder beats the others: {what} (less by {_by(gain)})"
     if gain.clear < 0:
         return f"the tuned encoder is worse than the best of the others: {what} (more by {_by(over(least, mine))})"
-    return f"the tuned encoder cannot be told from the best of the others: {what} (what it is less by: {gain})"
+    return (
+        f"the tuned encoder cannot be told from the best of the others with {so_many(gain.n, 'judge')}: {what} (what it is less "
+        f"by: {gain})"
+    )
 
 
 def _by(gain: Gain) -> str:
@@ -99,7 +113,7 @@ def over(mine: Figure, other: Figure) -> Gain:
     assert mine.moves is not None and other.moves is not None
     units = len(mine.moves)
     half = half_width(standard_error(mine.moves - other.moves), units) if units > 1 else float("inf")
-    return Gain(mine.over(other), half, mine.n)
+    return Gain(mine.over(other), half, units)
 
 
 def _parts(at: np.ndarray) -> Iterator[np.ndarray]:

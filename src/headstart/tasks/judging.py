@@ -1,8 +1,12 @@
 """How good what was said was, where the truth is known; in lines for people."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from ..data.classes import taken_apart
+from ..errors import so_many
 from ..probes import Figure
 from .predicting import Predicted
 from .segmentation import overlap
@@ -46,6 +50,41 @@ def said_of(name: str, mark: Figure) -> str:
     """A figure in words: accuracy 0.812 ± 0.034 (by chance 0.1) on 500 samples; ± is half of a 95 % interval over samples, or
     over what is independent of them."""
     chance = "" if mark.chance is None else f" (by chance {mark.chance:.3g})"
-    half = mark.half if mark.units else SURE * mark.error
+    half = _half(mark)
     apart = f" ({mark.units:,} independent)" if 0 < mark.units < mark.n else ""
     return f"{name} {mark.value:.3f} ± {half:.3f}{chance} on {mark.n:,} samples{apart}"
+
+
+def verdict(marks: Mapping[str, Figure]) -> str:
+    """Whether anything is told better than by chance, in a sentence; "" where no figure says what chance is."""
+    gains = {
+        name: (mark, mark.over(replace(mark, value=mark.chance)))
+        for name, mark in marks.items()
+        if mark.chance is not None
+    }
+    if not gains:
+        return ""
+    judges = so_many(min(mark.units or mark.n for mark, _ in gains.values()), "judge")
+    open_ = f"cannot be told with {judges} whether anything is told better than by chance"
+    each = ", ".join(
+        f"{name} {mark.value:.3f} ± {_half(mark):.3f} (by chance {mark.chance:.3g})"
+        for name, (mark, _) in gains.items()
+    )
+    if any(mark.handful for mark, _ in gains.values()):
+        return f"{open_}: {each}"
+    clear = {name: _by(mark, gain) for name, (mark, gain) in gains.items() if abs(gain) > _half(mark)}
+    better = [f"{name} by {by}" for name, by in clear.items() if gains[name][1] > 0]
+    worse = [f"{name} by {by}" for name, by in clear.items() if gains[name][1] < 0]
+    if better:
+        return f"better than by chance: {', '.join(better)}" + (f"; worse: {', '.join(worse)}" if worse else "")
+    if all(gain <= 0 for _, gain in gains.values()):
+        return f"nothing here is told better than by chance: {each}"
+    return f"{open_}: {each}"
+
+
+def _by(mark: Figure, gain: float) -> str:
+    return f"{abs(gain):.3f} ({abs(gain) - _half(mark):.3f} to {abs(gain) + _half(mark):.3f})"
+
+
+def _half(mark: Figure) -> float:
+    return mark.half if mark.units else SURE * mark.error

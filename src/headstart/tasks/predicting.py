@@ -10,6 +10,7 @@ from ..data.masks import name_of
 from ..data.sources.windows import Windows
 from ..errors import so_many
 from ..scoring.masked import NOTHING, aligned, masked
+from .calibrating import EQUALLY
 from .fitting import Tuned
 from .multilabel import HALF
 from .segmentation import Segmentation, counted
@@ -99,6 +100,8 @@ def predicted(
     if task.rows:
         return _mapped(tuned, source, whole, remarks, progress)
     said = whole.mean(task.said(tuned.outputs(source, range(len(source)), progress), tuned.temperature))
+    if task.uneven:
+        remarks = [*remarks, EQUALLY]
     labels: list[str] | list[float] | None = None
     if whole.labels is not None and source.classes:
         labels = [source.classes[i] if i >= 0 else "" for i in whole.labels.tolist()]

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..data.feeding.prepare import Prepared
+from ..data.sources.table import TableSource, TablesSource
 from ..encoded import Pretrained, load
 from ..forms import Json
+from ..leftover import incomplete, missing
 from ..log import Log, span
 from ..nn.encoder import set_dtype
 from ..probes import Figure
@@ -16,7 +19,7 @@ from ..running.hold import held
 from ..running.tuned import FIGURES, Settled, begin, begun, fingerprint, folder_of, scratch, settle
 from ..running.tuned_end import already, finish
 from ..tasks import fitting
-from ..tasks.asked import Words, words_of
+from ..tasks.asked import words_of
 from ..tasks.dividing import Material
 from ..tasks.foreseen import foreseen
 from ..tasks.material import gathered
@@ -81,6 +84,8 @@ def finetune(run: str | Path, where: object, /, *words: str, log: Log | None = N
         proof = fingerprint(source, material.labels, pretrained.module)
         settled = begun(folder, base, here, said.given, proof)
         if settled is not None and (folder / FIGURES).exists():
+            if gone := missing(folder):
+                raise incomplete(folder, gone)
             return Finetuned(folder, *already(folder, log))
         for note in material.notes:
             log.say(f"{'futures' if said.asked.foretells else 'labels':<10}{note}")
@@ -106,7 +111,7 @@ def finetune(run: str | Path, where: object, /, *words: str, log: Log | None = N
         figures = finish(
             folder,
             base,
-            _labelled(pretrained, said, material.task.rows),
+            _labelled(pretrained.card, source, said.label, material.task.rows),
             material,
             trials,
             [*material.notes, plan],
@@ -145,7 +150,12 @@ def _plan(settled: Settled, material: Material, random: bool, folder: Path) -> s
     )
 
 
-def _labelled(pretrained: Pretrained, said: Words, rows: bool) -> Json:
-    """The card of the encoder with the column that held the labels: where it is among new data, it is hidden from the encoder."""
-    column = said.label if not rows and said.label and ":" not in said.label and not Path(said.label).exists() else None
-    return pretrained.card | ({"label": column} if column and column != "folders" else {})
+def _labelled(card: Json, source: Prepared, said: str | None, rows: bool) -> Json:
+    """The card of an encoder with the column that held the labels, `label`, and all that ever did, `labels`: where they are among
+    new data, they are hidden from it. said: the word data.label."""
+    inner = source.source
+    column = inner.label if isinstance(inner, TableSource | TablesSource) else said
+    if column is None or rows or column == "folders" or ":" in column or Path(column).exists():
+        return card
+    before = {*card.get("labels", ()), *([card["label"]] if "label" in card else [])}
+    return card | {"label": column, "labels": sorted({*before, column})}

@@ -12,6 +12,7 @@ from .. import checkpoint, dist, health
 from ..data.open import open_source
 from ..data.source import Source
 from ..encoded import Pretrained, load
+from ..leftover import again, incomplete, missing
 from ..log import Log, span
 from ..nn.encoder import set_dtype
 from ..planning.choosing import choose
@@ -75,7 +76,14 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
                 plan, run = Plan(**kept["plan"]), Run(**kept["plan"]["run"])
                 method = method_of(folder, plan, log)
                 if (folder / "probe.json").exists() and not kept.get("longer"):
-                    return _already(folder, plan, source, log)
+                    gone = missing(folder)
+                    if not gone:
+                        return _already(folder, plan, source, log)
+                    if not again(folder):
+                        raise incomplete(folder, gone)
+                    log.say(
+                        f"finished  already, but without {', '.join(gone)}: its end is made anew from the last checkpoint"
+                    )
                 material = gather(where, source, reader_of(plan.tokenizer), Input(**plan.input), run, log)
                 if fingerprint(material) != kept["fingerprint"]:
                     raise WordError(

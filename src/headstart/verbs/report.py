@@ -7,6 +7,7 @@ from .. import checkpoint
 from ..data.open import open_source
 from ..data.source import DataError, Source
 from ..errors import Mistake, Unreadable, shown
+from ..leftover import incomplete, missing
 from ..log import Log
 from ..nn.encoder import set_dtype
 from ..planning.plan import Plan, build
@@ -18,6 +19,7 @@ from ..running import paired
 from ..running.finish import snippet
 from ..running.folder import ARRAY, facts, method_of
 from ..running.material import fingerprint, gather
+from ..running.tuned import FACTS
 from ..train import device_of, dtype_of
 from ..writing import write_text
 from .embed import checked
@@ -30,9 +32,17 @@ def report(run: str | Path, data: object = None, out: str | Path | None = None, 
     """
     log, folder = log or Log(), Path(run)
     target = checked(out, (".html",)) or folder / "report.html"
+    if (folder / FACTS).exists():
+        base = json.loads((folder / FACTS).read_text())["base"]
+        raise DataError(
+            f"{folder} is a fine-tuned encoder, whose figures are in its README.md; the page is of the run it comes from: "
+            f"headstart report {base}"
+        )
     said = facts(folder)
     if not (folder / "probe.json").exists():
         raise DataError(f"the run in {folder} has not ended: start it again, and it goes on and writes its report")
+    if gone := missing(folder):
+        raise incomplete(folder, gone)
     plan = Plan(**said["plan"])
     recipe, source, left_out = None, None, ""
     try:

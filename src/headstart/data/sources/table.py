@@ -13,7 +13,7 @@ from ..cells import Column
 from ..classes import Labels, as_column, labels_of, noted, said_of_labels
 from ..groups import AUTO, NONE, NOTHING_ELSE, OF, Groups, refused
 from ..groups import decide as decide_groups
-from ..labels import IDENTIFIER, LABEL, decide, no_inputs, pick, said_of_no_inputs
+from ..labels import IDENTIFIER, LABEL, decide, no_inputs, pick, said_of_inputs, said_of_no_inputs
 from ..source import DataError
 from ..telltale import said_of, telling
 
@@ -108,7 +108,11 @@ class TableSource:
         self.aside = self._rest | ({found.name: OF} if found.name else {})
         self.hidden = {*self.aside, *([self.label] if self.label else [])}
         inputs = [column for column in _in_memory(self.table) if column.name not in self.hidden]
-        self.groups, self.why = found.values, noted(self._found.why, found.why, said_of(telling(inputs, self.labels)))
+        fed = said_of_inputs(self._found, self.hidden)
+        self.groups, self.why = (
+            found.values,
+            noted(self._found.why, fed, found.why, said_of(telling(inputs, self.labels))),
+        )
 
     def __len__(self) -> int:
         return len(self.table)
@@ -169,7 +173,7 @@ class TablesSource:
             asides = [{n: r for n, r in aside.items() if all(n in other for other in asides)} for aside in asides]
         self._asides, self._alike, self._widest = asides, alike, widest
         self.labels, self.classes = self._labels()
-        self._why = self.why
+        self._why, self._found = self.why, found
         self.hold_together(AUTO)
 
     def hold_together(self, asked: str) -> None:
@@ -187,7 +191,8 @@ class TablesSource:
         ]
         self.aside = {name: reason for aside in each for name, reason in aside.items()}
         self.hidden = [{*aside, *([name] if name else [])} for aside, name in zip(each, self.holding, strict=True)]
-        self.groups, self.why = found.values, noted(self._why, found.why, said_of(self._telling()))
+        fed = said_of_inputs(self._found, set.intersection(*self.hidden))
+        self.groups, self.why = found.values, noted(self._why, fed, found.why, said_of(self._telling()))
 
     def _telling(self) -> list[str]:
         """The columns that say the label in every table that has one."""
