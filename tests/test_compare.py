@@ -13,7 +13,7 @@ from tests.test_verdicts import of_right, pictures
 import headstart as hs
 from headstart.comparing.chart import page
 from headstart.comparing.clock import Clock
-from headstart.comparing.comparing import compared, together
+from headstart.comparing.comparing import compared, counted, together
 from headstart.comparing.told import Cell, Compared, read
 from headstart.comparing.ways import FROZEN, RAW, SCRATCH, TUNED, Start, Way, tuned
 from headstart.data.source import DataError
@@ -101,6 +101,23 @@ def test_too_few_labels_for_the_classes_are_left_out_and_said():
     assert data is not None
     found = compared(data, ways(noise(400), noise(400, 2)), (10, 100), 2, quiet())
     assert found.counts == [100] and found.notes == ("labels=10 is left out: 10 classes need at least 20",)
+
+
+def test_numbers_of_labels_are_counts_or_shares_of_what_can_be_learnt_from():
+    """What is more than there is becomes all there is, and is no other figure than that; all of it is said."""
+    data, _ = known(400)
+    assert counted(data, (0.1, 50, 0.5)) == ([20, 50, 100], [])
+    assert counted(data, (9999, 200, 0.999)) == ([200], ["labels=9,999 is 200: no more can be learnt from at once"])
+    assert counted(data, (0.01, 3)) == (
+        [200],
+        [
+            "labels=0.01 (2 of 200) is left out: 2 classes need at least 4",
+            "labels=3 is left out: 2 classes need at least 4",
+        ],
+    )
+    assert counted(known(400, quantity=True)[0], (0.001, 5)) == (
+        [5], ["labels=0.001 (0 of 200) is left out: it takes at least 2"]
+    )  # fmt: skip
 
 
 def cell(way: str, value: float, labels: int, how: str = FROZEN, mine: str = "", n: int = 4000) -> Cell:
@@ -272,6 +289,9 @@ def test_mistakes_are_sentences(run, tmp_path):
         ([], "say what to compare"),
         ([out, place, "lables=5"], "there is no word 'lables' here; did you mean labels"),
         ([out, place, "labels=many"], "numbers of labels, such as labels=100,600"),
+        ([out, place, "labels=-0.5"], "labels=-0.5: .*or shares of them"),
+        ([out, place, "labels=10.5"], "labels=10.5: numbers of labels"),
+        ([out, place, "labels=1,20"], "labels=1: nothing is learnt"),
         ([out, place, "seeds=0"], "seeds=0: it is at least 1"),
         ([out, place, "tune=half"], "choose full or none"),
         ([out, place, "recipe=mae"], "give runs to compare, or recipe="),
