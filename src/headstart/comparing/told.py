@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ..forms import Json
 from ..probes import Figure, Gain, gain
-from ..scoring.results import DULL, HALVES, dull, figures, rounded, written
+from ..scoring.results import DULL, HALVES, dull, figures, written
 from .ways import FROZEN, SCRATCH, TUNED, Way
 
 POINTS = 100  # of a share, as people say it
@@ -140,15 +140,17 @@ def _worth(cells: list[Cell], labels: int, measure: str) -> _Worth:
         return _Worth(labels, -1, f"is not worth it, {_points(won, measure)}: {said}")
     if won.level:
         return _Worth(labels, 0, f"is not worth it, level: {said}")
-    ask = f"about {rounded(won.more):,} more judges would tell"
-    return _Worth(labels, 2, f"cannot be told to help with {won.n:,} judges ({_points(won, measure)}): {said}; {ask}")
+    return _Worth(
+        labels, 2, f"cannot be told to help with {won.n:,} judges ({_points(won, measure)}): {said}; {won.asks}"
+    )
 
 
 def _best_of(ways: int, won: Gain) -> Gain:
     """As unsure as the best of so many ways is (Bonferroni): who tries often enough wins by luck."""
     from scipy.stats import norm
 
-    return replace(won, half=won.half * float(norm.ppf(1 - 0.025 / ways) / norm.ppf(0.975)))
+    wider = float(norm.ppf(1 - 0.025 / ways) / norm.ppf(0.975))
+    return replace(won, half=won.half * wider, drawn=won.drawn * wider)
 
 
 def _named(cell: Cell) -> str:
