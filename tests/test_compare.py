@@ -324,6 +324,29 @@ def test_masks_are_refused_before_anything_is_trained_and_it_is_said_where_they_
     assert not Path("runs").exists()
 
 
+def test_every_way_is_tuned_by_the_same_seed(monkeypatch):
+    """For each draw of labels one, so that ways differ by where they begin alone; another draw is another seed."""
+    data, _ = known(80)
+    given = pictured("image")
+    start = Start(encoder(given.tokenizers, TINY), given.only, "mean")
+    heard: list[tuple[int, str, int]] = []
+
+    class Tuned:
+        lr = 1e-3
+
+        def predict(self, source, at):
+            return np.zeros(len(at), np.int64)
+
+    def spy(encoder, tokenizer, source, at, labels, *, seed, read, **words):
+        heard.append((seed, read, words["steps"]))
+        return Tuned()
+
+    monkeypatch.setattr("headstart.comparing.ways.tune", spy)
+    compared(data, list(tuned(data, {"a": start, "b": start}, start, 7)), (20,), 3, quiet())
+    each = [heard[:3], heard[3:6], heard[6:]]
+    assert each[0] == each[1] == each[2] and len({seed for seed, _, _ in each[0]}) == 3
+
+
 def test_every_start_is_searched_alike():
     """From scratch and from a run: the same head, the same rates, the same steps; labels that judge are never learnt from."""
     data, _ = known(80)
