@@ -96,6 +96,14 @@ def test_quantities_and_few_labels():
     assert "in turns (cross-validation)" in said.judged and "60 judges" in said.judged
 
 
+def test_judges_are_those_that_hang_together_everywhere():
+    data, x = known(400)
+    data.query.groups = np.arange(400) // 5
+    found = compared(data, ways(x, noise(400)), (100,), 1, quiet())
+    assert "accuracy by 40 judges (200 samples, of which those of one group" in found.judged
+    assert found.cells[0].figure.units == 40
+
+
 def test_too_few_labels_for_the_classes_are_left_out_and_said():
     r = np.random.default_rng(0)
     y = r.integers(0, 10, 400)
@@ -299,7 +307,7 @@ def test_mistakes_are_sentences(run, tmp_path):
         ([out, place, "tune=half"], "choose full or none"),
         ([out, place, "recipe=mae"], "give runs to compare, or recipe="),
         ([place, "recipe=mae,foo"], "foo"),
-        ([out, place, "out=cmp"], "it ends in .html"),
+        ([out, place, "out=cmp"], "write out=cmp.html"),
     ):
         with pytest.raises(Mistake, match=said):
             hs.compare(*words, log=quiet())

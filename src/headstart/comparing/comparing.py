@@ -60,9 +60,7 @@ def compared(
                 f"compare   {way.how:10s} {way.name:32s} {count:>7,} labels  {said.value:.3f} ± {said.half:.3f}"
                 + ("  (as found before)" if known else f"  ({span(left)} left)" if todo else "")
             )
-    return Compared(
-        tuple(cells), measure, judged_by(len(_vectorless(data).judges), data.crossed, draws, measure), tuple(notes)
-    )
+    return Compared(tuple(cells), measure, judged_by(_vectorless(data), data.crossed, draws, measure), tuple(notes))
 
 
 def counted(data: Labelled, labels: tuple[float, ...]) -> tuple[list[int], list[str]]:

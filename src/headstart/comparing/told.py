@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..forms import Json
-from ..probes import Figure, Gain, gain
+from ..probes import Figure, Gain, Split, gain
 from ..scoring.results import DULL, HALVES, dull, figures, written
 from .ways import FROZEN, SCRATCH, TUNED, Way
 
@@ -97,14 +99,20 @@ def _said(figure: Figure) -> str:
     return f"{figure.value:.3f} ± {figure.half:.3f}"
 
 
-def judged_by(judges: int, crossed: bool, draws: int, measure: str) -> str:
+def judged_by(split: Split, crossed: bool, draws: int, measure: str) -> str:
     """How a comparison was judged, in a sentence without its full stop."""
     turns = (
         "in turns (cross-validation), fine-tuned ways in one round of it"
         if crossed
         else f"{draws} draws of the labels learnt from"
     )
-    return f"{measure} by {judges:,} judges, {turns}; {HALVES}, paired where differences are said"
+    samples = units = len(split.judges)
+    if split.groups is not None:
+        units = len(np.unique(split.groups[split.judges]))
+    of = f"{units:,} judges" + (
+        f" ({samples:,} samples, of which those of one group are one judge)" if units < samples else ""
+    )
+    return f"{measure} by {of}, {turns}; {HALVES}, paired where differences are said"
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
     names = {str(run): run for run in runs}
     out = Path(asked.out) if asked.out else _place(runs, where)
     if out.suffix != ".html":
-        raise WordError(f"out={out}: it ends in .html; the figures are written beside it as .json")
+        raise WordError(f"out={out}: write out={out.with_suffix('.html')}; the figures are written beside it as .json")
     try_place(out)
     if asked.recipe is not None:
         if runs:
