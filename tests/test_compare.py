@@ -203,6 +203,8 @@ def test_the_whole_way(run, capsys, monkeypatch):
     assert kept["verdict"] == found.verdict and len(kept["cells"]) == 7
     assert all({"value", "error", "n"} <= c["figure"].keys() for c in kept["cells"])
     assert {p: p.read_bytes() for p in before} == before
+    card = (out / "README.md").read_text()  # in the words of the terminal
+    assert "**Worth**: " in card and "**Health**: " in card and "Verdict" not in card
     again = read(kept)
     assert again.kept() == kept and again.lines() == found.lines()
     (out / "compare-old.json").write_text('{"cells": [{}]}')
