@@ -13,7 +13,7 @@ from tests.test_verdicts import of_right, pictures
 import headstart as hs
 from headstart.comparing.chart import page
 from headstart.comparing.clock import Clock
-from headstart.comparing.comparing import compared, together
+from headstart.comparing.comparing import compared, counted, together
 from headstart.comparing.told import Cell, Compared, read
 from headstart.comparing.ways import FROZEN, RAW, SCRATCH, TUNED, Start, Way, tuned
 from headstart.data.source import DataError
@@ -71,7 +71,10 @@ def test_what_tells_the_label_is_worth_it_and_noise_is_not():
     assert "is worth" not in neither.verdict and neither.verdict.count("nothing is told better than by chance") == 2
     half = np.where(np.random.default_rng(5).random((1200, 1)) < 0.5, x, noise(1200)).astype(np.float32)
     open_ = compared(data, ways(half, half + 0.6 * noise(1200, 3)), (400,), 3, quiet())
-    assert "cannot be told to help with 600 judges" in open_.verdict and "more judges would tell" in open_.verdict
+    assert (
+        "cannot be told to help with 600 judges" in open_.verdict
+        and "would show that the two are level" in open_.verdict
+    )
 
 
 def test_quantities_and_few_labels():
@@ -93,6 +96,14 @@ def test_quantities_and_few_labels():
     assert "in turns (cross-validation)" in said.judged and "60 judges" in said.judged
 
 
+def test_judges_are_those_that_hang_together_everywhere():
+    data, x = known(400)
+    data.query.groups = np.arange(400) // 5
+    found = compared(data, ways(x, noise(400)), (100,), 1, quiet())
+    assert "accuracy by 40 judges (200 samples, of which those of one group" in found.judged
+    assert found.cells[0].figure.units == 40
+
+
 def test_too_few_labels_for_the_classes_are_left_out_and_said():
     r = np.random.default_rng(0)
     y = r.integers(0, 10, 400)
@@ -101,6 +112,23 @@ def test_too_few_labels_for_the_classes_are_left_out_and_said():
     assert data is not None
     found = compared(data, ways(noise(400), noise(400, 2)), (10, 100), 2, quiet())
     assert found.counts == [100] and found.notes == ("labels=10 is left out: 10 classes need at least 20",)
+
+
+def test_numbers_of_labels_are_counts_or_shares_of_what_can_be_learnt_from():
+    """What is more than there is becomes all there is, and is no other figure than that; all of it is said."""
+    data, _ = known(400)
+    assert counted(data, (0.1, 50, 0.5)) == ([20, 50, 100], [])
+    assert counted(data, (9999, 200, 0.999)) == ([200], ["labels=9,999 is 200: no more can be learnt from at once"])
+    assert counted(data, (0.01, 3)) == (
+        [200],
+        [
+            "labels=0.01 (2 of 200) is left out: 2 classes need at least 4",
+            "labels=3 is left out: 2 classes need at least 4",
+        ],
+    )
+    assert counted(known(400, quantity=True)[0], (0.001, 5)) == (
+        [5], ["labels=0.001 (0 of 200) is left out: it takes at least 2"]
+    )  # fmt: skip
 
 
 def cell(way: str, value: float, labels: int, how: str = FROZEN, mine: str = "", n: int = 4000) -> Cell:
@@ -175,6 +203,8 @@ def test_the_whole_way(run, capsys, monkeypatch):
     assert kept["verdict"] == found.verdict and len(kept["cells"]) == 7
     assert all({"value", "error", "n"} <= c["figure"].keys() for c in kept["cells"])
     assert {p: p.read_bytes() for p in before} == before
+    card = (out / "README.md").read_text()  # in the words of the terminal
+    assert "**Worth**: " in card and "**Health**: " in card and "Verdict" not in card
     again = read(kept)
     assert again.kept() == kept and again.lines() == found.lines()
     (out / "compare-old.json").write_text('{"cells": [{}]}')
@@ -272,11 +302,14 @@ def test_mistakes_are_sentences(run, tmp_path):
         ([], "say what to compare"),
         ([out, place, "lables=5"], "there is no word 'lables' here; did you mean labels"),
         ([out, place, "labels=many"], "numbers of labels, such as labels=100,600"),
+        ([out, place, "labels=-0.5"], "labels=-0.5: .*or shares of them"),
+        ([out, place, "labels=10.5"], "labels=10.5: numbers of labels"),
+        ([out, place, "labels=1,20"], "labels=1: nothing is learnt"),
         ([out, place, "seeds=0"], "seeds=0: it is at least 1"),
         ([out, place, "tune=half"], "choose full or none"),
         ([out, place, "recipe=mae"], "give runs to compare, or recipe="),
         ([place, "recipe=mae,foo"], "foo"),
-        ([out, place, "out=cmp"], "it ends in .html"),
+        ([out, place, "out=cmp"], "write out=cmp.html"),
     ):
         with pytest.raises(Mistake, match=said):
             hs.compare(*words, log=quiet())
@@ -299,6 +332,29 @@ def test_masks_are_refused_before_anything_is_trained_and_it_is_said_where_they_
     ):
         hs.compare(tmp_path, "recipe=mae", log=quiet())
     assert not Path("runs").exists()
+
+
+def test_every_way_is_tuned_by_the_same_seed(monkeypatch):
+    """For each draw of labels one, so that ways differ by where they begin alone; another draw is another seed."""
+    data, _ = known(80)
+    given = pictured("image")
+    start = Start(encoder(given.tokenizers, TINY), given.only, "mean")
+    heard: list[tuple[int, str, int]] = []
+
+    class Tuned:
+        lr = 1e-3
+
+        def predict(self, source, at):
+            return np.zeros(len(at), np.int64)
+
+    def spy(encoder, tokenizer, source, at, labels, *, seed, read, **words):
+        heard.append((seed, read, words["steps"]))
+        return Tuned()
+
+    monkeypatch.setattr("headstart.comparing.ways.tune", spy)
+    compared(data, list(tuned(data, {"a": start, "b": start}, start, 7)), (20,), 3, quiet())
+    each = [heard[:3], heard[3:6], heard[6:]]
+    assert each[0] == each[1] == each[2] and len({seed for seed, _, _ in each[0]}) == 3
 
 
 def test_every_start_is_searched_alike():

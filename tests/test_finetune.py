@@ -435,3 +435,15 @@ def test_recordings_that_hang_together_are_not_divided():
     source.groups = np.arange(40) // 2
     material = gathered(source, "here", replace(Asked(), held=0.25), 0)
     assert not set(source.groups[material.at[material.held]]) & set(source.groups[material.at[material.rest]])
+
+
+@pytest.mark.parametrize("decay", [0.75, 0.5, 1.0])
+def test_lower_blocks_are_tuned_at_lower_rates(decay):
+    """By optim.layer_decay, 0.75 unless asked: tests/test_optim.py says what an optimizer does of it."""
+    x, y = bars(40)
+    source = prepared(x, y)
+    task, coded = task_of(y)
+    setting = Setting() if decay == 0.75 else Setting(decay=decay)
+    tuned = begin(small(x), source.tokenizer, source, task, setting)
+    made = fitting.recipe_of(tuned, source, np.arange(40), task.targets(coded), setting, 1e-3)
+    assert made.optim.layer_decay == decay

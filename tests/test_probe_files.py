@@ -211,7 +211,7 @@ def test_tables_of_any_figures():
     assert said.startswith(
         "pre-training helps: a 0.900 against 0.600 of the rival (+0.300, +0.272 to +0.328), less 0.200 against"
     )
-    assert said.endswith("about 780 more judges would tell in level")
+    assert said.endswith("about 780 more judges would tell the two apart in level")
     assert (
         "; cannot be told with 100 judges: level 0.690 against 0.700 of the raw input (-0.010, -0.038 to +0.018)"
         in said

@@ -94,11 +94,27 @@ def test_kind_overrides_and_bools_are_black_and_white():
         (np.zeros((2, 8)), "picture", "one of image, multispectral"),
         (np.array(["a", "b"]), "series", "reshape"),
         (np.zeros(3), "text", "convert"),
+        (
+            np.zeros((2, 300, 2)),
+            None,
+            "300 channels of 2 moments.*if it holds 300 moments of 2 channels, give np.swapaxes",
+        ),
+        (np.zeros((2, 24, 1)), None, "24 channels of 1 moment,"),
     ],
 )
 def test_arrays_that_are_no_samples(values, kind, says):
     with pytest.raises(DataError, match=says):
         open_source(values, kind=kind)
+
+
+def test_how_series_lie_is_said_where_it_looks_turned():
+    """Refused only where there is nothing to learn along time, and nobody said that it is so."""
+    read = [
+        open_source(np.zeros((2, *shape)), kind).describe() for shape, kind in (((300, 2), "series"), ((300, 9), None))
+    ]
+    assert all("READ AS 300 channels of" in said for said in read)
+    for shape in ((2, 300), (9, 300), (30, 9), (3, 2)):
+        assert "READ AS" not in open_source(np.zeros((2, *shape))).describe()
 
 
 def test_labels_of_arrays():

@@ -185,7 +185,7 @@ def test_a_handful_of_judges_decides_nothing():
         said.startswith("cannot be told with 20 judges whether pre-training helps: knn 0.")
         and "do not bother" not in said
     )
-    assert " of the raw input (" in said and said.endswith("more judges would tell in knn")
+    assert " of the raw input (" in said and said.endswith("more judges would tell the two apart in knn")
     assert summary(table(0.8, 0.6, 2000)).startswith("pre-training helps: knn 0.794")
     assert summary(table(0.6, 0.8, 2000)).startswith("pre-training does not help: worse in knn 0.")
     assert summary(table(0.6, 0.6, 20_000, same=1.0)).startswith(
@@ -221,11 +221,23 @@ def test_what_must_be_asked_for_is_what_would_tell():
     assert not each.gain.clear
     won = Gain(0.06, each.gain.half, 100)
     clear = [
-        against(table(0.56, 0.5, 100 + won.more, seed, same=0.5))[0].gain.clear for seed in range(60)
+        against(table(0.56, 0.5, 100 + (won.more or 0), seed, same=0.5))[0].gain.clear for seed in range(60)
     ]  # it is the middle of what may come out
     assert 0.35 < np.mean(clear) < 0.85
     alike = Gain(0.0, 0.05, 200)
-    assert 0.05 * (200 / (200 + alike.more)) ** 0.5 == pytest.approx(0.019, rel=0.02)
+    assert 0.05 * (200 / (200 + (alike.more or 0))) ** 0.5 == pytest.approx(0.019, rel=0.02)
+
+
+def test_it_is_said_what_more_judges_would_show():
+    """What lies nearer to 0 than to a difference that matters is found level, not told apart; draws of labels are no judges."""
+    assert Gain(-0.003, 0.024, 200).asks == "about 250 more judges would show that the two are level"
+    assert Gain(0.06, 0.08, 100).asks == "about 97 more judges would tell the two apart"
+    half = Gain(0.06, 0.08, 100, drawn=0.05)  # what is left of 0.057 is for the judges
+    assert half.more == round(100 * ((0.08**2 - 0.05**2) / (0.057**2 - 0.05**2) - 1)) > 400
+    assert Gain(0.06, 0.08, 100, drawn=0.058).asks == "more judges would not tell: draws of labels differ by too much"
+    right = np.random.default_rng(0).random(200) < 0.7
+    one, other = (replace(of_right(right), draws=(0.6, 0.7, 0.8)), replace(of_right(~right), draws=(0.8, 0.7, 0.6)))
+    assert gain(one, other).drawn > 0.15 > gain(one, one).drawn == 0 == gain(of_right(right), of_right(~right)).drawn
 
 
 def test_noise_is_never_said_to_help():

@@ -156,7 +156,7 @@ def compare(
         typer.Argument(metavar="RUN... PATH [NAME=VALUE]...", help="runs, then labelled data; words anywhere"),
     ],
 ) -> None:
-    """Say what pre-training is worth by number of labels; labels=, seeds= (draws), steps= and tune= (of fine-tuning), out=.
+    """Say what pre-training is worth by number of labels; labels= (or shares), seeds= (draws), steps= tune= (fine-tuning), out=.
 
     Raw input, what is usually taken for this kind of data, a random encoder, from scratch, and each run, frozen and fine-tuned.
     data.group=patient never divides what hangs together.

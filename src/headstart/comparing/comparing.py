@@ -20,30 +20,21 @@ MEASURES = {"": "accuracy", "-balanced": "balanced accuracy", "-R2": "R2"}
 def compared(
     data: Labelled,
     ways: Sequence[Way],
-    labels: tuple[int, ...],
+    labels: tuple[float, ...],
     draws: int,
     log: Log,
     before: Unfinished | None = None,
     clock: Clock | None = None,
     later: Sequence[Way] = (),
 ) -> Compared:
-    """Every way, from as many labels, as far as there are so many (all of them, where there are fewer).
+    """Every way, from as many labels (see `counted`).
 
     before: what was found already; what is found is put there. clock: what figures take; later: ways that are compared after
     these, for it.
     """
     clock = clock or Clock()
-    if min(labels) < 2:
-        raise Mistake(f"labels={min(labels)}: nothing is learnt from fewer than two")
-    have = data.labels("bank")
-    some = data.around(np.zeros((len(have) + (0 if data.crossed else len(data.query_at)), 1), np.float32))
-    counts = sorted({min(n, some.learnt) for n in labels})
-    classes = 0 if some.quantity else len(np.unique(have))
-    few = [n for n in counts if n < 2 * classes]
-    counts = [n for n in counts if n not in few] or [some.learnt]
-    notes = [data.note] if data.note else []
-    notes += [f"labels={n:,} is {some.learnt:,}: no more can be learnt from at once" for n in labels if n > some.learnt]
-    notes += [f"labels={n} is left out: {classes} classes need at least {2 * classes}" for n in few]
+    counts, beside = counted(data, labels)
+    notes = [*([data.note] if data.note else []), *beside]
     cells: list[Cell] = []
     todo = [(way, n) for way in (*ways, *later) for n in counts if before is None or before.get(way, n) is None]
     measure = ""
@@ -69,7 +60,35 @@ def compared(
                 f"compare   {way.how:10s} {way.name:32s} {count:>7,} labels  {said.value:.3f} ± {said.half:.3f}"
                 + ("  (as found before)" if known else f"  ({span(left)} left)" if todo else "")
             )
-    return Compared(tuple(cells), measure, judged_by(len(some.judges), data.crossed, draws, measure), tuple(notes))
+    return Compared(tuple(cells), measure, judged_by(_vectorless(data), data.crossed, draws, measure), tuple(notes))
+
+
+def counted(data: Labelled, labels: tuple[float, ...]) -> tuple[list[int], list[str]]:
+    """(from how many labels, remarks): numbers as far as there are so many, and shares (0.1) of those that can be learnt from at
+    once."""
+    some = _vectorless(data)
+    if 1 in labels:
+        raise Mistake("labels=1: nothing is learnt from fewer than two")
+    classes = 0 if some.quantity else len(np.unique(data.labels("bank")))
+    least, counts, notes = max(2, 2 * classes), set(), []
+    for said in labels:
+        n = round(said * some.learnt) if said < 1 else int(said)
+        if n > some.learnt:
+            notes.append(f"labels={n:,} is {some.learnt:,}: no more can be learnt from at once")
+        if (n := min(n, some.learnt)) >= least:
+            counts.add(n)
+            continue
+        share = f" ({n:,} of {some.learnt:,})" if said < 1 else ""
+        notes.append(
+            f"labels={said:g}{share} is left out: {f'{classes} classes need' if classes else 'it takes'} at least {least}"
+        )
+    return sorted(counts) or [some.learnt], notes
+
+
+def _vectorless(data: Labelled) -> Split:
+    """Who is learnt from and who judges, before there are vectors."""
+    judges = 0 if data.crossed else len(data.query_at)
+    return data.around(np.zeros((len(data.labels("bank")) + judges, 1), np.float32))
 
 
 def together(cells: Iterable[Cell], name: str) -> list[Cell]:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..forms import Json
-from ..probes import Figure, Gain, gain
-from ..scoring.results import DULL, HALVES, dull, figures, rounded, written
+from ..probes import Figure, Gain, Split, gain
+from ..scoring.results import DULL, HALVES, dull, figures, written
 from .ways import FROZEN, SCRATCH, TUNED, Way
 
 POINTS = 100  # of a share, as people say it
@@ -97,14 +99,20 @@ def _said(figure: Figure) -> str:
     return f"{figure.value:.3f} ± {figure.half:.3f}"
 
 
-def judged_by(judges: int, crossed: bool, draws: int, measure: str) -> str:
+def judged_by(split: Split, crossed: bool, draws: int, measure: str) -> str:
     """How a comparison was judged, in a sentence without its full stop."""
     turns = (
         "in turns (cross-validation), fine-tuned ways in one round of it"
         if crossed
         else f"{draws} draws of the labels learnt from"
     )
-    return f"{measure} by {judges:,} judges, {turns}; {HALVES}, paired where differences are said"
+    samples = units = len(split.judges)
+    if split.groups is not None:
+        units = len(np.unique(split.groups[split.judges]))
+    of = f"{units:,} judges" + (
+        f" ({samples:,} samples, of which those of one group are one judge)" if units < samples else ""
+    )
+    return f"{measure} by {of}, {turns}; {HALVES}, paired where differences are said"
 
 
 @dataclass(frozen=True)
@@ -140,15 +148,17 @@ def _worth(cells: list[Cell], labels: int, measure: str) -> _Worth:
         return _Worth(labels, -1, f"is not worth it, {_points(won, measure)}: {said}")
     if won.level:
         return _Worth(labels, 0, f"is not worth it, level: {said}")
-    ask = f"about {rounded(won.more):,} more judges would tell"
-    return _Worth(labels, 2, f"cannot be told to help with {won.n:,} judges ({_points(won, measure)}): {said}; {ask}")
+    return _Worth(
+        labels, 2, f"cannot be told to help with {won.n:,} judges ({_points(won, measure)}): {said}; {won.asks}"
+    )
 
 
 def _best_of(ways: int, won: Gain) -> Gain:
     """As unsure as the best of so many ways is (Bonferroni): who tries often enough wins by luck."""
     from scipy.stats import norm
 
-    return replace(won, half=won.half * float(norm.ppf(1 - 0.025 / ways) / norm.ppf(0.975)))
+    wider = float(norm.ppf(1 - 0.025 / ways) / norm.ppf(0.975))
+    return replace(won, half=won.half * wider, drawn=won.drawn * wider)
 
 
 def _named(cell: Cell) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ._marking import half_width, standard_error, together
+from ._marking import drawn_error, half_width, standard_error, together
 
 HANDFUL = 10  # judges by fewer than which nothing is told
 LEVEL = 0.02  # a difference that is surely smaller than this is none
@@ -52,11 +52,12 @@ class Figure:
 @dataclass(frozen=True)
 class Gain:
     """How much better one figure is than another. half: half of the 95 % interval, paired where the same judges judged both. n:
-    independent judges: recordings and patients, not their windows."""
+    independent judges: recordings and patients, not their windows. drawn: what half would be by draws of labels alone."""
 
     value: float
     half: float
     n: int
+    drawn: float = 0.0
 
     @property
     def clear(self) -> int:
@@ -69,12 +70,23 @@ class Gain:
         return abs(self.value) + self.half < LEVEL
 
     @property
-    def more(self) -> int:
+    def more(self) -> int | None:
         """About how many more judges would tell the two apart, if the difference is what it seems to be, or show that they are
-        level, whichever needs fewer."""
+        level, whichever needs fewer. None: no number of them would, for draws of labels alone differ too much."""
         away = abs(self.value)
-        narrow = max(away, LEVEL - away)  # half an interval that leaves out 0, or lies within the level
-        return max(1, round(self.n * ((self.half / (0.95 * narrow)) ** 2 - 1)))
+        narrow = 0.95 * max(away, LEVEL - away)  # half an interval that leaves out 0, or lies within the level
+        if narrow <= self.drawn:
+            return None
+        return max(1, round(self.n * ((self.half**2 - self.drawn**2) / (narrow**2 - self.drawn**2) - 1)))
+
+    @property
+    def asks(self) -> str:
+        """What would settle it, in words."""
+        if self.more is None:
+            return "more judges would not tell: draws of labels differ by too much"
+        ten = 10 ** max(0, len(str(self.more)) - 2)
+        told = "tell the two apart" if 2 * abs(self.value) >= LEVEL else "show that the two are level"
+        return f"about {-(-self.more // ten) * ten:,} more judges would {told}"  # two digits, upwards
 
     def __str__(self) -> str:
         low, high = self.value - self.half, self.value + self.half
@@ -100,10 +112,13 @@ def gain(mine: Figure, other: Figure) -> Gain:
     """How much better `mine` is than `other`, judge by judge where both know theirs, draw by draw likewise."""
     value, n = mine.over(other), min(mine.units or mine.n, other.units or other.n)
     if mine.moves is None or other.moves is None or len(mine.moves) != len(other.moves):
-        return Gain(value, half_width(float(np.hypot(mine.error, other.error)), n), n)
+        drawn = float(np.hypot(drawn_error(np.array(mine.draws)), drawn_error(np.array(other.draws))))
+        return Gain(value, half_width(float(np.hypot(mine.error, other.error)), n), n, half_width(drawn, n))
     a, b = (np.array(x.draws) for x in (mine, other))
     draws = (
         a - b if len(a) == len(b) else np.concatenate([a - a.mean(), b - b.mean()]) if len(a) and len(b) else [*a, *b]
     )
     error = standard_error(mine.moves - other.moves, np.asarray(draws))
-    return Gain(value, half_width(error, len(mine.moves)), n)
+    return Gain(
+        value, half_width(error, len(mine.moves)), n, half_width(drawn_error(np.asarray(draws)), len(mine.moves))
+    )

@@ -84,8 +84,12 @@ def standard_error(moves: np.ndarray, draws: np.ndarray) -> float:
     """
     n = len(moves)
     judged = float((moves.astype(np.float64) ** 2).sum()) * n / max(1, n - 1) + 1 / n**2
-    drawn = float(np.var(draws, ddof=1)) / len(draws) if len(draws) > 1 else 0.0
-    return float((judged + drawn) ** 0.5)
+    return float((judged + drawn_error(draws) ** 2) ** 0.5)
+
+
+def drawn_error(draws: np.ndarray) -> float:
+    """The part of it that is over draws: no more judges make it smaller."""
+    return float(np.std(draws, ddof=1)) / len(draws) ** 0.5 if len(draws) > 1 else 0.0
 
 
 def half_width(error: float, units: int) -> float:

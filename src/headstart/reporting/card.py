@@ -13,15 +13,15 @@ def card(story: Story) -> str:
         f"An encoder pre-trained by headstart with the recipe `{plan['recipe']}` on {plan['found']}{left_out}.",
         "",
     ]
-    lines += [f"Verdict: {story.verdict}.", "", "```python", "import headstart as hs"]
+    worth = [f"**Worth**: {story.worth}. {story.judged}.", ""] if results else []
+    lines += [*worth, f"**Health**: {story.verdict}.", "", "```python", "import headstart as hs"]
     lines += [f"encoder = hs.load({str(story.folder / story.parts[0])!r})", "z = encoder.embed(your_data)", "```", ""]
     if results:
         names = columns(results)
         lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
         lines += [f"| {row} | " + " | ".join(cell(marks, n) for n in names) + " |" for row, marks in results.items()]
         chance = ", ".join(f"{name} {value}" for name, value in chances(results).items())
-        worth = story.worth[:1].upper() + story.worth[1:]
-        lines += ["", f"{worth}. {story.judged}. By chance: {chance or 'unknown'}."]
+        lines += ["", f"By chance: {chance or 'unknown'}."]
     else:
-        lines.append("No labels were at hand, so nothing is known about its worth beyond the verdict.")
+        lines.append("No labels were at hand, so nothing is known about its worth beyond its health.")
     return "\n".join([*lines, "", "Trained with:", "", *(f"- {reason}" for reason in plan["why"]), ""])

@@ -170,11 +170,9 @@ def summary(results: Results) -> str:
     if level:
         parts.append(f"{'level' if parts else 'pre-training is level with what it has to beat'} in {_listed(level)}")
     if open_:
-        n, first = open_[0].gain.n, min(open_, key=lambda a: a.gain.more)
+        n, first = open_[0].gain.n, min(open_, key=lambda a: a.gain.more or np.inf)
         known = f"cannot be told with {n:,} judges{'' if parts else ' whether pre-training helps'}"
-        parts.append(
-            f"{known}: {_listed(open_)}; about {rounded(first.gain.more):,} more judges would tell in {first.name}"
-        )
+        parts.append(f"{known}: {_listed(open_)}; {first.gain.asks} in {first.name}")
     return "; ".join(parts)
 
 
@@ -183,12 +181,6 @@ def dull(figure: Figure) -> bool:
     if figure.chance is None or figure.handful:
         return False
     return figure.over(replace(figure, value=figure.chance)) <= figure.half
-
-
-def rounded(n: int) -> int:
-    """To two digits, upwards."""
-    ten = 10 ** max(0, len(str(n)) - 2)
-    return -(-n // ten) * ten
 
 
 def _listed(each: list[Against]) -> str:

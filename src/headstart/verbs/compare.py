@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..comparing.chart import page
 from ..comparing.clock import Clock
-from ..comparing.comparing import compared, together
+from ..comparing.comparing import compared, counted, together
 from ..comparing.told import Cell, Compared
 from ..comparing.unfinished import UNFINISHED, Unfinished, content
 from ..comparing.ways import RANDOM, SCRATCH, TUNED, Start, Way, frozen, tuned, tuning_seconds
@@ -41,7 +42,7 @@ from .probe import refuse_learnt, untrained
 LABELS = (100, 600)
 JUDGES = 2_000  # at most: more cost time and tell little
 HINTS: dict[str, object] = {
-    "labels": int | tuple, "seeds": int, "steps": int, "tune": str, "recipe": str | None, "out": str | None,
+    "labels": int | float | tuple, "seeds": int, "steps": int, "tune": str, "recipe": str | None, "out": str | None,
     "data.label": str | None, "data.kind": str | None, "data.group": str, "run.device": str, "run.minutes": float | None,
     "size": str | None, "data.batch": int | None,
 }  # fmt: skip
@@ -58,7 +59,7 @@ TRAINED = (
 
 @dataclass(frozen=True)
 class _Asked:
-    labels: tuple[int, ...] = LABELS
+    labels: tuple[float, ...] = LABELS  # below 1: shares
     seeds: int = 3  # draws of labels; of recipes, runs as well
     steps: int = 200  # of each fine-tuning
     tune: str = "full"  # or none: frozen ways alone
@@ -70,7 +71,8 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
     """Compare encoders with all that could be done without them: `compare("runs/a", "labelled/", "labels=100,600")`.
 
     args: folders of runs (or of any encoder that `load` takes) and last the labelled data; `recipe=mae,gmml` instead of runs
-    trains each of these on the data first, with `seeds` seeds. Words: labels= (numbers of labels, 100,600), seeds= (draws of
+    trains each of these on the data first, with `seeds` seeds. Words: labels= (numbers of labels, 100,600, or
+    shares of those that can be learnt from, 0.01,0.1), seeds= (draws of
     labels, 3), steps= (of each fine-tuning, 200), tune=none (frozen ways alone), out= (the page, .html; figures lie beside it as
     .json), data.label=, data.group=, data.kind=, run.device=, and with recipe= run.minutes=, size=, data.batch=. Raises DataError
     or WordError for a user's mistake.
@@ -88,7 +90,7 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
     names = {str(run): run for run in runs}
     out = Path(asked.out) if asked.out else _place(runs, where)
     if out.suffix != ".html":
-        raise WordError(f"out={out}: it ends in .html; the figures are written beside it as .json")
+        raise WordError(f"out={out}: write out={out.with_suffix('.html')}; the figures are written beside it as .json")
     try_place(out)
     if asked.recipe is not None:
         if runs:
@@ -108,9 +110,12 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
         "labels": _labels_of(first.data),
         "runs": {one.name: content(one.folder / "encoder.safetensors") for one in (first, *others)},
     }  # fmt: skip
+    cut = counted(first.data, asked.labels)[1]
+    for note in cut:
+        log.say(f"note      {note}")
     before = Unfinished(out.with_suffix(UNFINISHED), same)
     found = _compared(first, others, asked, before, log)
-    for note in found.notes:
+    for note in (n for n in found.notes if n not in cut):
         log.say(f"note      {note}")
     log.say("\n" + "\n".join(found.lines()) + f"\n\nworth     {found.verdict}.\n          {found.judged}.")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -250,13 +255,8 @@ def _divided(args: Sequence[object]) -> tuple[list[object], list[str]]:
 
 
 def _asked(given: Json) -> _Asked:
-    labels = given.get("labels", LABELS)
-    try:
-        labels = tuple(int(n) for n in (labels if isinstance(labels, list | tuple) else [labels]))
-    except (TypeError, ValueError):
-        raise WordError(f"labels={labels}: numbers of labels, such as labels=100,600") from None
     seeds, steps = fit("seeds", given.get("seeds", 3), int), fit("steps", given.get("steps", 200), int)
-    for name, value in (("seeds", seeds), ("steps", steps), *(("labels", n) for n in labels)):
+    for name, value in (("seeds", seeds), ("steps", steps)):
         if value < 1:
             raise WordError(f"{name}={value}: it is at least 1")
     tune = str(given.get("tune", "full")).lower()
@@ -264,7 +264,19 @@ def _asked(given: Json) -> _Asked:
         raise WordError(f"tune={tune}: choose full or none")
     recipe = given.get("recipe")
     recipe = ",".join(map(str, recipe)) if isinstance(recipe, list | tuple) else recipe
-    return _Asked(labels, seeds, steps, tune, recipe, given.get("out"))
+    return _Asked(_labels(given.get("labels", LABELS)), seeds, steps, tune, recipe, given.get("out"))
+
+
+def _labels(said: Any) -> tuple[float, ...]:
+    """Numbers of labels, and shares of them."""
+    each = list(said) if isinstance(said, list | tuple) else [said]
+    for n in each or [""]:
+        number = isinstance(n, int | float) and not isinstance(n, bool)
+        if not number or not (0 < n < 1 or (n >= 1 and float(n).is_integer())):
+            raise WordError(
+                f"labels={n}: numbers of labels, such as labels=100,600, or shares of them, labels=0.01,0.1"
+            )
+    return tuple(n if n < 1 else int(n) for n in each)
 
 
 def _labels_of(data: Labelled) -> str:

@@ -87,7 +87,8 @@ def _foretold(found: Forecast, target: Path | None, log: Log) -> Forecast:
     log.say(f"channels  {few_of(found.channels)}, after the last value of each recording{apart}")
     if target is not None:
         write(found, target)
-        log.say(f"wrote     {target}")
+        order = ": predicted is [n, horizon, channels]" if target.suffix == ".npz" else ""
+        log.say(f"wrote     {target}{order}")
     return found
 
 

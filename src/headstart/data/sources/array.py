@@ -7,15 +7,19 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ...errors import Unreadable
+from ...errors import Unreadable, so_many
 from ...forms import Sample
-from ..classes import as_labels, said_of_labels
+from ..classes import as_labels, noted, said_of_labels
 from ..masks import Masks
 from ..source import DataError, Source
 from .listed import ListSource
 
 FORMS = {"image": "[n, H, W], [n, H, W, C] or [n, C, H, W]", "series": "[n, L] or [n, C, L]", "text": "[n]"}
 KINDS = tuple(FORMS)
+MOMENTS, TALL = (
+    8,
+    4,
+)  # in fewer moments there is nothing to learn along time; so many times as many channels are hardly meant
 HUGE = 1e30  # no measurement is larger: what is near such a "no data" is that, however it was rounded
 PICKLED = "{title} holds Python objects, which are never unpickled: save one array of numbers or strings"
 
@@ -129,13 +133,30 @@ def source_of(
     values: Values, kind: str | None, labels: np.ndarray | None = None, title: str = "array", why: str = ""
 ) -> Source:
     """The samples along the first axis of an array, of any kind; without a kind, the one that its shape suggests."""
-    kind = kind or guess_kind(values, title)
+    asked, kind = kind, kind or guess_kind(values, title)
+    if kind == "series":
+        why = noted(_orientation(values.shape, title, asked is not None), why)
     if kind in KINDS:
         holed = kind == "image" and values.dtype.kind == "f"
         return ArraySource(_Holed(values) if holed else values, kind, labels, title=title, why=why)
     if len(values.shape) == 0 or values.dtype.kind not in "biufUS":
         raise DataError(f"{title} of {values.dtype}, shape {list(values.shape)}, holds no {kind} samples: give a list")
     return ListSource(_Rows(values), kind, labels, title=title, why=why)
+
+
+def _orientation(shape: Sequence[int], title: str, asked: bool) -> str:
+    """A remark where series [n, C, L] look as if time came before the channels; where they are too short to be meant so, and
+    nobody asked for series, an error."""
+    if len(shape) != 3 or min(shape) == 0 or shape[1] < TALL * shape[2]:
+        return ""
+    _, a, b = shape
+    other = f"if it holds {so_many(a, 'moment')} of {so_many(b, 'channel')}, give np.swapaxes(array, 1, 2)"
+    if b < MOMENTS and not asked:
+        raise DataError(
+            f"{title} has shape {list(shape)}, and series are [n, channels, time]: {so_many(a, 'channel')} of "
+            f"{so_many(b, 'moment')}, too few to learn from along time; {other}, and data.kind=series if it is as it says"
+        )
+    return f"READ AS {so_many(a, 'channel')} of {so_many(b, 'moment')}, [n, channels, time]: {other}"
 
 
 class _Holed:

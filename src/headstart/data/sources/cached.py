@@ -24,7 +24,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from ... import __version__
-from ...errors import Unreadable
+from ...errors import Unreadable, so_many
 from ...forms import Json, Sample
 from ..cache import Cache, decoded
 from ..source import Source, Subset
@@ -153,7 +153,7 @@ class Remembered:
         if self.known:
             return f"{self.known:,} of {len(self.source):,} samples as they were decoded before, kept {where}"
         if self.kept:
-            return f"{self.kept:,} decoded samples ({self.size / 1e6:,.0f} MB) are kept for the next verb {where}"
+            return f"kept {so_many(self.kept, 'decoded sample')} ({self.size / 1e6:,.0f} MB) for the next verb {where}"
         if self.asked and self.cache.trouble and self.cache.bound:
             return f"what was decoded is not kept, so the next verb decodes again: {self.cache.trouble}"
         return ""
