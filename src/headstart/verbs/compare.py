@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -267,16 +266,17 @@ def _asked(given: Json) -> _Asked:
     return _Asked(_labels(given.get("labels", LABELS)), seeds, steps, tune, recipe, given.get("out"))
 
 
-def _labels(said: Any) -> tuple[float, ...]:
+def _labels(said: object) -> tuple[float, ...]:
     """Numbers of labels, and shares of them."""
-    each = list(said) if isinstance(said, list | tuple) else [said]
-    for n in each or [""]:
+    each: list[float] = []
+    for n in list(said) if isinstance(said, list | tuple) and said else [said]:
         number = isinstance(n, int | float) and not isinstance(n, bool)
         if not number or not (0 < n < 1 or (n >= 1 and float(n).is_integer())):
             raise WordError(
                 f"labels={n}: numbers of labels, such as labels=100,600, or shares of them, labels=0.01,0.1"
             )
-    return tuple(n if n < 1 else int(n) for n in each)
+        each.append(n if n < 1 else int(n))
+    return tuple(each)
 
 
 def _labels_of(data: Labelled) -> str:
