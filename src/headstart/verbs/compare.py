@@ -270,8 +270,7 @@ def _labels(said: object) -> tuple[float, ...]:
     """Numbers of labels, and shares of them."""
     each: list[float] = []
     for n in list(said) if isinstance(said, list | tuple) and said else [said]:
-        number = isinstance(n, int | float) and not isinstance(n, bool)
-        if not number or not (0 < n < 1 or (n >= 1 and float(n).is_integer())):
+        if not isinstance(n, int | float) or n is True or not (0 < n < 1 or (n >= 1 and float(n).is_integer())):
             raise WordError(
                 f"labels={n}: numbers of labels, such as labels=100,600, or shares of them, labels=0.01,0.1"
             )
