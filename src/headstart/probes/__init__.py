@@ -43,7 +43,7 @@ __all__ = [
     "gain",
 ]
 
-VERSION = 3
+VERSION = 4
 Of = Literal["segments", "rows", "pairs", "sets", "lists"]
 Marks = dict[str, Figure]  # by name
 LACKING: dict[Of, str] = {  # why a probe cannot judge here
