@@ -45,12 +45,15 @@ def run(path, out, **words):
 
 def test_steps_are_shared_out():
     """Three begin, two go on, one ends: a tenth of the time tries them, and each plan is what fits into the rest and its own
-    share; the one that is too slow to be judged does not begin."""
-    each = [(mae, plan_of(seconds=1_000.0, steps=steps)) for steps in (10_000, 5_000, 100)]
+    share; the one that is too slow to be judged does not begin, and leaves its time to the others."""
+    each = [(mae, plan_of(seconds=1_000.0, steps=steps)) for steps in (10_000, 5_000, 4_000)]
     some = bakeoff.entries(each, False)
-    assert [entry.plan.steps for entry in some] == [9_416, 4_708]  # 900 + 16.7 + 25 seconds, at 0.1 and 0.2 s a step
-    assert [entry.until for entry in some] == [(166, 416), (83, 208)]
-    assert [entry.plan.steps for entry in bakeoff.entries(each[:2], True)] == [10_000, 5_000]
+    assert [entry.plan.steps for entry in some] == [9_416, 4_708, 3_766]  # 900 + 16.7 + 25 seconds
+    assert [entry.until for entry in some] == [(166, 416), (83, 208), (66, 166)]
+    assert [entry.plan.steps for entry in bakeoff.entries(each, True)] == [10_000, 5_000, 4_000]
+    two = bakeoff.entries([*each[:2], (mae, plan_of(seconds=1_000.0, steps=100))], False)
+    assert [(entry.plan.steps, entry.until) for entry in two] == [(9_500, (500,)), (4_750, (250,))]
+    assert len(bakeoff.entries([each[0], (mae, plan_of(seconds=1_000.0, steps=100))], False)) == 1
 
 
 def mae(): ...

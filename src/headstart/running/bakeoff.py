@@ -79,17 +79,19 @@ def entries(plans: Sequence[tuple[Method, Plan]], steps: bool) -> list[Entry]:
     for _ in range(count):
         shares.append(SHARE * seconds / count / alive)
         alive = math.ceil(alive / 2)
-    made = []
+    made: list[Entry] = []
+    fast: list[tuple[Method, Plan]] = []
     for method, plan in plans:
         per_step = plan.seconds / plan.steps
         total = plan.steps if steps else max(1, int((seconds * (1 - SHARE) + sum(shares)) / per_step))
         at = np.cumsum(shares) / (seconds / plan.steps if steps else per_step)
         if shares and at[0] < LEAST:
             continue
+        fast.append((method, plan))
         made.append(
             Entry(method, replace(plan, steps=total, seconds=total * per_step), tuple(int(n + 1e-6) for n in at))
         )
-    return made
+    return made if len(fast) in (0, len(plans)) else entries(fast, steps)  # fewer share the time, in fewer rounds
 
 
 def bakeoff(some: Sequence[Entry], material: Material, folder: Path, run: Run, log: Log) -> Entry | None:
