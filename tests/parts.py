@@ -8,6 +8,7 @@ import torch
 
 from headstart.data.feeding.loader import collate
 from headstart.data.sources.array import ArraySource
+from headstart.data.sources.listed import ListSource
 from headstart.nn.encoder import Model
 from headstart.recipe import Data, Recipe, make
 from headstart.shelf.find import find
@@ -93,6 +94,13 @@ def data(kind: str, n: int = 12, batch: int = 6) -> Data:
         tokenizers = {"image": ImageTokenizer(2, 1), "text": TextTokenizer(longest=24)}
         return Data(Listed(items, "image", np.arange(n) % 3), tokenizers, batch)
     raise ValueError(kind)
+
+
+def chains(n, seed):
+    """Chains of 24 residues, each of three sorts of its own: a crop says which, and so do k-mers."""
+    rng = np.random.default_rng(seed)
+    sorts = [rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 3, replace=False) for _ in range(n)]
+    return ListSource(["".join(rng.choice(own, 24)) for own in sorts], "protein")
 
 
 def recipe(name: str, kind: str, seed: int = 0, given: Data | None = None, **changes: Any) -> Recipe:

@@ -5,7 +5,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from tests.parts import TINY
+from tests.parts import TINY, chains
 
 from headstart.contract import check_recipe
 from headstart.data.feeding.loader import collate
@@ -28,13 +28,6 @@ from headstart.training import Training
 @pytest.mark.parametrize("kind", ["image", "text", "table"])  # dense and sparse vectors of specialists, and plain ones
 def test_contract(kind):
     check_recipe(descriptors, tiny_data(kind))
-
-
-def chains(n, seed):
-    """Chains of 24 residues, each of three sorts of its own: its k-mers say which."""
-    rng = np.random.default_rng(seed)
-    sorts = [rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 3, replace=False) for _ in range(n)]
-    return ListSource(["".join(rng.choice(own, 24)) for own in sorts], "protein")
 
 
 def tokenizer_of(source):
@@ -71,6 +64,13 @@ def test_descriptors_are_the_specialists():
     assert (near(x) == near(vectors)).mean() > 0.95
     known._vectors = None  # whoever asks again is not answered anew
     assert np.array_equal(known.of(np.arange(200)), x)
+
+
+def test_one_number_is_one_direction():
+    source = ListSource([{"a": float(i)} for i in range(40)], "table")
+    plain = mock.Mock(kind="table", raw=lambda row: np.array([row["a"]], np.float32))
+    x = Descriptors(source, plain).of(np.arange(40))
+    assert np.abs(np.corrcoef(x[:, 0], np.arange(40))[0, 1]) > 0.99 and not x[:, 1:].any()
 
 
 def test_what_one_sample_has_is_not_all_there_is():

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from tests.parts import TINY
+from tests.parts import TINY, chains
 from torch.nn import functional as F
 
 from headstart.contract import check_recipe
 from headstart.data.feeding.loader import collate
-from headstart.data.sources.listed import ListSource
 from headstart.log import Log
 from headstart.optim import AdamW
 from headstart.recipe import Data, Recipe, Run
@@ -24,13 +23,6 @@ from headstart.train import train
 @pytest.mark.parametrize("kind", ["image", "protein", "music"])
 def test_contract(kind):
     check_recipe(simclr, tiny_data(kind))
-
-
-def chains(n, seed):
-    """Chains of 24 residues, each of three sorts of its own: a crop says which."""
-    rng = np.random.default_rng(seed)
-    sorts = [rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 3, replace=False) for _ in range(n)]
-    return ListSource(["".join(rng.choice(own, 24)) for own in sorts], "protein")
 
 
 def found(steps=50, **changes):

@@ -76,7 +76,7 @@ class Descriptors:
             x = x.astype(np.float64)  # so that sums in another order are the same numbers in the end
             return x if sparse.issparse(x) else ((x - centre) / spread).clip(-FAR, FAR)
 
-        count = min(self.width, min(x.shape) - 1)
+        count = max(1, min(self.width, min(x.shape) - 1))
         solver = "arpack" if sparse.issparse(x) else "randomized"
         fitted = PCA(count, svd_solver=solver, random_state=0).fit(standard(x))
         scale = max(float(np.sqrt(fitted.explained_variance_.mean())), 1e-12)
