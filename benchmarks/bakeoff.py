@@ -15,8 +15,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from defaults import SETS, worth
-from kinds import Row
+from defaults import SETS, Row, worth
 
 import headstart as hs
 from headstart.analyses.geometry import effective_rank, lidar, spectrum, uniformity
@@ -24,6 +23,7 @@ from headstart.log import Log
 from headstart.scoring.features import encode
 from headstart.scoring.looks import looked_at
 from headstart.shelf.find import candidates
+from headstart.verbs.pretrain import Finished
 
 MEASURES = ("effective rank", "LiDAR", "uniformity")  # more is better of the first two
 
@@ -62,7 +62,7 @@ def measured(name: str, minutes: float, place: Path) -> dict:
     return out
 
 
-def value(run: hs.verbs.pretrain.Finished, name: str, plan: dict) -> float:
+def value(run: Finished, name: str, plan: dict) -> float:
     return worth(Row(name, plan["tokenizer"]["kind"], plan["recipe"], 0, 0, 0.0, run.results, 0.0))
 
 

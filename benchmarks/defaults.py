@@ -8,12 +8,19 @@ The default of a kind (`headstart.shelf.find.DEFAULT`, mae where it says nothing
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from kinds import Row, marks, measure, shown
 
+import headstart
+from headstart.log import Log
+from headstart.probes import Marks
+from headstart.scoring.results import Results
 from headstart.shelf.find import default_recipe
 
 HERE = Path(__file__).resolve().parent
@@ -23,6 +30,48 @@ SETS = (  # one for each kind that has labelled data, as far as there is time
     *("proteins:disulfide", "nci", "furniture", "gymnasium:pendulum"),
 )
 HEAD = ("| kind | set | method | steps | seconds | measure | score |", "|---|---|---|---|---|---|---|")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one run gave."""
+
+    name: str
+    kind: str
+    recipe: str
+    steps: int
+    samples: int
+    rows_per_second: float
+    results: Results
+    seconds: float
+
+
+def measure(name: str, minutes: float, **words: object) -> Row:
+    """One `pretrain` in a folder that is thrown away."""
+    folder = Path(tempfile.mkdtemp(prefix="kinds-"))
+    began = time.monotonic()
+    try:
+        run = headstart.pretrain(
+            name, log=Log(quiet=True), run={"minutes": minutes, "out": str(folder / "run")}, **words
+        )
+        took = time.monotonic() - began
+        plan = json.loads((folder / "run" / "run.json").read_text())["plan"]
+        speed = plan["rows"] * run.outcome.step / max(run.outcome.seconds, 1e-9)
+        kind = plan["tokenizer"]["kind"]
+        return Row(name, kind, plan["recipe"], plan["steps"], plan["samples"], speed, run.results, took)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def shown(row: Marks) -> list[str]:
+    """The names of kNN and of the linear probe at the largest label count; of a rival, of its own from as many."""
+    names = [name for name in row if not name.endswith("-AUC")]
+    return [names[0], names[-1]]
+
+
+def marks(row: Marks | None) -> str:
+    """kNN / linear at the largest label count."""
+    return "" if row is None else " / ".join(f"{row[name].value:.3f}" for name in shown(row))
 
 
 def block(rows: list[Row]) -> list[str]:

@@ -1,31 +1,25 @@
-"""Every kind of data, on real sets: is pre-training worth it? One run of `headstart pretrain SET` each, with its defaults.
+"""Is pre-training worth it, on real sets of every kind? `python benchmarks/kinds.py [SET...]` prints docs/does-it-help.md.
 
-    python benchmarks/kinds.py                      # every set, three minutes of training each; writes docs/kinds.md
-    python benchmarks/kinds.py --minutes 1 nci wine # some of them, printed only
-
-Columns: the set and what its labels are; samples; rows per second while training; the probe's kNN and its linear probe at the
-larger label count, for the raw input, the untrained encoder and the pre-trained one (accuracy, or R2 where labels are
-quantities); the seconds of the whole command. "trees" are gradient-boosted trees, for tables.
+Each set is pre-trained on with the defaults for its kind, then compared (`headstart compare`) with what could be done without.
+Rows are written as they come, so that it may be stopped, and done by parts; a set that is named is measured again. The marks
+at the head of the page are counted from all rows there are. `--page` writes the page anew and measures nothing.
 """
 
 import argparse
 import json
-import shutil
-import sys
-import tempfile
+import math
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-import headstart
+import headstart as hs
 from headstart.log import Log
-from headstart.probes import Marks
-from headstart.scoring.results import Results
 
-HERE = Path(__file__).resolve().parent
-SETS = {  # set -> what is probed
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "does-it-help.md"
+KEPT = PAGE.with_suffix(".json")
+MINUTES, LABELS, STEPS, SEEDS = 10.0, "100,600", 200, 3
+SETS = {  # set -> what is judged
     "fashion-mnist": "clothes",
     "openclipart": "folder of the drawing",
     "klettres": "language spoken",
@@ -45,99 +39,158 @@ SETS = {  # set -> what is probed
     "gymnasium:pendulum": "gravity, which varies",
     "moving-mnist:direction": "direction",
     "bands": "land cover (simulated)",
+    "digits": "digit",
+    "osu-leaf": "species",
+    "mutag": "mutagenic or not",
+    "wine": "grower",
+    "lidar": "thing",
 }
+RAW, RANDOM, MINE, SCRATCH = "raw input", "random encoder", "pre-trained", "from scratch"
+FROZEN, TUNED = "frozen", "fine-tuned"
 
 
-@dataclass(frozen=True)
-class Row:
-    """What one run gave."""
+def measured(name: str, minutes: float, place: Path) -> dict:
+    """What `compare` says of a set, with what was trained."""
+    stem, began = name.replace(":", "-"), time.monotonic()
+    run = hs.pretrain(name, log=Log(quiet=True), run={"minutes": minutes, "out": str(place / stem)})
+    plan = json.loads((run.folder / "run.json").read_text())["plan"]
+    found = hs.compare(run.folder, name, f"labels={LABELS}", steps=STEPS, seeds=SEEDS, out=str(place / f"{stem}.html"))
+    kept = json.loads(json.dumps(found.kept()).replace(str(run.folder), MINE))
+    facts = {
+        "kind": plan["tokenizer"]["kind"],
+        "recipe": plan["recipe"],
+        "chosen": (run.folder / "bakeoff" / "rounds.json").exists(),
+        "steps": plan["steps"],
+        "samples": plan["samples"],
+        "minutes": minutes,
+        "threads": torch.get_num_threads(),
+    }
+    return {**facts, "seconds": round(time.monotonic() - began), **kept}
 
-    name: str
-    kind: str
-    recipe: str
-    steps: int
-    samples: int
-    rows_per_second: float
-    results: Results
-    seconds: float
+
+class Figures:
+    """The figures of one set from one number of labels, by way."""
+
+    def __init__(self, row: dict, labels: int) -> None:
+        self.at = {(c["how"], c["way"]): c["figure"] for c in row["cells"] if c["labels"] == labels}
+        ways = [c["way"] for c in row["cells"] if c["how"] == FROZEN and not c["pre-trained"] and not c["beside"]]
+        self.special = next((way for way in ways if way not in (RAW, RANDOM)), RAW)
+
+    def value(self, how: str, way: str) -> float:
+        return self.at[how, way]["value"] if (how, way) in self.at else math.nan
+
+    def ahead(self, one: tuple[str, str], other: tuple[str, str]) -> float:
+        """By how much one is better than the other, in errors of the difference, taken as independent (which is careful)."""
+        a, b = self.at.get(one), self.at.get(other)
+        if a is None or b is None:
+            return math.nan
+        return (a["value"] - b["value"]) / max(math.hypot(a["error"], b["error"]), 1e-12)
 
 
-def measure(name: str, minutes: float, **words: object) -> Row:
-    """One `pretrain` in a folder that is thrown away."""
-    folder = Path(tempfile.mkdtemp(prefix="kinds-"))
-    began = time.monotonic()
-    try:
-        run = headstart.pretrain(
-            name, log=Log(quiet=True), run={"minutes": minutes, "out": str(folder / "run")}, **words
+def marks(rows: dict[str, dict]) -> list[str]:
+    """How many sets fulfil what is asked, and which do not."""
+    few = {name: Figures(row, min(c["labels"] for c in row["cells"])) for name, row in rows.items()}
+    most = {name: Figures(row, max(c["labels"] for c in row["cells"])) for name, row in rows.items()}
+    mine, both = (FROZEN, MINE), (FROZEN, f"{RAW} + {MINE}")
+    scratch, tuned = (TUNED, SCRATCH), (TUNED, MINE)
+    asked = {
+        "the pre-trained encoder beats the raw input and the random encoder in the linear probe, most labels": {
+            n: f.value(*mine) > max(f.value(FROZEN, RAW), f.value(FROZEN, RANDOM)) for n, f in most.items()
+        },
+        "raw input beside pre-trained beats the specialist beyond the interval, most labels": {
+            n: f.ahead(both, (FROZEN, f.special)) > 1.96 for n, f in most.items()
+        },
+        "fine-tuned with the fewest labels, at least 3 points above from scratch": {
+            n: f.value(*tuned) - f.value(*scratch) >= 0.03 for n, f in few.items()
+        },
+        "fine-tuning is nowhere worse than from scratch beyond the interval": {
+            n: not any(f.ahead(tuned, scratch) < -1.96 for f in (few[n], most[n])) for n in rows
+        },
+    }
+    out = []
+    for what, each in asked.items():
+        not_ = [name for name, holds in each.items() if not holds]
+        out.append(
+            f"- {what}: {sum(each.values())} of {len(each)}" + (f"; not {', '.join(not_)}" if not_ else "") + "."
         )
-        took = time.monotonic() - began
-        plan = json.loads((folder / "run" / "run.json").read_text())["plan"]
-        speed = plan["rows"] * run.outcome.step / max(run.outcome.seconds, 1e-9)
-        kind = plan["tokenizer"]["kind"]
-        return Row(name, kind, plan["recipe"], plan["steps"], plan["samples"], speed, run.results, took)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return out
 
 
-def shown(row: Marks) -> list[str]:
-    """The names of kNN and of the linear probe at the largest label count; of a rival, of its own from as many."""
-    names = [name for name in row if not name.endswith("-AUC")]
-    return [names[0], names[-1]]
+def cells(figures: Figures) -> list[str]:
+    """Frozen: raw, specialist, random, pre-trained, raw beside it; tuned: from scratch, from pre-trained."""
+    special = figures.special if figures.special != RAW else ""
+    order = [(FROZEN, w) for w in (RAW, special, RANDOM, MINE, f"{RAW} + {MINE}")]
+    order += [(TUNED, SCRATCH), (TUNED, MINE)]
+    best = max(f["value"] for f in figures.at.values())
+    return [_said(figures.at.get(key), best) for key in order]
 
 
-def marks(row: Marks | None) -> str:
-    """kNN / linear at the largest label count."""
-    return "" if row is None else " / ".join(f"{row[name].value:.3f}" for name in shown(row))
+def _said(figure: dict | None, best: float) -> str:
+    if figure is None:
+        return ""
+    text = f"{figure['value']:.3f} ± {1.96 * figure['error']:.3f}"
+    return f"**{text}**" if figure["value"] == best else text
 
 
 HEAD = (
-    "| set | kind | probed | samples | rows/s | measure | raw input | random encoder | pre-trained | trees | seconds |",
-    "|---|---|---|---|---|---|---|---|---|---|---|",
+    *("set (judged: what)", "kind, measure", "labels", RAW, "specialist", RANDOM, MINE, f"raw + {MINE}"),
+    *(f"tuned {SCRATCH}", f"tuned {MINE}"),
 )
 
 
-def line(row: Row) -> str:
-    results = row.results
-    names = shown(next(iter(results.values()))) if results else ["none"]
-    cells = [marks(results.get(who)) for who in ("raw input", "random encoder", "pre-trained", "boosted trees")]
-    best = max(("raw input", "random encoder"), key=lambda who: results[who][names[-1]].value) if results else ""
-    if results and results["pre-trained"][names[-1]].over(results[best][names[-1]]) > 0:
-        cells[2] = f"**{cells[2]}**"
-    facts = [row.name, row.kind, SETS.get(row.name, ""), f"{row.samples:,}", f"{row.rows_per_second:,.0f}"]
-    return "| " + " | ".join([*facts, f"{names[0]} / {names[-1]}", *cells, f"{row.seconds:.0f}"]) + " |"
+def page(rows: dict[str, dict]) -> str:
+    """The page, sets in the order of `SETS`."""
+    out = [
+        "# Does it help?",
+        "",
+        "Printed by `python benchmarks/kinds.py`: pre-training with the defaults for the kind (minutes below), then",
+        f"`headstart compare RUN SET labels={LABELS} steps={STEPS} seeds={SEEDS}`; ± is half of a 95 % interval over judges and",
+        "draws of labels. The last two columns are fine-tuned, those before are frozen with a linear model (tables: boosted",
+        "trees as the specialist). Bold: the best. The sentence of each set is the verdict of `compare`, against the best of",
+        "all ways without pre-training. What was tried where it does not help stands in docs/log.md.",
+        "",
+        f"Over {len(rows)} sets:",
+        "",
+        *marks(rows),
+        "",
+        f"| {' | '.join(HEAD)} |",
+        "|---" * len(HEAD) + "|",
+    ]
+    for name, row in rows.items():
+        for labels in sorted({c["labels"] for c in row["cells"]}):
+            what = f"{row['kind']}, {row['measure']}"
+            each = " | ".join(cells(Figures(row, labels)))
+            out.append(f"| {name} ({SETS.get(name, 'label')}) | {what} | {labels:,} | {each} |")
+    out.append("")
+    for name, row in rows.items():
+        how = "taken by the bake-off" if row.get("chosen") else "the default"
+        trained = (
+            f"{row['recipe']}, {how}, {row['steps']:,} steps in {row.get('minutes', 2):g} minutes on {row.get('threads', 2)} "
+            f"thread{'s' if row.get('threads', 2) > 1 else ''}, {row['samples']:,} samples; {row['seconds']:,} s in all"
+        )
+        out += [f"**{name}** ({trained}). {row['verdict']}. {row['judged'].capitalize()}.", ""]
+    return "\n".join(out)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("names", nargs="*", help="sets; all of them without names")
-    options.add_argument("--minutes", type=float, default=3.0, help="minutes of training each (default 3)")
+    options.add_argument("names", nargs="*", help="sets; those without a row where none is named")
+    options.add_argument("--minutes", type=float, default=MINUTES, help=f"of pre-training each (default {MINUTES:g})")
+    options.add_argument("--page", action="store_true", help="write the page from the rows there are")
     given = options.parse_args()
-    print(*HEAD, sep="\n", flush=True)
-    rows: list[Row] = []
-    failed: list[str] = []
-    for name in given.names or SETS:
-        try:
-            rows.append(measure(name, given.minutes))
-            print(line(rows[-1]), flush=True)
-        except Exception as error:  # one set that cannot be fetched is no reason to lose the others
-            failed.append(f"{name}: {type(error).__name__}: {error}")
-            print(f"{failed[-1]}", file=sys.stderr, flush=True)
-    if not given.names:
-        text = [
-            "# Every kind of data, on real sets",
-            "",
-            f"Printed by `python benchmarks/kinds.py`: {given.minutes:g} minutes of training each on "
-            f"{torch.get_num_threads()} CPU thread(s).",
-            "kNN from all labels, then the linear probe at the larger label count; R2 where labels are quantities. Bold: the",
-            "linear probe beats raw input and random encoder. Where it does not, docs/log.md says what was tried.",
-            "",
-            *HEAD,
-            *map(line, rows),
-            *([""] if failed else []),
-            *failed,
-        ]
-        (HERE.parent / "docs" / "kinds.md").write_text("\n".join(text) + "\n")
-        (HERE / "kinds.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    asked = [] if given.page else given.names or [name for name in SETS if name not in _rows()]
+    for name in asked:
+        row = measured(name, given.minutes, Path("runs") / "kinds")
+        rows = {**_rows(), name: row}  # read again: another process may have measured another set
+        rows = {each: rows[each] for each in (*SETS, *rows) if each in rows}
+        KEPT.write_text(json.dumps(rows, indent=1) + "\n")
+        PAGE.write_text(page(rows))
+        print(name, row["verdict"], flush=True)
+    PAGE.write_text(page(_rows()))
+
+
+def _rows() -> dict[str, dict]:
+    return json.loads(KEPT.read_text()) if KEPT.exists() else {}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ strength, in blocks of 2 x 2 cells normalised together (L2-Hys), numbers as scik
 a mean frame's, and for its slices in time (x-t and y-t), where a movement is an edge whose orientation is its speed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, groupby, islice
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from . import Vectors, dense, rival, spread
 ORIENTATIONS, CELLS, BLOCK = 9, 8, 2
 LEVELS = 4  # of a colour's three parts
 FRAMES = 8  # of a video, evenly taken
+TOGETHER = 64  # pictures of one shape at once
 
 
 @rival("HOG and colours + linear", kinds=("image", "video"))
@@ -28,8 +30,16 @@ def hog(samples: Sequence[Sample], tokenizer: Tokenizer) -> Vectors:
     square is."""
     some = [_frames(sample) for sample in spread(samples, 64)]
     side = 32 if np.median([max(x.shape[2:]) for x in some]) <= 48 else 64
-    of = _video if tokenizer.kind == "video" else _image
-    return lambda asked: dense(of(_frames(sample), side) for sample in asked)
+    if tokenizer.kind == "video":
+        return lambda asked: dense(_video(_frames(sample), side) for sample in asked)
+    return lambda asked: dense(chain.from_iterable(_images(each, side) for each in _alike(map(_frames, asked))))
+
+
+def _alike(frames: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Pictures that follow each other and have one shape, as stacks [B, C, H, W]."""
+    for _, each in groupby(frames, key=lambda x: x.shape):
+        while some := list(islice(each, TOGETHER)):
+            yield torch.cat(some)
 
 
 def oriented(pictures: Float[Tensor, "B C H W"], cells: int = CELLS) -> Float[Tensor, "B F"]:
@@ -64,19 +74,21 @@ def _square(pictures: Tensor, side: int) -> Float[Tensor, "B C side side"]:
     return F.interpolate(pictures, (side, side), mode="bilinear", antialias=True, align_corners=False)
 
 
-def _colours(pictures: Float[Tensor, "B C H W"]) -> Tensor:
+def _colours(pictures: Float[Tensor, "B C H W"]) -> Float[Tensor, "B 64"]:
     """Square roots of the shares of 64 colours, or of 64 greys."""
     if pictures.shape[1] == 3:
         level = (pictures.clamp(0, 1 - 1e-6) * LEVELS).long()
         index = (level[:, 0] * LEVELS + level[:, 1]) * LEVELS + level[:, 2]
     else:
         index = (pictures.clamp(0, 1 - 1e-6) * LEVELS**3).long()
-    return (torch.bincount(index.flatten(), minlength=LEVELS**3) / index.numel()).sqrt()
+    index = index.flatten(1)
+    counts = torch.zeros(len(index), LEVELS**3).scatter_add_(1, index, torch.ones(index.shape))
+    return (counts / index.shape[1]).sqrt()
 
 
-def _image(frames: Tensor, side: int) -> np.ndarray:
-    ratio = torch.tensor([np.log(frames.shape[3] / frames.shape[2])])
-    return torch.cat([oriented(_square(frames, side))[0], _colours(frames), ratio]).numpy()
+def _images(pictures: Float[Tensor, "B C H W"], side: int) -> Float[np.ndarray, "B F"]:
+    ratio = torch.full((len(pictures), 1), float(np.log(pictures.shape[3] / pictures.shape[2])))
+    return torch.cat([oriented(_square(pictures, side)), _colours(pictures), ratio], 1).numpy()
 
 
 def _video(frames: Tensor, side: int) -> np.ndarray:
@@ -85,4 +97,4 @@ def _video(frames: Tensor, side: int) -> np.ndarray:
     over_x = oriented(_square(frames.permute(2, 1, 0, 3), side)).mean(0)  # [H, C, T, W]
     over_y = oriented(_square(frames.permute(3, 1, 0, 2), side)).mean(0)
     ratio = torch.tensor([np.log(frames.shape[3] / frames.shape[2])])
-    return torch.cat([still, over_x, over_y, _colours(few), ratio]).numpy()
+    return torch.cat([still, over_x, over_y, _colours(few).square().mean(0).sqrt(), ratio]).numpy()
