@@ -188,7 +188,7 @@ def test_verdicts():
     said = verdict(narrow, falls, knn_went(0.3, 0.5, 0.015), Health(20.0, 0.26, 32, 100))
     assert said.startswith("learning: knn") and "but samples grow alike" in said
     worse = "not helping: knn went from 0.500 (before training) to 0.400, which is worse"
-    assert verdict(good, falls, knn_went(0.5, 0.4, 0.015)) == worse
+    assert verdict(good, flat, knn_went(0.5, 0.4, 0.015)) == worse
     assert verdict(good, falls, knn_went(0.5, 0.4, 0.015, higher=False)).startswith("learning: knn")  # an error
     also = [
         {**marks, "other": Figure(value, 0.01, 100)}

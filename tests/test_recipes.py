@@ -60,6 +60,7 @@ def test_every_recipe_goes_the_whole_way(name, tmp_path, one_draw):
         more["base"] = str(tmp_path / "base")
     run = pretrained(name, place, out, **more)
     assert np.isfinite(run.outcome.losses).all() and len(run.outcome.losses) == SMALL["steps"] and run.verdict
+    assert json.loads((out / "health.json").read_text())["signs"] == []  # no false alarm
     assert json.loads((out / "run.json").read_text())["plan"]["recipe"] == name and (out / "report.html").exists()
     encoder = hs.load(out / "image" if kind == "pair" else out)
     if kind != "pair":

@@ -10,6 +10,7 @@ from .probes import Marks, gain
 
 SHRUNK = 0.1  # of the spread before training: a spread below is worth a word
 FLAT, RISEN = 0.02, 0.2  # shares of the first loss: less of a fall is none, more of a rise is one
+EARLY = 20  # losses below which nothing is told
 PATIENCE = 5  # non-finite steps in a row that are skipped before training stops
 
 
@@ -52,12 +53,12 @@ def verdict(
     """One sentence: is it learning? losses: over training so far, oldest first. quick: what the quick probes said, first of the
     untrained encoder; a difference counts where its 95 % interval leaves out 0. begun: the health before training.
     moving: what is asked for changes as training goes (a teacher, phases), so that the loss may rise while all is well."""
-    if now.collapsed:
+    if now.collapsed and not (begun is not None and begun.collapsed and now.spread > SHRUNK * begun.spread):
         return (
             f"collapsed: the vectors use {now.effective_rank:.1f} of {now.width} directions (spread {now.spread:.4f}); "
             "lower optim.lr, and if that does not help choose recipe=mae"
         )
-    said = _by_probes(quick) if len(quick) > 1 else ""
+    said = by_probes(quick, losses, moving)
     if begun is not None and now.samples >= 16 and now.spread < SHRUNK * begun.spread:
         fell = f"the spread of their vectors fell from {begun.spread:.3f} to {now.spread:.3f}"
         if now.effective_rank > begun.effective_rank / 2:  # as many directions, beside one that all share
@@ -69,8 +70,10 @@ def verdict(
     return said or _by_loss(losses, bool(quick), moving)
 
 
-def _by_probes(quick: Sequence[Marks]) -> str:
+def by_probes(quick: Sequence[Marks], losses: list[float], moving: bool) -> str:
     """What the quick probes say, or "" where they show no clear change."""
+    if len(quick) < 2:
+        return ""
     first, last = quick[0], quick[-1]
     said = {
         name: f"{name} went from {first[name].value:.3f} (before training) to {last[name].value:.3f}"
@@ -87,22 +90,34 @@ def _by_probes(quick: Sequence[Marks]) -> str:
     rising = [name for name in fallen if any(name in x and gain(last[name], x[name]).clear > 0 for x in quick)]
     if rising:
         return f"fell at first, as many methods do, and is rising again: {worse}; give it more time (run.minutes=)"
-    return f"not helping: {worse}, which is worse" if worse else ""
+    if not worse:
+        return ""
+    early, late = _ends(losses)
+    meanwhile = (
+        f"; the loss fell meanwhile, from {early:.4g} to {late:.4g}: what is learnt is not what the labels ask for"
+    )
+    fell = len(losses) >= EARLY and not moving and late < early - FLAT * abs(early)
+    return f"not helping: {worse}, which is worse{meanwhile if fell else ''}"
+
+
+def _ends(losses: list[float]) -> tuple[float, float]:
+    """The mean loss of the first tenth of training and of the last."""
+    tenth = max(1, len(losses) // 10)
+    return (float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:]))) if losses else (0.0, 0.0)
 
 
 def _by_loss(losses: list[float], quick: bool, moving: bool) -> str:
     """What the loss says, which is less."""
-    if len(losses) < 20:
+    if len(losses) < EARLY:
         return "too early to tell"
-    tenth = max(1, len(losses) // 10)
-    early, late = float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:]))
+    early, late = _ends(losses)
     unclear = ", the quick probes show no clear change" if quick else ""
     went = f"the loss went from {early:.4g} to {late:.4g}"
     if moving:
         return f"{went}, which says nothing here: what this method asks for moves as it learns{unclear}"
     if late > early + RISEN * abs(early):
         return f"rising: {went}; lower optim.lr{unclear}"
-    if late > early - FLAT * abs(early):
+    if late >= early - FLAT * abs(early):
         return f"flat: {went}; raise optim.lr or give it more time{unclear}"
     return f"the loss fell from {early:.4g} to {late:.4g}{unclear}"
 

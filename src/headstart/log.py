@@ -12,6 +12,8 @@ from .errors import shown
 from .forms import Json
 from .writing import NotWritten
 
+Listener = Callable[[str, Json], None]  # (event, values) of every row, once it is written
+
 
 class Log:
     """`log.jsonl` and the terminal. Rows are appended whole.
@@ -24,6 +26,7 @@ class Log:
     ) -> None:
         self.path, self.pause, self.to = path, pause, to or sys.stdout
         self.quiet = quiet or self.to is None  # a process may have no standard output at all
+        self.listeners: list[Listener] = []
         self._last, self._what, self._open, self._written = 0.0, "", False, 0.0
         self.repair()
 
@@ -43,6 +46,8 @@ class Log:
                     file.write(json.dumps({"event": event, **values}) + "\n")
             except OSError as error:
                 raise NotWritten(self.path, error) from error
+        for listener in self.listeners:
+            listener(event, values)
 
     def say(self, text: str = "") -> None:
         """A line that stays."""
@@ -94,15 +99,26 @@ class Log:
             yield from rows(self.path, event)
 
     def latest(self, event: str) -> list[Json]:
-        """Earlier rows of one kind by step; of a step that was taken again after a crash, the last."""
-        by_step = {row["step"]: row for row in self.rows(event)}
-        return [by_step[step] for step in sorted(by_step)]
+        """Earlier rows of one kind that count."""
+        return [] if self.path is None else latest(self.path, event)
 
 
-def rows(path: Path, event: str) -> Iterator[Json]:
-    """The whole rows of one kind in a log, which a run may be writing to meanwhile."""
+def latest(path: Path, event: str) -> list[Json]:
+    """Rows of one kind by step: of a step that was taken again the last, and none of what a run went back from to heal."""
+    by_step: dict[int, Json] = {}
+    for row in rows(path, event, "heal"):
+        if row["event"] == event:
+            by_step[row["step"]] = row
+        else:  # a look at a step is one before it is taken
+            end = row["step"] + (event != "step")
+            by_step = {step: each for step, each in by_step.items() if step < end}
+    return [by_step[step] for step in sorted(by_step)]
+
+
+def rows(path: Path, *events: str) -> Iterator[Json]:
+    """The whole rows of some kinds in a log, which a run may be writing to meanwhile."""
     for line in path.read_text().splitlines(keepends=True) if path.exists() else ():
-        if line.endswith("\n") and (row := json.loads(line))["event"] == event:
+        if line.endswith("\n") and (row := json.loads(line))["event"] in events:
             yield row
 
 

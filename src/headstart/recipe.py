@@ -1,7 +1,7 @@
 """What a method is: data, an objective and an optimizer. A recipe is a function that returns one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -216,3 +216,30 @@ class Run:
             raise Mistake(
                 f"run.device={self.device}: this machine has no CUDA device that torch can use; choose run.device=cpu"
             )
+
+
+HEAL = ("off", "advise", "act")
+SINKS = ("tensorboard", "wandb", "mlflow", "trackio")
+
+
+@dataclass(frozen=True)
+class Care:
+    """How a run is looked after, which does not change what it is: the words of a run, and these."""
+
+    base: Run = field(default_factory=Run)
+    heal: str = (
+        "advise"  # what is wrong is "off": said at the end; "advise": said when seen; "act": mended where it can be
+    )
+    log: str = ""  # who is told of every row of log.jsonl: names of SINKS, with commas
+
+    def __post_init__(self) -> None:
+        if self.heal not in HEAL:
+            raise Mistake(f"run.heal={self.heal}: choose {', '.join(HEAL[:-1])} or {HEAL[-1]}")
+        wrong = [name for name in self.sinks if name not in SINKS]
+        if wrong:
+            raise Mistake(f"run.log={self.log}: {wrong[0]!r} is none of {', '.join(SINKS)}; several go with commas")
+
+    @property
+    def sinks(self) -> list[str]:
+        """Each once, in the order they were named."""
+        return list(dict.fromkeys(name.strip() for name in self.log.split(",") if name.strip()))

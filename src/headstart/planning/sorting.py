@@ -5,7 +5,7 @@ from typing import Any
 
 from ..nn.encoder import Model
 from ..optim import find
-from ..recipe import Input, Method, Run
+from ..recipe import Care, Input, Method
 from ..words import GROUPS, arguments, fit, settings, unknown
 
 
@@ -27,7 +27,7 @@ def sort_words(words: Mapping[str, Any], function: Method) -> dict[str, dict[str
                 "data": Input(),
                 "model": Model(),
                 "optim": find(str(words.get("optim", "adamw")))(),
-                "run": Run(),
+                "run": Care(),
             }
             every = [*bare, *(f"{group}.{word}" for group, record in records.items() for word in settings(record))]
             raise unknown(name, every)

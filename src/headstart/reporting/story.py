@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..forms import Json
-from ..log import rows
+from ..log import latest, rows
 from ..scoring.results import Judged, Results, kept_results, summary
 
 
@@ -61,15 +61,9 @@ def story(folder: Path, judged: Judged | None = None) -> Story:
         read,
         worth,
         said,
-        _latest(folder, "step"),
-        _latest(folder, "probe"),
+        latest(folder / "log.jsonl", "step"),
+        latest(folder / "log.jsonl", "probe"),
         sum(took) if took else None,
         bad,
         json.loads(card.read_text()).get("seen", {}) if card.exists() else {},
     )
-
-
-def _latest(folder: Path, event: str) -> list[Json]:
-    """Rows of one kind by step; of a step that was taken again, the last."""
-    by_step = {row["step"]: row for row in rows(folder / "log.jsonl", event)}
-    return [by_step[step] for step in sorted(by_step)]

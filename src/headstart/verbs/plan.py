@@ -13,7 +13,7 @@ from ..planning.choosing import choose
 from ..planning.plan import Plan, build, default_folder
 from ..planning.sorting import sort_words
 from ..reading import look
-from ..recipe import Input, Method, Recipe, Run
+from ..recipe import Care, Input, Method, Recipe, Run
 from ..running.bakeoff import trial, why_not
 from ..running.material import gather
 from ..shelf.find import AUTO, default_recipe, find
@@ -24,8 +24,9 @@ from ..words import annotations, arguments, changed, parse, settings
 def plan(where: object, /, *words: str, log: Log | None = None, **named: Any) -> Plan:
     """The plan that `pretrain` with the same words would follow. Costs are measured by a few dry steps; nothing is kept."""
     log = log or Log()
-    asked = parse(words, named, annotations(data=Input, run=Run))
-    run = changed(Run(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
+    asked = parse(words, named, annotations(data=Input, run=Run) | annotations(run=Care))
+    care: Care = changed(Care(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
+    run = care.base
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
     source = open_source(where, given.kind, given.label, given.group)
     found = source.describe()
@@ -51,7 +52,7 @@ def plan(where: object, /, *words: str, log: Log | None = None, **named: Any) ->
     lines += [
         "",
         "Every word that would change it",
-        *(f"  {line}" for line in _every_word(settled, method, recipe, run)),
+        *(f"  {line}" for line in _every_word(settled, method, recipe, care)),
     ]
     lines += ["", f"To do it: headstart pretrain {shlex.join([title, *words])}"]
     of_data = [word for word in words if word.startswith("data.")]
@@ -76,7 +77,7 @@ def costs(settled: Plan, recipe: Recipe, run: Run) -> list[str]:
     ]
 
 
-def _every_word(settled: Plan, method: Method, recipe: Recipe, run: Run) -> list[str]:
+def _every_word(settled: Plan, method: Method, recipe: Recipe, care: Care) -> list[str]:
     """Words and what they stand at, group by group."""
     own = {n: settled.arguments.get(n, p.default) for n, p in arguments(method).items()}
     optimizer = settled.optimizer or "the recipe's own"
@@ -87,6 +88,6 @@ def _every_word(settled: Plan, method: Method, recipe: Recipe, run: Run) -> list
         {f"model.{n}": v for n, v in asdict(Model(**settled.model)).items()},
         {f"data.{n}": v for n, v in settled.input.items()},
         optim,
-        {f"run.{n}": v for n, v in asdict(run).items()},
+        {f"run.{n}": v for n, v in settings(care).items()},
     )
     return [" ".join(f"{n}={v}" for n, v in group.items()) for group in groups]

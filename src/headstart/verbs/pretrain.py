@@ -4,11 +4,12 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import checkpoint, dist, health
+from .. import dist, health
 from ..data.open import open_source
 from ..data.source import Source
 from ..encoded import Pretrained, load
@@ -19,17 +20,20 @@ from ..planning.choosing import choose
 from ..planning.plan import Plan, build, default_folder
 from ..planning.sorting import sort_words
 from ..reading import look, reader_of
-from ..recipe import Input, Method, Run
+from ..recipe import Care, Input, Method, Run
 from ..running import paired
 from ..running.bakeoff import bakeoff, entries, promote, why_not
+from ..running.doctor import Moved, Watch, course_of, judge, looking
 from ..running.finish import READ, baselines, by_masks, finish, snippet
 from ..running.folder import begin, begun, extend, method_of, title
+from ..running.healing import History, hopeless, mended
 from ..running.hold import held
 from ..running.material import Material, fingerprint, gather
-from ..scoring.results import Results, figures, kept_results, lines, written
+from ..scoring.results import Results, kept_results, lines, written
 from ..scoring.score import watcher
 from ..shelf.find import AUTO, candidates, default_recipe, find, spelled
-from ..train import Outcome, device_of, dtype_of, train
+from ..sinks import told
+from ..train import Outcome, device_of, dtype_of
 from ..words import WordError, annotations, changed, parse
 from ..writing import try_folder
 
@@ -56,8 +60,9 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
     user's mistake, TrainingStopped when training cannot go on.
     """
     log = log or Log()
-    asked = parse(words, named, annotations(data=Input, run=Run))
-    run = changed(Run(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
+    asked = parse(words, named, annotations(data=Input, run=Run) | annotations(run=Care))
+    care: Care = changed(Care(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
+    run, asked = care.base, {k: v for k, v in asked.items() if k not in ("run.heal", "run.log")}
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
     if run.out:
         try_folder(Path(run.out))
@@ -74,6 +79,8 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
             kept = dist.agree(begun(folder, here, asked) if dist.rank() == 0 else None)
             if kept:
                 plan, run = Plan(**kept["plan"]), Run(**kept["plan"]["run"])
+                if again_stops := dist.agree(hopeless(folder, care.heal)):
+                    raise health.TrainingStopped(again_stops)
                 method = method_of(folder, plan, log)
                 if (folder / "probe.json").exists() and not kept.get("longer"):
                     gone = missing(folder)
@@ -113,7 +120,7 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
                         method, settled = best
                     begin(folder, settled, method, asked, fingerprint(material))
                 plan = dist.agree(settled)
-            return _go(plan, method, material, folder, run, log)
+            return _go(plan, method, material, folder, run, care, log)
     finally:
         dist.stop()
 
@@ -147,7 +154,7 @@ def _best(
     return best.method, dataclasses.replace(best.plan, why=[line, *best.plan.why])
 
 
-def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, log: Log) -> Finished:
+def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, care: Care, log: Log) -> Finished:
     """Train what was planned, and finish it unless it was interrupted."""
     first = dist.rank() == 0
     log.path, log.quiet = folder / "log.jsonl" if first else None, log.quiet or not first
@@ -164,7 +171,7 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
     objective, pairs = recipe.objective.to(device), len(recipe.data.tokenizers) > 1
     set_dtype(objective, dtype_of(run, device))  # what is compared is computed alike
     results: Results = {}
-    watch = None
+    watch: Watch | None = None
     noted: list[health.Health] = []
     if first:
         material.everything.write_bad(folder / "bad_files.jsonl")
@@ -175,28 +182,28 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
         else:
             results = baselines(recipe, material.probe, folder, log)
             watch = watcher(objective.encoder, recipe.data.only, material.training, material.probe, READ, noted.append)
+        watch = looking(watch, Moved(objective), noted, log)
     if watch is not None and begun_elsewhere:
         log.write("probe", step=0, **written(watch(0)))  # before it restores what it has learnt
-    outcome = train(recipe, run, folder, log, watch)
-    log.write("took", step=outcome.step, seconds=round(outcome.seconds, 3))
+    course = dist.agree(course_of(recipe, log.path))
+    anew = partial(build, plan, method, material.training)
+
+    def judged_after(step: int) -> str:
+        return judge(folder, recipe, run.seed, course, noted, log, step, len(History.kept(folder).remedies))
+
+    try:
+        with told(care.sinks, folder, log) if first else nullcontext():
+            outcome = mended(recipe, anew, run, care.heal, folder, log, watch, course)
+            log.write("took", step=outcome.step, seconds=round(outcome.seconds, 3))
+    except health.TrainingStopped:
+        if first and noted:
+            log.say(f"health    {judged_after(max([*course.losses, *course.skipped], default=-1) + 1)}")
+        raise
     if not first:
         return Finished(folder, results, "", outcome)
     if watch is not None and not noted:
         watch(outcome.step)
-    rows, looks = log.latest("step"), log.latest("probe")
-    quick = [marks for row in looks if (marks := figures(row))]
-    begun = (
-        dataclasses.replace(noted[-1], effective_rank=looks[0]["rank"], spread=looks[0]["spread"]) if looks else None
-    )
-    moving = objective.teacher is not None or objective.skips
-    verdict = health.verdict(noted[-1], [row["loss"] for row in rows], quick, begun, moving)
-    facts = {
-        "step": outcome.step,
-        "verdict": verdict,
-        **asdict(noted[-1]),
-        "grad_norm": rows[-1]["grad_norm"] if rows else None,
-    }
-    checkpoint.write_json(folder / "health.json", facts)
+    verdict = judged_after(outcome.step)
     if outcome.interrupted:
         log.say(
             f"stopped   at step {outcome.step:,} of {outcome.total:,}, and saved; the same command goes on from here"
