@@ -38,7 +38,7 @@ def install() -> None:
 
 
 def call(*command: str | Path) -> None:
-    """Run, and stop where it fails. What is imported is compiled once, not by every process anew (torch and its like: seconds)."""
+    """Run, and stop where it fails. What is imported is compiled once, not by every process anew: torch takes seconds."""
     compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     code = subprocess.run([str(part) for part in command], cwd=HERE, check=False, env=compiled).returncode
     if code:

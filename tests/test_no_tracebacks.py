@@ -206,12 +206,12 @@ def test_a_run_goes_on_when_there_is_room_again(tmp_path: Path) -> None:
 
 def test_a_log_that_is_full_says_so_and_is_mended(tmp_path: Path) -> None:
     log = Log(tmp_path / "log.jsonl", quiet=True)
-    log.write("step", step=0)
+    log.write("step", loss=0.5, step=0)
     with room(100), pytest.raises(NotWritten, match=r"log.jsonl cannot be written"):
-        log.write("step", step=1, text="a" * 99)
+        log.write("step", loss=0.5, step=1, text="a" * 99)
     assert [row["step"] for row in rows(tmp_path / "log.jsonl", "step")] == [0]
     log.repair()
-    log.write("step", step=2)
+    log.write("step", loss=0.5, step=2)
     assert [row["step"] for row in log.rows("step")] == [0, 2]
 
 

@@ -290,16 +290,16 @@ def test_a_run_keeps_its_method(tmp_path, monkeypatch, capsys):
 
     def use(said: str) -> None:
         capsys.readouterr()
-        pairs = hs.again(run)
+        pairs = hs.again(run, trust=True)
         assert len(pairs) == 4 and all(then == now for then, now in pairs)
         assert said in capsys.readouterr().out
-        assert list(hs.probe(run, where)) == ["raw input", "random encoder", "pre-trained"]
+        assert list(hs.probe(run, where, trust=True)) == ["raw input", "random encoder", "pre-trained"]
         assert said in capsys.readouterr().out
         assert hs.load(run).embed(where).shape[0] == 80
         again = hs.pretrain(where, recipe=str(file), log=Log(quiet=True), **SHORT, **{"run.out": str(run)})
         assert again.outcome.step == 4  # it was finished
 
-    hs.again(run)
+    hs.again(run, trust=True)
     assert "own copy" not in capsys.readouterr().out
     (place / "share.py").write_text("one = 0.5\n")
     use(f"recipe    {place / 'share.py'} has changed since; this run's own copy is taken, {run / 'recipe.py'}")
@@ -308,7 +308,7 @@ def test_a_run_keeps_its_method(tmp_path, monkeypatch, capsys):
     shutil.rmtree(place)
     use(f"recipe    {file} is gone; this run's own copy is taken")
     shutil.move(run, tmp_path / "moved")
-    assert all(then == now for then, now in hs.again(tmp_path / "moved", log=Log(quiet=True)))
+    assert all(then == now for then, now in hs.again(tmp_path / "moved", log=Log(quiet=True), trust=True))
 
 
 def test_parts_of_its_own_are_found_in_the_copy_by_whom_they_are_trusted(tmp_path):
@@ -328,8 +328,8 @@ try: hs.load({str(run)!r})
 except Mistake as mistake: print(mistake)
 z = hs.load({str(run)!r}, trust=True).embed({where!r})
 np.save({str(tmp_path / "z.npy")!r}, z)
-hs.again({str(run)!r})
-print(sorted(hs.probe({str(run)!r}, {where!r})))
+hs.again({str(run)!r}, trust=True)
+print(sorted(hs.probe({str(run)!r}, {where!r}, trust=True)))
 """
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": SOURCE}

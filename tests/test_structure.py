@@ -19,6 +19,7 @@ RECIPES = sorted(p for p in (ROOT / "recipes").glob("*.py") if p.stem != "__init
 # DESIGN.md, section 2: a line may import itself and what stands above it; recipes are apart, see below
 LEVELS = (
     "alignment tree step dist errors extras forms home kinds memory outliers",
+    "outputs damage",
     "writing",
     "tokens",
     "scene",

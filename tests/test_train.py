@@ -317,11 +317,11 @@ def test_the_schedule_reaches_the_optimizer(tmp_path):
 def test_a_torn_log_is_mended(tmp_path):
     path = tmp_path / "log.jsonl"
     log = Log(path, quiet=True)
-    log.write("step", step=0)
+    log.write("step", loss=0.5, step=0)
     with path.open("a") as file:
         file.write('{"event": "st')
     again = Log(path, quiet=True)
-    again.write("step", step=1)
+    again.write("step", loss=0.5, step=1)
     assert [row["step"] for row in again.rows("step")] == [0, 1]
 
 

@@ -1,16 +1,17 @@
 """State on disk: complete or absent, never half; tensors in safetensors, facts in JSON, nothing pickled."""
 
-import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from .damage import Damaged, reading, record, sum_of, unchanged
 from .errors import Mistake
 from .forms import Json
 from .nn.encoder import Encoder
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 KEEP = 2  # checkpoints left on disk
+STATE = ("objective.safetensors", "optimizer.safetensors")
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -53,7 +55,7 @@ def _of_the_disk(error: SafetensorError) -> OSError:
 def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.Optimizer) -> Path:
     """A checkpoint `folder/step-<n>`: everything the objective and its optimizer remember. Older ones go."""
     final = folder / f"step-{step:08d}"
-    if final.exists():
+    if final.exists() and not wrong(final):
         return final
     part = folder / f"{PART}{final.name}"
     try:
@@ -61,12 +63,14 @@ def save(folder: Path, step: int, objective: nn.Module, optimizer: torch.optim.O
             shutil.rmtree(part)  # of a process that was killed here
         part.mkdir(parents=True)
         _fill(part, step, objective, optimizer)
+        if final.exists():
+            shutil.rmtree(final)  # it is damaged
         os.replace(part, final)
         sync(folder)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise NotWritten(final, error) from error
-    for old in complete(folder)[:-KEEP]:
+    for old in _there(folder)[:-KEEP]:
         shutil.rmtree(old)
     for left in folder.glob(f"{PART}*"):
         shutil.rmtree(left)
@@ -83,17 +87,48 @@ def _fill(part: Path, step: int, objective: nn.Module, optimizer: torch.optim.Op
         if isinstance(value, Tensor)
     }
     write_tensors(part / "optimizer.safetensors", moments)
-    write_json(part / "state.json", {"step": step, "optimizer": type(optimizer).__name__})
+    sums = {name: sum_of(part / name) for name in STATE}
+    write_json(part / "state.json", {"step": step, "optimizer": type(optimizer).__name__, "sums": sums})
 
 
 def complete(folder: Path) -> list[Path]:
-    """The checkpoints there are, oldest first."""
+    """The checkpoints that are whole, oldest first. A Mistake where there are some and none is whole: beginning anew is not what
+    was asked for."""
+    every = _there(folder)
+    found = [path for path in every if not wrong(path)]
+    if every and not found:
+        raise Mistake(f"no checkpoint in {folder} is whole: delete that folder, and the same command begins anew")
+    return found
+
+
+def passed_over(folder: Path, say: Callable[[str], None]) -> None:
+    """Say of checkpoints newer than the one that will be gone on from why they are not."""
+    for path in reversed(_there(folder)):
+        if not (why := wrong(path)):
+            return
+        say(f"damaged   {why}: the checkpoint before it is taken")
+
+
+def _there(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("step-*") if (p / "state.json").exists())
+
+
+def wrong(path: Path) -> str:
+    """What is wrong with a checkpoint, in words; "" if it is as it was written."""
+    try:
+        facts = record(path / "state.json", "step")
+        for name in STATE:
+            unchanged(path / name, facts.get("sums", {}).get(name))
+            with reading(path / name), safe_open(path / name, "pt"):
+                pass
+    except (Damaged, OSError) as error:
+        return str(error).partition(": ")[0]
+    return ""
 
 
 def restore(path: Path, objective: nn.Module, optimizer: torch.optim.Optimizer) -> Json:
     """Put a checkpoint back, bit for bit; returns its facts."""
-    facts = json.loads((path / "state.json").read_text())
+    facts = record(path / "state.json", "step")
     wrote = facts.get("optimizer", "AdamW")  # what all had before there were others
     if wrote != type(optimizer).__name__:
         raise Mistake(
@@ -120,4 +155,5 @@ def weights(path: Path, objective: nn.Module) -> None:
 def save_encoder(folder: Path, encoder: Encoder, facts: Json) -> None:
     """`encoder.safetensors` and `encoder.json`: the one thing to share. Weights first, so that the JSON implies them."""
     write_tensors(folder / "encoder.safetensors", once(encoder.state_dict()))
-    write_json(folder / "encoder.json", card_of(encoder) | facts)
+    known = {"sum": sum_of(folder / "encoder.safetensors")}
+    write_json(folder / "encoder.json", card_of(encoder) | facts | known)

@@ -28,7 +28,9 @@ Where = Annotated[
 _READ = {"trust": False, "data.label": None, "data.kind": None, "data.group": "auto"}  # words of verbs that read data
 _PART = {**_READ, "part": None}  # of those that embed it
 
-Moved = Annotated[str | None, typer.Argument(metavar="[PATH]", help="the data, if it has moved")]
+Moved = Annotated[
+    list[str] | None, typer.Argument(metavar="[PATH] [trust=true]", help="the data, if it has moved, and the word")
+]
 
 
 @app.command()
@@ -139,11 +141,7 @@ def probe(run: Folder, where: Where, words: Words = None) -> None:
     """
     from .verbs.probe import probe as verb
 
-    _run(
-        lambda: verb(
-            run, where, **_only(words, **{"probes": None, "data.label": None, "data.kind": None, "data.group": "auto"})
-        )
-    )
+    _run(lambda: verb(run, where, **_only(words, **_READ, probes=None)))
 
 
 @app.command(
@@ -175,7 +173,7 @@ def analyse(run: Folder, where: Where, words: Words = None) -> None:
     """
     from .verbs.analyse import analyse as verb
 
-    _run(lambda: verb(run, where, **_only(words, **{"data.label": None, "data.kind": None, "data.group": "auto"})))
+    _run(lambda: verb(run, where, **_only(words, **_READ)))
 
 
 @app.command(
@@ -227,7 +225,7 @@ def report(run: Folder, words: Words = None) -> None:
     """Write the page about a finished run anew: worth, curves, samples, neighbours, a map; data=PATH if the data has moved."""
     from .verbs.report import report as verb
 
-    _run(lambda: verb(run, **_only(words, data=None, out=None)))
+    _run(lambda: verb(run, **_only(words, data=None, out=None, trust=False)))
 
 
 @app.command(epilog="Example: headstart recipes mae")
@@ -239,11 +237,20 @@ def recipes(name: Annotated[str | None, typer.Argument(help="the recipe to show"
 
 
 @app.command()
-def again(run: Folder, where: Moved = None) -> None:
-    """Take the first ten steps of a run again and compare the losses to the last bit."""
+def again(run: Folder, rest: Moved = None) -> None:
+    """Take the first ten steps of a run again and compare the losses to the last bit.
+
+    A method from outside headstart, which the run names, is run only where trust=true says so: its copy is RUN/recipe.py.
+    """
     from .verbs.again import again as verb
 
-    _run(lambda: verb(run, where))
+    words = [word for word in rest or [] if word.startswith("trust=")]
+    moved = [path for path in rest or [] if path not in words]
+    if len(moved) > 1:
+        raise _mistake(
+            ValueError(f"one PATH says where the data is now, and here are {len(moved)}: {', '.join(moved)}")
+        )
+    _run(lambda: verb(run, next(iter(moved), None), **_only(words, trust=False)))
 
 
 @app.command()

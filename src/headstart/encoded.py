@@ -1,7 +1,6 @@
 """A finished encoder, as other tools take it: data of the kind it was trained on in, vectors out."""
 
 import copy
-import json
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .damage import record, unchanged
 from .data.feeding.prepare import Prepared, Progress, few
 from .data.groups import AUTO
 from .data.open import open_source
@@ -339,6 +339,7 @@ def load(folder: str | Path, device: torch.device | str = "cpu", trust: bool = F
         )
     if not (folder / "encoder.safetensors").exists():
         raise incomplete(folder, missing(folder) or ["encoder.safetensors"])
+    unchanged(folder / "encoder.safetensors", record(folder / "encoder.json").get("sum"))
     if trust:
         _import_method(folder)
     encoder, card = load_encoder(folder, trust)
@@ -349,4 +350,4 @@ def _import_method(folder: Path) -> None:
     """So that what an encoder is made of is found by its name; of a part of a pair the run lies one folder up."""
     run = next((place for place in (folder, folder.resolve().parent) if (place / "run.json").exists()), None)
     if run is not None:
-        kept(json.loads((run / "run.json").read_text())["plan"]["recipe"], run)
+        kept(record(run / "run.json", "plan")["plan"]["recipe"], run)

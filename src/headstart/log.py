@@ -8,11 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from .errors import shown
+from .damage import records
+from .errors import shown, so_many
 from .forms import Json
 from .writing import NotWritten
 
 Listener = Callable[[str, Json], None]  # (event, values) of every row, once it is written
+NEEDS = {
+    "step": ("step", "loss"),
+    "probe": ("step", "rank"),
+    "took": ("seconds",),
+}  # of rows of a kind, by who reads them
 
 
 class Log:
@@ -31,11 +37,13 @@ class Log:
         self.repair()
 
     def repair(self) -> None:
-        """Cut off what a crash left of a row."""
+        """Cut off what a crash left of a row, and say how many others cannot be read."""
         if self.path is not None and self.path.exists():
             whole = self.path.read_bytes()
             if not whole.endswith(b"\n"):
                 os.truncate(self.path, whole.rfind(b"\n") + 1)
+            if lost := records(self.path, "event")[1]:
+                self.say(f"damaged   {so_many(lost, 'line')} of {self.path} cannot be read, and are left out")
 
     def write(self, event: str, **values: Any) -> None:
         self._written = time.monotonic()
@@ -117,8 +125,8 @@ def latest(path: Path, event: str) -> list[Json]:
 
 def rows(path: Path, *events: str) -> Iterator[Json]:
     """The whole rows of some kinds in a log, which a run may be writing to meanwhile."""
-    for line in path.read_text().splitlines(keepends=True) if path.exists() else ():
-        if line.endswith("\n") and (row := json.loads(line))["event"] in events:
+    for row in records(path, "event")[0]:
+        if row["event"] in events and row.keys() >= set(NEEDS.get(row["event"], ())):
             yield row
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from .data.sniff import MEASURED, channels_of, main_of, rate_of
 from .data.source import DataError
+from .errors import shown
 from .forms import Json, Sample
 
 PICTURES = frozenset({"image", "multispectral", "video"})
@@ -95,7 +96,7 @@ def one_sample(shape: tuple[int, ...], kind: str, channels: Sequence[int]) -> bo
 
 def few_of(names: Sequence[str]) -> str:
     """The first of some names."""
-    every = sorted(names)
+    every = [shown(name) for name in sorted(names)]
     return ", ".join(every[:FEW]) + (f" and {len(every) - FEW} more" if len(every) > FEW else "")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from stat import S_IMODE
 
 from .errors import Mistake, shown
+from .outputs import spare
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PART = ".part-"  # how names of unfinished files begin
@@ -49,8 +50,9 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def try_place(path: Path) -> None:
-    """NotWritten where no file could be written to `path`, as a small one beside it tells, which is gone again; folders that are
-    not there yet are not made."""
+    """NotWritten where no file could be written to `path`, as a small one beside it tells, which is gone again, and a Mistake
+    where one is there that is not ours; folders that are not there yet are not made."""
+    spare(path)
     place = path.parent
     while not place.exists() and place != place.parent:
         place = place.parent

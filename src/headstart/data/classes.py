@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..errors import so_many
+from ..errors import shown, so_many
 from .cells import Column, Growing, infer, infer_values
 from .source import DataError
 
@@ -48,7 +48,7 @@ def said_of_labels(source: Labelled) -> str:
         values = np.asarray(source.labels)
         unknown = int((np.isnan(values) if values.dtype.kind == "f" else values < 0).sum())
         what += f", {unknown:,} of {len(values):,} samples without" if unknown else ""
-    return ("" if source.labels is None else what) + (f" ({source.why})" if source.why else "")
+    return ("" if source.labels is None else what) + (f" ({shown(source.why)})" if source.why else "")
 
 
 def noted(*remarks: str) -> str:

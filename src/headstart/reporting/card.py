@@ -1,5 +1,6 @@
 """The model card: README.md beside the weights."""
 
+from ..errors import shown
 from ..scoring.results import cell, chances, columns
 from .story import Story
 
@@ -24,4 +25,5 @@ def card(story: Story) -> str:
         lines += ["", f"By chance: {chance or 'unknown'}."]
     else:
         lines.append("No labels were at hand, so nothing is known about its worth beyond its health.")
-    return "\n".join([*lines, "", "Trained with:", "", *(f"- {reason}" for reason in plan["why"]), ""])
+    lines += ["", "Trained with:", "", *(f"- {reason}" for reason in plan["why"]), ""]
+    return "\n".join(map(shown, lines))

@@ -1,9 +1,9 @@
 """What the files of a run's folder say, read once for the report and the card."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..damage import record, records
 from ..forms import Json
 from ..log import latest, rows
 from ..scoring.results import Judged, Results, kept_results, summary
@@ -44,19 +44,19 @@ class Story:
 def story(folder: Path, judged: Judged | None = None) -> Story:
     """From a run's folder. judged: what it is worth, where that is not written there yet."""
     if judged is None:
-        kept = json.loads((folder / "probe.json").read_text())
+        kept = record(folder / "probe.json", "read")
         results, read = kept_results(folder / "probe.json"), str(kept["read"])
         worth, said = str(kept.get("worth", "")), str(kept.get("judged", ""))
     else:
         results, read = judged.results, judged.read
         worth, said = (summary(results), judged.said()) if results else ("", "")
-    bad = [json.loads(line) for line in (folder / "bad_files.jsonl").read_text().splitlines()]
-    facts, card = json.loads((folder / "run.json").read_text()), folder / "encoder.json"
+    bad, _ = records(folder / "bad_files.jsonl", "path", "reason")
+    facts, card = record(folder / "run.json", "plan"), folder / "encoder.json"
     took = [row["seconds"] for row in rows(folder / "log.jsonl", "took")]
     return Story(
         folder,
         facts,
-        json.loads((folder / "health.json").read_text())["verdict"],
+        record(folder / "health.json", "verdict")["verdict"],
         results,
         read,
         worth,
@@ -65,5 +65,5 @@ def story(folder: Path, judged: Judged | None = None) -> Story:
         latest(folder / "log.jsonl", "probe"),
         sum(took) if took else None,
         bad,
-        json.loads(card.read_text()).get("seen", {}) if card.exists() else {},
+        record(card).get("seen", {}) if card.exists() else {},
     )

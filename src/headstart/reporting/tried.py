@@ -1,8 +1,8 @@
 """The section of a report that shows a bake-off: which methods were begun, and what each was worth when some were left."""
 
-import json
 from pathlib import Path
 
+from ..damage import Damaged, reading, record
 from ..forms import Json
 from ..showing.page import said, table
 from .looking import Section
@@ -16,7 +16,18 @@ def tried(story: Story) -> list[Section]:
     path = story.folder / ROUNDS
     if not path.exists():
         return []
-    facts: Json = json.loads(path.read_text())
+    try:
+        return [("tried", "Which method", _told(record(path, "rounds", "winner", "without training"), path))]
+    except Damaged as error:
+        return [("tried", "Which method", f"<p class=note>{said(error)}</p>")]
+
+
+def _told(facts: Json, path: Path) -> str:
+    with reading(path):
+        return _table(facts)
+
+
+def _table(facts: Json) -> str:
     each = facts["rounds"]
     rows = [[said(name), f"{mark:.3f}", *[""] * len(each)] for name, mark in facts["without training"].items()]
     for name in each[0]["marks"]:
@@ -25,4 +36,4 @@ def tried(story: Story) -> list[Section]:
         rows.append([mine, "", *cells])
     head = ["", "without training", *(f"round {n + 1}" for n in range(len(each)))]
     note = "Mean of kNN and a linear probe, by labels that judge nothing else on this page. The best went on from where it was."
-    return [("tried", "Which method", f"{table(rows, head)}<p class=note>{note}</p>")]
+    return f"{table(rows, head)}<p class=note>{note}</p>"

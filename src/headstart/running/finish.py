@@ -1,14 +1,15 @@
 """The end of a run: choose the readout, write the encoder, score it beside what it must beat, say so."""
 
-import json
 import shlex
 from pathlib import Path
 
 import torch
 
 from .. import __version__, checkpoint
+from ..damage import record
 from ..data.feeding.prepare import few
 from ..data.source import Source
+from ..errors import shown
 from ..forms import Json
 from ..log import Log
 from ..nn.encoder import Encoder
@@ -19,7 +20,7 @@ from ..reporting.page import write_report
 from ..scoring.features import encode
 from ..scoring.labelled import Labelled
 from ..scoring.masked import masks_of
-from ..scoring.results import MINE, Judged, Results, bar, keep_results, kept_results, lines, summary
+from ..scoring.results import MINE, Judged, Results, bar, keep_results, kept_before, kept_results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
 from ..seen import facts
 from .folder import ARRAY
@@ -38,7 +39,7 @@ def baselines(recipe: Recipe, probe: Labelled | None, folder: Path, log: Log) ->
     path = folder / "baselines.json"
     if probe is None:
         return {}
-    if not path.exists():
+    if not kept_before(path, log.say):
         starts = {RANDOM: fresh(encoder), recipe.begins: encoder}
         log.say(f"probe     scoring the raw input and the {' and the '.join(starts)} first: the bar to beat")
         rows = score_raw(tokenizer, probe)
@@ -78,7 +79,8 @@ def finish(
     log.say(f"health    {verdict}")
     write_report(folder, recipe, material.training, judged, snippet(folder, plan.where))
     checkpoint.write_json(folder / "probe.json", judged.kept())
-    log.say(f"\ndone      the encoder is {folder}/encoder.safetensors, the report {folder}/report.html. To use it:\n")
+    place = shown(str(folder))
+    log.say(f"\ndone      the encoder is {place}/encoder.safetensors, the report {place}/report.html. To use it:\n")
     log.say(snippet(folder, plan.where))
     if words := by_masks(folder, plan, material.everything.source):
         log.say(words)
@@ -101,7 +103,7 @@ def by_masks(folder: Path, plan: Plan, source: Source) -> str:
 def snippet(folder: Path, where: str) -> str:
     """Python that loads and uses what a run left behind."""
     data = ARRAY if where == "array" else repr(where)
-    card = json.loads((folder / "encoder.json").read_text())
+    card = record(folder / "encoder.json", "width", "model", "parts")
     return SNIPPET.format(folder=str(folder), trust=trusting(card), where=data, width=card["width"])
 
 

@@ -11,15 +11,20 @@ from typing import Any
 import torch
 
 from .. import __version__, checkpoint
+from ..damage import reading, record
 from ..data.source import DataError
+from ..errors import Mistake, shown
 from ..forms import Json
 from ..home import expanded
 from ..log import Log
 from ..planning.plan import Plan
-from ..recipe import Method, Run
-from ..shelf.copies import keep, kept
+from ..reading import reader_of
+from ..recipe import Input, Method, Run
+from ..shelf.copies import COPY, keep, kept
+from ..shelf.outside import foreign
 from ..train import device_of
 from ..words import WordError
+from .hold import BEGUN, claimed, spare
 
 LENGTH = "run.minutes"  # the word that says how long a run is, and nothing else of it
 ARRAY = "array"  # what stands for data that came without a path; the snippet then needs a name of the user's
@@ -36,12 +41,23 @@ def facts(folder: Path) -> Json:
     """What is in run.json; DataError where there is none."""
     if not (folder / "run.json").exists():
         raise DataError(f"{folder} is not the folder of a run: there is no run.json in it")
-    found: Json = json.loads((folder / "run.json").read_text())
+    found = record(folder / "run.json", "plan", "words", "fingerprint")
+    with reading(folder / "run.json"):
+        plan = Plan(**found["plan"])
+        Run(**plan.run), Input(**plan.input), reader_of(plan.tokenizer), dict(found["words"])
     return found
 
 
-def method_of(folder: Path, plan: Plan, log: Log) -> Method:
-    """The recipe of the run in `folder`, as it was when the run began."""
+def method_of(folder: Path, plan: Plan, log: Log, trust: bool) -> Method:
+    """The recipe of the run in `folder`, as it was when the run began.
+
+    trust: code from outside headstart, which a stranger's run may name, is run; else it is a Mistake that says where to read it.
+    """
+    if foreign(plan.recipe) and not trust:
+        raise Mistake(
+            f"the method of {shown(str(folder))} is {shown(plan.recipe)}, code from outside headstart, which is not run unasked: "
+            f"read this run's copy of it, {shown(str(folder / COPY))}, and if you trust it say trust=true (in Python trust=True)"
+        )
     method, said = kept(plan.recipe, folder)
     if said:
         log.say(f"recipe    {said}")
@@ -55,6 +71,7 @@ def begun(folder: Path, where: str, asked: Mapping[str, Any]) -> Json | None:
     one, with the lengths (steps) of those before as "lengths"; `extend` writes it down.
     """
     if not (folder / "run.json").exists():
+        spare(folder, "run")
         return None
     there = facts(folder)
     now, before = plain(asked), dict(there["words"])
@@ -109,7 +126,7 @@ def plain(words: Mapping[str, Any]) -> Json:
 
 def begin(folder: Path, plan: Plan, method: Method, asked: Mapping[str, Any], data: str) -> None:
     """Write down what will be done, before it is. data: the fingerprint of the samples."""
-    folder.mkdir(parents=True, exist_ok=True)
+    claimed(folder)
     keep(method, folder)
     versions = {
         "python": platform.python_version(),
@@ -124,6 +141,7 @@ def begin(folder: Path, plan: Plan, method: Method, asked: Mapping[str, Any], da
     }
     said = {"plan": asdict(plan), "words": plain(asked), "fingerprint": data, **versions, **machine}
     checkpoint.write_json(folder / "run.json", said)
+    (folder / BEGUN).unlink()
 
 
 def _commit() -> str:

@@ -9,21 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import Mistake
+from ..errors import Mistake, shown
 from ..forms import Json
 from ..log import Log
-from ..writing import PART, NotWritten
+from ..words import WordError
+from ..writing import PART, NotWritten, write_text
 
-LOCK = ".lock"
+LOCK, BEGUN = ".lock", ".begun"
 
 
 @contextmanager
-def held(folder: Path, log: Log) -> Iterator[None]:
+def held(folder: Path, log: Log, finished: bool = False) -> Iterator[None]:
     """The folder, made if need be, is this process's own meanwhile; a Mistake that says who works in it, if somebody does.
 
-    What a process left behind that is no more is taken over. A finished run is only read, by as many as like.
+    What a process left behind that is no more is taken over. A finished run is only read, by as many as like, unless `finished`
+    says that this one will be written to, too.
     """
-    if (folder / "probe.json").exists():
+    if (folder / "probe.json").exists() and not finished:
         yield
         return
     made = [place for place in (folder, *folder.parents) if not place.exists()]
@@ -44,6 +46,22 @@ def held(folder: Path, log: Log) -> Iterator[None]:
         with suppress(OSError):  # what the run did not come to fill
             for place in made:
                 place.rmdir()
+
+
+def spare(folder: Path, what: str) -> None:
+    """A WordError where a folder that is to be taken for `what` holds anything but what headstart began there."""
+    there = {p.name for p in folder.iterdir()} if folder.exists() else set()
+    others = sorted(name for name in there - {LOCK} if not name.startswith(PART))
+    if others and BEGUN not in there:
+        raise WordError(
+            f"{shown(str(folder))} holds other things ({shown(', '.join(others[:3]))}), and none of them would be replaced: "
+            f"give the {what} a folder of its own with run.out="
+        )
+
+
+def claimed(folder: Path) -> None:
+    """From now on what is in the folder is headstart's, also where it is killed before it has written what it does there."""
+    write_text(folder / BEGUN, "headstart works here, and may replace what it finds\n")
 
 
 def _taken(lock: Path, log: Log) -> int:

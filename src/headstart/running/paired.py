@@ -1,6 +1,5 @@
 """Runs on pairs: what is measured, and the encoder of each part that they leave behind."""
 
-import json
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -9,9 +8,11 @@ from typing import cast
 import numpy as np
 
 from .. import __version__, checkpoint
+from ..damage import record
 from ..data.feeding.loader import whole
 from ..data.feeding.prepare import few
 from ..data.sources.listed import ListSource
+from ..errors import shown
 from ..forms import Json
 from ..health import Health, measure
 from ..log import Log
@@ -23,7 +24,7 @@ from ..recipe import RANDOM, Data, Recipe
 from ..reporting.page import write_report
 from ..scoring.features import encode
 from ..scoring.pairs import found, meet, meetings
-from ..scoring.results import MINE, Judged, Results, bar, keep_results, kept_results, lines, summary
+from ..scoring.results import MINE, Judged, Results, bar, keep_results, kept_before, kept_results, lines, summary
 from ..seen import facts
 from .finish import LOOK, trusting
 from .material import Material
@@ -38,7 +39,7 @@ def baseline(objective: Objective, data: Data, held: np.ndarray, folder: Path, l
     path = folder / "baselines.json"
     if not meetings(objective) or not len(held):
         return {}
-    if not path.exists():
+    if not kept_before(path, log.say):
         log.say("probe     how often the untrained encoders find a sample's other part: the bar to beat")
         keep_results(path, {RANDOM: found(objective, data, held)})
     results = kept_results(path)
@@ -94,7 +95,9 @@ def finish(
     judged = Judged(results, read, 0, len(held))
     write_report(folder, recipe, material.training, judged, snippet(folder, parts))
     checkpoint.write_json(folder / "probe.json", judged.kept())
-    log.say(f"\ndone      an encoder for each part: {', '.join(str(folder / part) for part in parts)}. To use them:\n")
+    log.say(
+        f"\ndone      an encoder for each part: {', '.join(shown(str(folder / part)) for part in parts)}. To use them:\n"
+    )
     log.say(snippet(folder, parts))
 
 
@@ -116,5 +119,5 @@ def vectors(objective: Objective, data: Data, part: str, most: int = 256) -> np.
 def snippet(folder: Path, parts: list[str]) -> str:
     """Python that loads and uses one of the encoders."""
     others = ", ".join(str(folder / part) for part in parts[1:])
-    card = json.loads((folder / parts[0] / "encoder.json").read_text())
+    card = record(folder / parts[0] / "encoder.json", "model", "parts")
     return SNIPPET.format(folder=str(folder / parts[0]), trust=trusting(card), part=parts[0], others=others)

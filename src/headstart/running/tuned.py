@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 from .. import __version__
 from ..checkpoint import write_json
+from ..damage import reading, record
 from ..data.feeding.prepare import Prepared
 from ..data.finding.likeness import content
 from ..forms import Json
@@ -24,7 +24,7 @@ from ..tasks.fitting import Setting, Tuned, recipe_of
 from ..train import device_of
 from ..words import WordError
 from .folder import plain
-from .hold import LOCK
+from .hold import spare
 
 FACTS, FIGURES = "tuned.json", "figures.json"
 SPARE = 1.2  # times what steps alone take: what is looked at between them comes on top
@@ -72,21 +72,17 @@ def learnt_from(folder: Path, where: str) -> bool:
     """Whether the encoder in a folder was tuned to labels of this very data. where: as `title` has it."""
     if not (folder / FACTS).exists():
         return False
-    facts: Json = json.loads((folder / FACTS).read_text())
+    facts = record(folder / FACTS, "where")
     return bool(facts["where"] == where and facts.get("words", {}).get("task") != FORECASTING)
 
 
 def begun(folder: Path, base: Path, where: str, asked: Json, proof: str) -> Settled | None:
     """What the fine-tuning that this command goes on with was settled to; None where nothing was begun. A WordError where the
     folder holds anything else. proof: the fingerprint of data and encoder."""
-    there = [] if not folder.exists() else sorted(p.name for p in folder.iterdir() if p.name != LOCK)
-    if not there:
+    if not (folder / FACTS).exists():
+        spare(folder, "fine-tuned encoder")
         return None
-    if FACTS not in there:
-        raise WordError(
-            f"{folder} holds other things ({', '.join(there[:3])}): give the fine-tuned encoder its own folder with run.out="
-        )
-    facts: Json = json.loads((folder / FACTS).read_text())
+    facts = record(folder / FACTS, "base", "where", "words", "fingerprint", "settled")
     if facts["base"] != str(base.resolve()) or facts["where"] != where or facts["words"] != plain(asked):
         command = " ".join([facts["base"], facts["where"], *(f"{k}={v}" for k, v in facts["words"].items())])
         raise WordError(
@@ -98,8 +94,9 @@ def begun(folder: Path, base: Path, where: str, asked: Json, proof: str) -> Sett
             f"{folder} was begun with other data or another encoder than {where} and {base} hold now: give this one its own "
             "folder with run.out=, or delete that one"
         )
-    settled = facts["settled"]
-    return Settled(Setting(**settled["setting"]), tuple(settled["lrs"]), settled["run"], settled["seconds"])
+    with reading(folder / FACTS):
+        settled = facts["settled"]
+        return Settled(Setting(**settled["setting"]), tuple(settled["lrs"]), settled["run"], settled["seconds"])
 
 
 def begin(folder: Path, base: Path, where: str, asked: Json, proof: str, settled: Settled) -> None:

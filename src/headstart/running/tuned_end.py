@@ -1,12 +1,12 @@
 """The end of a fine-tuning: calibrate and judge what was best, write it down, say so."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..checkpoint import write_json, write_text
+from ..damage import reading, record
 from ..forms import Json
 from ..log import Log, rows
 from ..probes import Figure
@@ -102,8 +102,9 @@ def finish(
 
 def already(folder: Path, log: Log) -> tuple[dict[str, Figure], float]:
     """(figures, rate) of a finished one, said again."""
-    facts: Json = json.loads((folder / FIGURES).read_text())
-    figures = {name: Figure(**values) for name, values in facts["figures"].items()}
+    facts = record(folder / FIGURES, "figures", "lr")
+    with reading(folder / FIGURES):
+        figures = {name: Figure(**values) for name, values in facts["figures"].items()}
     log.say(f"finished  already; delete {folder} to begin anew, or give another its own folder with run.out=")
     for name, figure in figures.items():
         log.say(f"worth     {said_of(name, figure)} that were held back and chose the settings")

@@ -1,7 +1,6 @@
 """Scores side by side, and what they mean in a sentence that is the same wherever it is said."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load, save
 
+from ..damage import Damaged, reading, record, sum_of, unchanged
 from ..errors import Mistake
 from ..forms import Json
 from ..probes import VERSION, Figure, Gain, Marks, gain
@@ -207,16 +207,29 @@ def figures(kept: Mapping[str, Any]) -> Marks:
 def kept_results(path: Path) -> Results:
     """What a run left in a file, with what each judge moves from beside it (.safetensors); a Mistake if another version
     of headstart wrote it."""
-    kept = json.loads(path.read_text())
-    if kept.get("protocol") != VERSION:
+    kept = record(path, "protocol", "results")
+    if kept["protocol"] != VERSION:
         raise Mistake(f"{path} was written by another version of headstart: delete it and start the run again")
-    results = {row: figures(marks) for row, marks in kept["results"].items()}
-    beside = path.with_suffix(".safetensors")
-    moves = load(beside.read_bytes()) if beside.exists() else {}
+    with reading(path):
+        results = {row: figures(marks) for row, marks in kept["results"].items()}
+    beside, moves = path.with_suffix(".safetensors"), dict[str, np.ndarray]()
+    if beside.exists():
+        unchanged(beside, kept.get("moves"))
+        with reading(beside):
+            moves = load(beside.read_bytes())
     return {
         row: {name: _moving(x, moves.get(f"{row}/{name}")) for name, x in marks.items()}
         for row, marks in results.items()
     }
+
+
+def kept_before(path: Path, say: Callable[[str], None]) -> bool:
+    """Whether there is what `kept_results` reads; where it is damaged that is said, for it can be made anew."""
+    try:
+        return path.exists() and bool(kept_results(path))
+    except Damaged as error:
+        say(f"damaged   {str(error).partition(': ')[0]}: it is made anew")
+        return False
 
 
 def keep_results(path: Path, results: Results, **facts: object) -> None:
@@ -227,9 +240,10 @@ def keep_results(path: Path, results: Results, **facts: object) -> None:
         for name, figure in marks.items()
         if figure.moves is not None
     }
-    write_bytes(path.with_suffix(".safetensors"), save(moves))
+    beside = path.with_suffix(".safetensors")
+    write_bytes(beside, save(moves))
     said = {row: written(marks) for row, marks in results.items()}
-    write_json(path, {"protocol": VERSION, **facts, "results": said})
+    write_json(path, {"protocol": VERSION, "moves": sum_of(beside), **facts, "results": said})
 
 
 def _moving(figure: Figure, moves: np.ndarray | None) -> Figure:

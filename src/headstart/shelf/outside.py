@@ -35,6 +35,11 @@ def file_of(name: str) -> Path | None:
     return here.resolve() if function and here.is_file() else None
 
 
+def foreign(name: str) -> bool:
+    """Whether a name speaks of code that is not headstart's own."""
+    return bool(divided(name)[1]) or file_of(name) is not None
+
+
 def outside(name: str) -> Method:
     """The method of this name; every way in which it cannot be had is a WordError that says what to do."""
     file, function = file_of(name), divided(name)[1]

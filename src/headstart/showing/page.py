@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import shown
+from ..outputs import PAGE
 
 STYLE = """:root{color-scheme:light dark;--ink:#1b1f24;--soft:#59636e;--line:#d8dee4;--back:#fff;--panel:#f6f8fa;--blue:#0969da;
 --red:#cf222e;--green:#1a7f37;--gold:#9a6700}
@@ -28,7 +29,7 @@ COLOURS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231,
 
 def document(title: str, parts: Iterable[str], style: str = "") -> str:
     """The page. parts: HTML; title: text."""
-    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{said(title)}</title>"
+    head = f"<meta charset=utf-8>{PAGE}<meta name=viewport content='width=device-width'><title>{said(title)}</title>"
     return f"<!doctype html><html lang=en>{head}<style>{STYLE}{style}</style>{''.join(parts)}</html>"
 
 

@@ -43,6 +43,9 @@ class Asked:
     held: float = HELD  # share of the labelled samples that chooses rate, step and temperature
     read: str | None = None  # how a sample is read as one vector
     empty: str | None = None  # of several classes at once, what no label says: unknown; or none, of the classes
+    trust: bool = (
+        False  # parts from outside headstart, of which the encoder is made, may be imported, which runs their code
+    )
     ignore: int | None = None  # the number in a mask that says nothing; None: 255, unless it is plainly a class
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..errors import shown
 from ..probes import Figure
 from .forecasting import Forecasting
 from .judging import said_of
@@ -36,4 +37,5 @@ def readme(folder: Path, base: str, found: str, task: Task, figures: Mapping[str
         lines += [
             "Judge it on others: `headstart predict " + str(folder) + " LABELLED` compares with labels of their own."
         ]
-    return "\n".join([*lines, "", "How it was tuned:", "", *(f"- {note}" for note in notes), ""])
+    lines += ["", "How it was tuned:", "", *(f"- {note}" for note in notes), ""]
+    return "\n".join(map(shown, lines))

@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError
 
 from ..checkpoint import save_encoder, write_tensors
+from ..damage import sum_of, unchanged
 from ..errors import Mistake
 from ..forms import Json
 from ..nn.encoder import Encoder
@@ -37,7 +38,7 @@ def save(folder: Path, tuned: Tuned, facts: Json) -> None:
         "read": ROWS if tuned.task.rows else tuned.read,
         "lr": tuned.lr,
     }
-    said["temperature"] = tuned.temperature
+    said |= {"temperature": tuned.temperature, "sum": sum_of(folder / HEAD)}
     save_encoder(folder, tuned.encoder.folded(), {**facts, "head": said})
 
 
@@ -47,6 +48,7 @@ def load_tuned(folder: Path, encoder: Encoder, card: Json) -> Tuned | None:
         return None
     try:
         said = dict(card["head"])
+        unchanged(folder / HEAD, said.pop("sum", None))
         kind, read = TASKS[said.pop("task")], str(said.pop("read"))
         lr, temperature = float(said.pop("lr")), float(said.pop("temperature"))
         task = cast(Task, kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}))

@@ -1,6 +1,5 @@
 """A rate is chosen: one training for each, watched by samples that it does not learn from, which end it and keep its best."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checkpoint import write_json, write_tensors
+from ..checkpoint import passed_over, write_json, write_tensors
+from ..damage import record
 from ..data.source import Source
-from ..forms import Json
 from ..log import Log
 from ..nn.parts import load_once, once
 from ..nn.released import read_tensors
@@ -106,10 +105,11 @@ def trial(
     """Train at one rate, going on in its folder; `tuned` is left in its best state."""
     keeper = Keeper(tuned, judges.some(), max(1, round(PATIENCE * setting.steps)), folder / "best.safetensors")
     if (folder / "done.json").exists():
-        done: Json = json.loads((folder / "done.json").read_text())
+        done = record(folder / "done.json", "score", "step", "taken")
         keeper.restore()
         tuned.lr = lr
         return Trial(lr, done["score"], done["step"], done["taken"], tuned)
+    passed_over(folder / "checkpoints", log.say)
     own = Log(folder / "log.jsonl", log.quiet, log.pause, log.to)
     try:
         outcome = fit(tuned, source, at, labels, setting, lr, run, folder, own, keeper)

@@ -19,10 +19,12 @@ class NotReproduced(RuntimeError):
     """A run taken again went another way."""
 
 
-def again(folder: str | Path, where: object = None, log: Log | None = None) -> list[tuple[float, float]]:
+def again(
+    folder: str | Path, where: object = None, log: Log | None = None, trust: bool = False
+) -> list[tuple[float, float]]:
     """(loss then, loss now) of the first ten steps of the run in `folder`; raises NotReproduced if a bit differs.
 
-    where: the data, if it has moved or was an array.
+    where: the data, if it has moved or was an array. trust: a method from outside headstart, which the run names, may be run.
     """
     folder, log = Path(folder), log or Log()
     said = facts(folder)
@@ -31,7 +33,7 @@ def again(folder: str | Path, where: object = None, log: Log | None = None) -> l
         0
     ]  # of a run that went on for longer: schedules were those of its beginning
     plan = dataclasses.replace(plan, steps=first)
-    run = Run(**plan.run)
+    run, method = Run(**plan.run), method_of(folder, plan, log, trust)
     then = {row["step"]: row["loss"] for row in rows(folder / "log.jsonl", "step") if row["step"] < min(EXACT, first)}
     if not then:
         raise DataError(f"{folder} has not taken a step yet: there is nothing to repeat")
@@ -43,7 +45,7 @@ def again(folder: str | Path, where: object = None, log: Log | None = None) -> l
     material = gather(data, source, reader_of(plan.tokenizer), given, run, Log(quiet=True))
     with tempfile.TemporaryDirectory() as place:
         notes = Log(Path(place) / "log.jsonl", quiet=True)
-        train(build(plan, method_of(folder, plan, log), material.training), run, log=notes, until=max(then) + 1)
+        train(build(plan, method, material.training), run, log=notes, until=max(then) + 1)
         now = {row["step"]: row["loss"] for row in notes.rows("step")}
     pairs = [(old, now.get(step, float("nan"))) for step, old in then.items()]
     for step, (old, new) in zip(then, pairs, strict=True):

@@ -74,11 +74,12 @@ def analyse(
     label: str | None = None,
     kind: str | None = None,
     group: str = AUTO,
+    trust: bool = False,
 ) -> Analysis:
     """How the vectors of `where` lie for a run's encoder, and for the same encoder before training: all are means of rows, so
-    that depths can be compared. label, kind, group: as for `probe`; without labels all else is said."""
+    that depths can be compared. label, kind, group, trust: as for `probe`; without labels all else is said."""
     log, folder = log or Log(), Path(run)
-    encoder = load(folder, device_of(Run()), trust=(folder / "run.json").exists())  # as `probe` does
+    encoder = load(folder, device_of(Run()), trust)
     source, remarks = encoder.prepare(where, label=label, kind=kind, group=group)
     log.say(f"found     {source.describe()}")
     for remark in remarks:
@@ -93,7 +94,7 @@ def analyse(
         data = None
         log.say(f"note      {error}")
     data = None if data is None else data.some(sizes=SIZES)
-    tokenizer, before = encoder.tokenizer, untrained(folder, encoder.module, log)
+    tokenizer, before = encoder.tokenizer, untrained(folder, encoder.module, log, trust)
     each = np.unique(np.linspace(0, len(source) - 1, SAMPLES).astype(int))
     few = np.unique(np.linspace(0, len(source) - 1, LOOKED).astype(int))
     reference = by_depth(before, tokenizer, source, each)

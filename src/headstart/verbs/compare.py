@@ -43,7 +43,7 @@ JUDGES = 2_000  # at most: more cost time and tell little
 HINTS: dict[str, object] = {
     "labels": int | float | tuple, "seeds": int, "steps": int, "tune": str, "recipe": str | None, "out": str | None,
     "data.label": str | None, "data.kind": str | None, "data.group": str, "run.device": str, "run.minutes": float | None,
-    "size": str | None, "data.batch": int | None,
+    "size": str | None, "data.batch": int | None, "trust": bool,
 }  # fmt: skip
 TRAINED = (
     "run.minutes",
@@ -64,6 +64,7 @@ class _Asked:
     tune: str = "full"  # or none: frozen ways alone
     recipe: str | None = None
     out: str | None = None
+    trust: bool = False  # code from outside headstart that a run names may be run; with recipe= the words name it
 
 
 def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
@@ -73,7 +74,8 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
     trains each of these on the data first, with `seeds` seeds. Words: labels= (numbers of labels, 100,600, or
     shares of those that can be learnt from, 0.01,0.1), seeds= (draws of
     labels, 3), steps= (of each fine-tuning, 200), tune=none (frozen ways alone), out= (the page, .html; figures lie beside it as
-    .json), data.label=, data.group=, data.kind=, run.device=, and with recipe= run.minutes=, size=, data.batch=. Raises DataError
+    .json), trust= (as for `probe`),
+    data.label=, data.group=, data.kind=, run.device=, and with recipe= run.minutes=, size=, data.batch=. Raises DataError
     or WordError for a user's mistake.
     """
     log = log or Log()
@@ -83,6 +85,7 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
         if name not in HINTS:
             raise unknown(name, HINTS)
     asked = _asked(given)
+    given["trust"] = asked.trust
     if not places:
         raise WordError("say what to compare: headstart compare runs/a labelled/, or compare labelled/ recipe=mae,gmml")
     where, runs = places[-1], [Path(str(run)) for run in places[:-1]]
@@ -91,6 +94,7 @@ def compare(*args: object, log: Log | None = None, **named: object) -> Compared:
     if out.suffix != ".html":
         raise WordError(f"out={out}: write out={out.with_suffix('.html')}; the figures are written beside it as .json")
     try_place(out)
+    try_place(out.with_suffix(".json"))
     if asked.recipe is not None:
         if runs:
             raise WordError("recipe= trains anew: give runs to compare, or recipe=, not both")
@@ -141,7 +145,7 @@ class _Opened:
 
 def _compared(first: _Opened, others: Sequence[_Opened], asked: _Asked, before: Unfinished, log: Log) -> Compared:
     """The ways that know no run are those of the first; runs of one recipe become one way."""
-    plain = untrained(first.folder, first.encoder.module, log)
+    plain = untrained(first.folder, first.encoder.module, log, asked.trust)
     random = Start(plain, first.encoder.tokenizer, choose_read(plain, first.encoder.tokenizer, first.data)[0])
     cells: list[Cell] = []
     found: Compared | None = None
@@ -170,9 +174,7 @@ def _compared(first: _Opened, others: Sequence[_Opened], asked: _Asked, before: 
 
 
 def _opened(name: str, run: Path, where: object, given: Json, device: torch.device, log: Log) -> _Opened:
-    encoder = load(
-        run, device, trust=(run / "run.json").exists()
-    )  # its method is called for what it was before training
+    encoder = load(run, device, trust=bool(given["trust"]))
     set_dtype(encoder.module, dtype_of(Run(), device))
     refuse_learnt(run, where)
     label, kind, group = given.get("data.label"), given.get("data.kind"), str(given.get("data.group", AUTO))
@@ -262,8 +264,9 @@ def _asked(given: Json) -> _Asked:
     if tune not in ("full", "none"):
         raise WordError(f"tune={tune}: choose full or none")
     recipe = given.get("recipe")
+    trust = fit("trust", given.get("trust", False), bool) or recipe is not None
     recipe = ",".join(map(str, recipe)) if isinstance(recipe, list | tuple) else recipe
-    return _Asked(_labels(given.get("labels", LABELS)), seeds, steps, tune, recipe, given.get("out"))
+    return _Asked(_labels(given.get("labels", LABELS)), seeds, steps, tune, recipe, given.get("out"), trust)
 
 
 def _labels(said: object) -> tuple[float, ...]:

@@ -1,10 +1,10 @@
 """`headstart demo`: the whole way on data that is already here, in about two minutes on a CPU."""
 
-import json
 import shutil
 import time
 from pathlib import Path
 
+from ..damage import record
 from ..log import Log, span
 from .pretrain import Finished, pretrain
 
@@ -37,6 +37,6 @@ def demo(*words: str, log: Log | None = None) -> Finished:
 def _clear(folder: Path) -> None:
     """A finished earlier demo makes room for this one; anything else in the folder stays and is reported by `pretrain`."""
     if (folder / "probe.json").exists():
-        kept = json.loads((folder / "run.json").read_text())
+        kept = record(folder / "run.json", "plan")
         if kept["plan"]["where"] == "digits":
             shutil.rmtree(folder)

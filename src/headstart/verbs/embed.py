@@ -18,6 +18,7 @@ from ..errors import shown, so_many
 from ..extras import need
 from ..home import expanded
 from ..log import Log, span
+from ..outputs import BY
 from ..recipe import Run
 from ..train import device_of
 from ..words import WordError
@@ -168,4 +169,4 @@ def _parquet(found: Encoded, labels: Labels, part: Path) -> None:
     if labels is not None:
         columns["label"] = pa.array([utf8(x) if isinstance(x, str) else x for x in labels])
     with part.open("wb") as file:  # pyarrow takes no path that is no UTF-8
-        pq.write_table(pa.table(columns), file)
+        pq.write_table(pa.table(columns).replace_schema_metadata(BY), file)

@@ -63,7 +63,7 @@ def finetune(run: str | Path, where: object, /, *words: str, log: Log | None = N
     if said.run.out:
         try_folder(Path(said.run.out))
     device = device_of(said.run)
-    pretrained = load(base, device, trust=(base / "run.json").exists())
+    pretrained = load(base, device, trust=said.asked.trust)
     set_dtype(pretrained.module, dtype_of(said.run, device))
     if said.asked.foretells:
         source, remarks = pretrained.recordings(where, log.progress("reading"), said.kind, said.group)

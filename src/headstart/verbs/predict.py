@@ -12,6 +12,7 @@ from ..encoded import load
 from ..errors import shown, so_many
 from ..home import expanded
 from ..log import Log, span
+from ..outputs import BY
 from ..probes import Figure
 from ..recipe import Run
 from ..running.folder import title
@@ -153,4 +154,4 @@ def _parquet(found: Predicted, part: Path) -> None:
         for name, column in _columns(found).items()
     }
     with part.open("wb") as file:  # pyarrow takes no path that is no UTF-8
-        pq.write_table(pa.table(columns), file)
+        pq.write_table(pa.table(columns).replace_schema_metadata(BY), file)

@@ -1,18 +1,19 @@
 """`headstart pretrain`: from a path of unlabelled data to an encoder, with the numbers that say whether it helped."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import dist, health
+from .. import checkpoint, dist, health
+from ..damage import record
 from ..data.open import open_source
 from ..data.source import Source
 from ..encoded import Pretrained, load
+from ..errors import shown
 from ..leftover import again, incomplete, missing
 from ..log import Log, span
 from ..nn.encoder import set_dtype
@@ -27,7 +28,7 @@ from ..running.doctor import Moved, Watch, course_of, judge, looking
 from ..running.finish import READ, baselines, by_masks, finish, snippet
 from ..running.folder import begin, begun, extend, method_of, title
 from ..running.healing import History, hopeless, mended
-from ..running.hold import held
+from ..running.hold import claimed, held
 from ..running.material import Material, fingerprint, gather
 from ..scoring.results import Results, kept_results, lines, written
 from ..scoring.score import watcher
@@ -67,7 +68,7 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
     if run.out:
         try_folder(Path(run.out))
     source = open_source(where, given.kind, given.label, given.group)
-    log.say(f"found     {source.describe()}")
+    log.say(f"found     {shown(source.describe())}")
     if asked.get("recipe") == AUTO:
         del asked["recipe"]
     name, here = spelled(str(asked["recipe"])) if "recipe" in asked else AUTO, title(where)
@@ -75,17 +76,22 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
     folder = Path(run.out) if run.out else default_folder(here, name)
     dist.start(device_of(run))
     try:
-        with held(folder, log) if dist.rank() == 0 else nullcontext():
+        with ExitStack() as own:
+            if dist.rank() == 0:
+                own.enter_context(held(folder, log))
             kept = dist.agree(begun(folder, here, asked) if dist.rank() == 0 else None)
             if kept:
                 plan, run = Plan(**kept["plan"]), Run(**kept["plan"]["run"])
                 if again_stops := dist.agree(hopeless(folder, care.heal)):
                     raise health.TrainingStopped(again_stops)
-                method = method_of(folder, plan, log)
-                if (folder / "probe.json").exists() and not kept.get("longer"):
-                    gone = missing(folder)
-                    if not gone:
-                        return _already(folder, plan, source, log)
+                method = method_of(folder, plan, log, trust=True)  # the words name it, too
+                ended = (folder / "probe.json").exists()
+                gone = missing(folder) if ended else []
+                if ended and not gone and not kept.get("longer"):
+                    return _already(folder, plan, source, log)
+                if ended and dist.rank() == 0:
+                    own.enter_context(held(folder, log, finished=True))
+                if gone and not kept.get("longer"):
                     if not again(folder):
                         raise incomplete(folder, gone)
                     log.say(
@@ -145,6 +151,7 @@ def _best(
         reason = "" if len(some) > 1 else "the time is too short for more than one"
     if reason:
         return method, dataclasses.replace(plan, why=[*plan.why, f"no other method is tried first: {reason}"])
+    claimed(folder)
     best = bakeoff(some, material, folder, run, log)
     if best is None:
         log.say(f"stopped   while methods were tried in {folder}; the same command begins that anew")
@@ -165,7 +172,9 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
     needs = (
         f"about {span(plan.seconds)} and {plan.memory / 2**30:.1f} GiB on {device} in {str(dtype_of(run, device))[6:]}"
     )
-    log.say(f"plan      training takes {needs}, reading and scoring come on top; the run is kept in {folder}")
+    log.say(
+        f"plan      training takes {needs}, reading and scoring come on top; the run is kept in {shown(str(folder))}"
+    )
     begun_elsewhere = first and promote(folder, plan.recipe, log)
     recipe = build(plan, method, material.training)
     objective, pairs = recipe.objective.to(device), len(recipe.data.tokenizers) > 1
@@ -191,6 +200,7 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
     def judged_after(step: int) -> str:
         return judge(folder, recipe, run.seed, course, noted, log, step, len(History.kept(folder).remedies))
 
+    checkpoint.passed_over(folder / "checkpoints", log.say)
     try:
         with told(care.sinks, folder, log) if first else nullcontext():
             outcome = mended(recipe, anew, run, care.heal, folder, log, watch, course)
@@ -218,13 +228,15 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
 
 def _already(folder: Path, plan: Plan, source: Source, log: Log) -> Finished:
     """The run is finished: say what it was."""
-    kept, results = json.loads((folder / "probe.json").read_text()), kept_results(folder / "probe.json")
+    kept, results = record(folder / "probe.json"), kept_results(folder / "probe.json")
     log.say(f"finished  already; delete {folder} to begin anew, or give another run its own folder with run.out=\n")
     if results:
-        log.say("\n".join(lines(results)) + f"\n\nworth     {kept['worth']}\n          {kept['judged']}\n")
+        log.say(
+            "\n".join(lines(results)) + f"\n\nworth     {kept.get('worth', '')}\n          {kept.get('judged', '')}\n"
+        )
     parts = list(plan.tokenizer.get("parts", ()))
     log.say(paired.snippet(folder, parts) if parts else snippet(folder, plan.where))
     if not parts and (words := by_masks(folder, plan, source)):
         log.say(words)
-    verdict = json.loads((folder / "health.json").read_text())["verdict"]
+    verdict = record(folder / "health.json", "verdict")["verdict"]
     return Finished(folder, results, verdict, Outcome(plan.steps, plan.steps))

@@ -38,6 +38,7 @@ def probe(
     probes: str | Sequence[str] | None = None,
     rows: RowLabels | None = None,
     group: str = AUTO,
+    trust: bool = False,
 ) -> Results:
     """Scores by row on the labelled data `where`; 30 % of its samples judge, the others are learnt from; where
     these are fewer than 500, all judge in turns.
@@ -48,12 +49,14 @@ def probe(
     ("retrieval,attentive", or a list; "all"). rows: (source, number of a sample) -> [T], a whole number for each of its rows as
     the encoder's tokenizer makes them, -1 where unknown, for probes that judge rows; `source.name(number)` says which sample.
 
+    trust: a method and parts from outside headstart, which the run names, may be run.
+
     Samples that the encoder saw in pre-training, without their labels, may be among both.
     """
     log, folder = log or Log(), Path(run)
     asked_for(probes or (), (*EVERY, "lists"))  # a name that nobody knows is told before anything is read
     device = device_of(Run())
-    encoder = load(folder, device, trust=(folder / "run.json").exists())  # its method is called below, anyhow
+    encoder = load(folder, device, trust)
     refuse_learnt(folder, where)
     source, remarks = encoder.prepare(where, label=label, kind=kind, group=group)
     log.say(f"found     {source.describe()}")
@@ -84,7 +87,7 @@ def probe(
     data = _divided(where, source, encoder, rows)
     if data.note:
         log.say(f"note      {data.note}")
-    tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module, log)
+    tokenizer, fresh = encoder.tokenizer, untrained(folder, encoder.module, log, trust)
     sides = f"{len(data.bank_at):,} samples to learn from, {len(data.query_at):,} to judge by"
     if data.crossed:
         sides = f"{len(data.query_at):,} samples judge in turns, by repeated cross-validation"
@@ -155,13 +158,13 @@ def refuse_learnt(folder: Path, where: object) -> None:
         )
 
 
-def untrained(folder: Path, trained: Encoder, log: Log) -> Encoder:
+def untrained(folder: Path, trained: Encoder, log: Log, trust: bool) -> Encoder:
     """The run's encoder as it was before its first step; of a shared encoder without its run, and of a run that went on from
     another, a random one of the same shape."""
     if not (folder / "run.json").exists():
         return fresh(trained)
     plan = Plan(**facts(folder)["plan"])
-    recipe = build(plan, method_of(folder, plan, log), ListSource([None], plan.tokenizer["kind"], [0]))
+    recipe = build(plan, method_of(folder, plan, log, trust), ListSource([None], plan.tokenizer["kind"], [0]))
     if recipe.begins != RANDOM:
         return fresh(trained)
     encoder = recipe.objective.encoder

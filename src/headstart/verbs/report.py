@@ -1,9 +1,9 @@
 """`headstart report`: the page about a run, written anew from its folder, and from its data where that is at hand."""
 
-import json
 from pathlib import Path
 
 from .. import checkpoint
+from ..damage import record
 from ..data.open import open_source
 from ..data.source import DataError, Source
 from ..errors import Mistake, Unreadable, shown
@@ -25,15 +25,18 @@ from ..writing import write_text
 from .embed import checked
 
 
-def report(run: str | Path, data: object = None, out: str | Path | None = None, log: Log | None = None) -> Path:
+def report(
+    run: str | Path, data: object = None, out: str | Path | None = None, log: Log | None = None, trust: bool = False
+) -> Path:
     """Write the page about the finished run in a folder (report.html there, or to `out`), and say where it lies.
 
-    data: where the data of the run lies, if it has moved or was an array. Without it, what looks at samples is left out.
+    data: where the data of the run lies, if it has moved or was an array. Without it, what looks at samples is left out. trust: a
+    method from outside headstart, which the run names, may be run.
     """
     log, folder = log or Log(), Path(run)
     target = checked(out, (".html",)) or folder / "report.html"
     if (folder / FACTS).exists():
-        base = json.loads((folder / FACTS).read_text())["base"]
+        base = record(folder / FACTS, "base")["base"]
         raise DataError(
             f"{folder} is a fine-tuned encoder, whose figures are in its README.md; the page is of the run it comes from: "
             f"headstart report {base}"
@@ -46,7 +49,7 @@ def report(run: str | Path, data: object = None, out: str | Path | None = None, 
     plan = Plan(**said["plan"])
     recipe, source, left_out = None, None, ""
     try:
-        recipe, source, same = _again(folder, plan, data, said["fingerprint"], log)
+        recipe, source, same = _again(folder, plan, data, said["fingerprint"], log, trust)
         if not same:
             left_out = "The data is no longer what the run learnt from: what is drawn here is of the data as it is now."
     except (Mistake, Unreadable, OSError) as error:
@@ -65,12 +68,12 @@ def report(run: str | Path, data: object = None, out: str | Path | None = None, 
     return target
 
 
-def _again(folder: Path, plan: Plan, data: object, known: str, log: Log) -> tuple[Recipe, Source, bool]:
+def _again(folder: Path, plan: Plan, data: object, known: str, log: Log, trust: bool) -> tuple[Recipe, Source, bool]:
     """(the recipe as it was trained, the samples it learnt from, whether the data is what it was)."""
     if data is None and plan.where == ARRAY:
         raise DataError("it was an array, which only Python has: headstart.report(folder, array)")
     where = plan.where if data is None else data
-    given, run = Input(**plan.input), Run(**plan.run)
+    given, run, method = Input(**plan.input), Run(**plan.run), method_of(folder, plan, log, trust)
     material = gather(
         where,
         open_source(where, given.kind, given.label, given.group),
@@ -79,14 +82,15 @@ def _again(folder: Path, plan: Plan, data: object, known: str, log: Log) -> tupl
         run,
         Log(quiet=True),
     )
-    recipe = build(plan, method_of(folder, plan, log), material.training)
+    recipe = build(plan, method, material.training)
     device = device_of(run)
     objective = recipe.objective.to(device)
     set_dtype(objective, dtype_of(run, device))
+    checkpoint.passed_over(folder / "checkpoints", log.say)
     saved = checkpoint.complete(folder / "checkpoints")
     if not saved:
         raise DataError(f"{folder} holds no checkpoint")
     checkpoint.weights(saved[-1], objective)
-    step = json.loads((saved[-1] / "state.json").read_text())["step"]
+    step = record(saved[-1] / "state.json", "step")["step"]
     log.say(f"found     {material.training.describe()}; the encoder as it was after {step:,} steps")
     return recipe, material.training, fingerprint(material) == known
