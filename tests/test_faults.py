@@ -137,7 +137,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     ),
     "other": lambda whole: b'{"other": [1]}\n',
 }
-READ = ("run.json", "log.jsonl", "baselines.json", "baselines.safetensors", "bad_files.jsonl", "recipe.py")
+READ = ("run.json", "data.json", "log.jsonl", "baselines.json", "baselines.safetensors", "bad_files.jsonl", "recipe.py")
 ENDED = ("probe.json", "health.json", "encoder.json", "encoder.safetensors")
 SAVED = ("state.json", "objective.safetensors", "optimizer.safetensors")
 AGAIN = "pretrain x.npz run.out=r " + " ".join(f"{name}={value}" for name, value in WORDS.items())

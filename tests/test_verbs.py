@@ -67,7 +67,7 @@ def test_a_run_leaves_everything_behind(finished: tuple[Path, Path]) -> None:
     _, out = finished
     wanted = {"run.json", "recipe.py", "log.jsonl", "checkpoints", "encoder.safetensors", "encoder.json", "health.json"}
     wanted |= {"bad_files.jsonl", "report.html", "README.md", "probe.json", "baselines.json", "restored.png"}
-    wanted |= {"baselines.safetensors"}
+    wanted |= {"baselines.safetensors", "data.json"}
     assert {p.name for p in out.iterdir()} == wanted
     bad = [json.loads(line)["path"] for line in (out / "bad_files.jsonl").read_text().splitlines()]
     assert sorted(Path(b).name for b in bad) == ["cut.png", "empty.png", "text.jpg"]

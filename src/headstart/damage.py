@@ -17,6 +17,7 @@ TUNE = "delete the folder, and fine-tune anew"
 ADVICE = {
     "run.json": "what the run was to do is known no more, so begin another in its own folder with run.out= (a finished encoder "
     "in this one can still be loaded)",
+    "data.json": "delete it, and that no file of the data changed since this run began is checked by 16 of its samples alone",
     "tuned.json": TUNE,
     "figures.json": TUNE,
     "done.json": TUNE,

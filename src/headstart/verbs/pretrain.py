@@ -24,18 +24,20 @@ from ..reading import look, reader_of
 from ..recipe import Care, Input, Method, Run
 from ..running import paired
 from ..running.bakeoff import bakeoff, entries, promote, why_not
+from ..running.begun_on import gone_on_with, write_down
 from ..running.doctor import Moved, Watch, course_of, judge, looking
 from ..running.finish import READ, baselines, by_masks, finish, snippet
 from ..running.folder import begin, begun, extend, method_of, title
 from ..running.healing import History, hopeless, mended
 from ..running.hold import claimed, held
 from ..running.material import Material, fingerprint, gather
+from ..running.vanished import watched
 from ..scoring.results import Results, kept_results, lines, written
 from ..scoring.score import watcher
 from ..shelf.find import AUTO, candidates, default_recipe, find, spelled
 from ..sinks import told
 from ..train import Outcome, device_of, dtype_of
-from ..words import WordError, annotations, changed, parse
+from ..words import annotations, changed, parse
 from ..writing import try_folder
 
 
@@ -98,10 +100,8 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
                         f"finished  already, but without {', '.join(gone)}: its end is made anew from the last checkpoint"
                     )
                 material = gather(where, source, reader_of(plan.tokenizer), Input(**plan.input), run, log)
-                if fingerprint(material) != kept["fingerprint"]:
-                    raise WordError(
-                        f"{folder} was begun on other data than {here} holds now: give this run its own run.out="
-                    )
+                material = gone_on_with(folder, where, material, kept, log)
+                watched(material, run.seed, log.say)
                 if kept.get("longer") and dist.rank() == 0:
                     log.say(f"longer    {extend(folder, kept)}")
             else:
@@ -109,6 +109,7 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
                 sort_words(asked, method)  # refuses what is misspelled before anything is read
                 source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
                 material = gather(where, source, tokenizer, given, run, log)
+                watched(material, run.seed, log.say)
 
                 def planned(method: Method, **more: str) -> Plan:
                     groups = sort_words({**asked, **more}, method)
@@ -124,6 +125,8 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
                         if best is None:
                             return Finished(folder, {}, "", Outcome(0, settled.steps))
                         method, settled = best
+                    claimed(folder)
+                    write_down(folder, where, material)
                     begin(folder, settled, method, asked, fingerprint(material))
                 plan = dist.agree(settled)
             return _go(plan, method, material, folder, run, care, log)
@@ -183,7 +186,7 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
     watch: Watch | None = None
     noted: list[health.Health] = []
     if first:
-        material.everything.write_bad(folder / "bad_files.jsonl")
+        watched(material, run.seed, log.say, listed=folder / "bad_files.jsonl")
         if pairs:
             whole = dataclasses.replace(recipe.data, source=material.everything)
             results = paired.baseline(objective, whole, material.held, folder, log)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -25,6 +26,13 @@ CHUNK = 16  # samples per task: small ones are read faster than a task is handed
 LOOK = 64  # samples that say how much room one takes
 Read = Callable[[int], Sample]
 Progress = Callable[[int, int], None]
+
+
+class StandsIn(Protocol):
+    """Who is taken for samples that can be read no more."""
+
+    def instead(self, index: int) -> int: ...  # the number of the sample itself, or of the one that stands for it
+    def lost(self, index: int, error: Unreadable) -> None: ...  # from now on another one stands for it
 
 
 class Prepared:
@@ -49,6 +57,7 @@ class Prepared:
         self.groups = None if source.groups is None else source.groups[origin]
         self.samples = samples
         self.tokenizer = tokenizer
+        self.missing: StandsIn | None = None
         self._read = read
         self._made: dict[int, tuple[Form, Sample]] = {}
         self._asked: tuple[Tokenizer | PairTokenizer, bool] = (tokenizer, True)
@@ -68,7 +77,24 @@ class Prepared:
         return len(self.origin)
 
     def __getitem__(self, index: int) -> Sample:
-        return self._read(int(self.origin[index])) if self.samples is None else self.samples[index]
+        while True:
+            at = index if self.missing is None else self.missing.instead(index)
+            if self.samples is not None:
+                return self.samples[at]
+            try:
+                return self._read(int(self.origin[at]))
+            except Unreadable as error:
+                if self.missing is None:
+                    raise
+                self.missing.lost(at, error)
+
+    def placed(self, at: np.ndarray) -> "Prepared":
+        """The same samples in another order: number i is what was number at[i]."""
+        had = self.samples
+        samples = had if had is None else had[at] if isinstance(had, np.ndarray) else [had[i] for i in at.tolist()]
+        made = Prepared(self.source, self._read, self.origin[at], [], samples, self.tokenizer)
+        made.bad, made.keeps = list(self.bad), self.keeps
+        return made
 
     def made_by(self, tokenizer: Tokenizer | PairTokenizer) -> bool:
         """Whether the rows that it keeps are those of this tokenizer (the last answer is known: some are long to compare)."""
