@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -64,6 +64,10 @@ class Log:
                 self.to.write("\n")
                 self._open = False
             print(self._fitting(text), file=self.to, flush=True)
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Lines that stay, one each: a name in them that would break them, or move the cursor, is written out."""
+        self.say("\n".join(map(shown, lines)))
 
     def _fitting(self, text: str) -> str:
         """The text as the stream takes it: names in it may have bytes and signs that its encoding lacks."""

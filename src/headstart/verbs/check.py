@@ -124,7 +124,7 @@ def check(
     target = Path(f"check-{_short(where)}.json") if out is None else Path(str(out))
     try_place(target)
     source = open_source(where, kind, label, group)
-    log.say(f"found     {source.describe()}")
+    log.lines([f"found     {source.describe()}"])
 
     def say(said: str) -> None:
         log.say(f"cache     {said}")
@@ -161,9 +161,9 @@ def check(
         groups=[] if source.groups is None else np.unique(source.groups, return_counts=True)[1].tolist(),
         across=[[name(i) for i in each] for each in (*duplicates, *near) if parted(source, each)],
     )
-    log.say("\n".join(found.lines()))
+    log.lines(found.lines())
     _write(target, found)
-    log.say(f"wrote     {target}")
+    log.lines([f"wrote     {target}"])
     return found
 
 

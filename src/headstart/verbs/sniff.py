@@ -8,5 +8,5 @@ from ..log import Log
 def sniff(where: object, log: Log | None = None) -> Found:
     """Say what kind of data is at `where`, how much, and where its labels may be; reads no more than a few samples."""
     found = look(where)
-    (log or Log()).say("\n".join(found.lines()))
+    (log or Log()).lines(found.lines())
     return found
