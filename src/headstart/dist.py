@@ -12,6 +12,8 @@ import torch
 import torch.distributed as td
 from torch import Tensor, nn
 
+from .errors import Mistake
+
 _alone = False
 
 
@@ -43,6 +45,13 @@ def rank() -> int:
 
 def world() -> int:
     return td.get_world_size() if not _alone and td.is_available() and td.is_initialized() else 1
+
+
+def divides(batch: int) -> None:
+    """A Mistake where a batch does not divide among the ranks: said before anything is read."""
+    if batch % world():
+        more = batch + world() - batch % world()
+        raise Mistake(f"data.batch={batch} does not divide among {world()} processes: data.batch={more} does")
 
 
 class _Gather(torch.autograd.Function):

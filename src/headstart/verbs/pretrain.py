@@ -78,6 +78,7 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
     folder = Path(run.out) if run.out else default_folder(here, name)
     dist.start(device_of(run))
     try:
+        dist.divides(given.batch or dist.world())
         with ExitStack() as own:
             if dist.rank() == 0:
                 own.enter_context(held(folder, log))
@@ -180,6 +181,7 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
     )
     begun_elsewhere = first and promote(folder, plan.recipe, log)
     recipe = build(plan, method, material.training)
+    dist.divides(recipe.data.batch)
     objective, pairs = recipe.objective.to(device), len(recipe.data.tokenizers) > 1
     set_dtype(objective, dtype_of(run, device))  # what is compared is computed alike
     results: Results = {}
