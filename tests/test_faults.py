@@ -1,7 +1,11 @@
 """What must not happen to a user's files, and what is said of a run's own that were damaged, taken away or changed."""
 
+import errno
+import itertools
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import headstart as hs
-from headstart import cli
+from headstart import cli, dist
 from headstart.errors import Mistake
 from headstart.log import Log
 from headstart.running import hold
@@ -215,6 +219,70 @@ def test_lines_of_a_log_that_are_none_are_left_out_and_counted(here: Path) -> No
     assert done.exit_code == 0 and "damaged   2 lines of r/log.jsonl cannot be read" in done.stdout, done.output
 
 
+# a machine that fails or lies while a run is under way
+
+
+def without_permission(name: str, patch: pytest.MonkeyPatch) -> None:
+    """From now on nothing of this name can be appended to, or put in its place."""
+    opened, moved = Path.open, os.replace
+
+    def denied(path: Path) -> None:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    def opening(path: Path, mode: str = "r", *rest: object, **more: object) -> object:
+        if "a" in mode:
+            denied(path)
+        return opened(path, mode, *rest, **more)
+
+    def moving(part: Path, path: Path) -> None:
+        denied(Path(path))
+        moved(part, path)
+
+    patch.setattr(Path, "open", opening)
+    patch.setattr(os, "replace", moving)
+
+
+def test_permission_that_is_lost_is_a_sentence_and_nothing_is_half(
+    here: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log and a checkpoint by turns can be written no more; given back, the run ends with the same bits."""
+    unfinished(Path("r"))
+    for name in ("log.jsonl", "step-00000004"):
+        with monkeypatch.context() as patch:
+            without_permission(name, patch)
+            done = CliRunner().invoke(cli.app, AGAIN.split())
+        said = "cannot be written (Permission denied): choose a place that can be written, and start the same command again"
+        assert done.exit_code == 2 and name in done.stderr and done.stderr.endswith(said + "\n"), done.output
+        assert len(done.stderr.splitlines()) == 1 and not list(Path("r").rglob(".part-*"))
+    done = CliRunner().invoke(cli.app, AGAIN.split())
+    assert done.exit_code == 0, done.output
+    assert Path("r/encoder.safetensors").read_bytes() == (finished / "r/encoder.safetensors").read_bytes()
+
+
+def test_a_clock_that_jumps_changes_nothing(here: Path, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten years ahead and back at each look: no file, figure or time that is said hangs on the time of day."""
+    unfinished(Path("r"))
+    true, jumps = time.time_ns, itertools.cycle((10, -10, 0, -40))
+    monkeypatch.setattr(time, "time_ns", lambda: true() + next(jumps) * 365 * 86_400 * 10**9)
+    monkeypatch.setattr(time, "time", lambda: time.time_ns() / 1e9)
+    monkeypatch.setattr(time, "strftime", lambda form, of=None: "1970-01-01 00:00:00")
+    done = CliRunner().invoke(cli.app, AGAIN.split())
+    assert done.exit_code == 0 and not Path("r/.lock").exists(), done.output
+    assert Path("r/encoder.safetensors").read_bytes() == (finished / "r/encoder.safetensors").read_bytes()
+    took = [json.loads(line) for line in Path("r/log.jsonl").read_text().splitlines() if '"took"' in line]
+    assert all(0 <= row["seconds"] < 600 for row in took)
+
+
+def test_a_batch_that_does_not_divide_is_said_before_anything_is_read(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dist, "world", lambda: 2)
+    with pytest.raises(Mistake, match=r"^data.batch=1 does not divide among 2 processes: data.batch=2 does$"):
+        hs.pretrain("x.npz", log=QUIET, **{**WORDS, "data.batch": 1}, run={"out": "other"})
+    assert not Path("other").exists()
+
+
 # two at once
 
 
@@ -260,4 +328,16 @@ def test_names_of_columns_cannot_write_lines_of_their_own(tmp_path: Path, capsys
     hs.pretrain(place / "t.csv", log=Log(), **words)
     said = capsys.readouterr().out.split("To use it")[0] + (tmp_path / "r\n# forged" / "README.md").read_text()
     assert "label\\n\\x1b[2J# forged" in said and "\x1b" not in said
+    assert not [line for line in said.splitlines() if line.startswith("# forged")]
+
+
+def test_sniff_and_check_say_one_line_for_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place, nasty = tmp_path / "two\n# forged", "label\n\x1b[2J# forged"
+    place.mkdir()
+    rows = [f"{i},{i % 7},{i % 2}" for i in range(40)]
+    (place / "t.csv").write_text("\n".join(['a,b,"' + nasty + '"', *rows, rows[0]]))
+    hs.sniff(place)
+    hs.check(place, out=tmp_path / "two\n# forged.json")
+    said = capsys.readouterr().out
+    assert "two\\n# forged" in said and "label\\n\\x1b[2J# forged" in said and "\x1b" not in said
     assert not [line for line in said.splitlines() if line.startswith("# forged")]

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from ..damage import records
 from ..forms import Json
 from ..log import Log
 from ..writing import write_json
@@ -50,8 +51,7 @@ class _Hears:
         self.sink, self.name, self.path = sink, name, folder / STATE
         self.last: dict[str, int] = self._all().get(name, {})
         self._kept = time.monotonic()
-        for line in (folder / "log.jsonl").read_text().splitlines() if (folder / "log.jsonl").exists() else ():
-            row = json.loads(line)
+        for row in records(folder / "log.jsonl", "event")[0]:
             self(row["event"], row)  # what it was not told before, as the process was killed, or it was not named
 
     def _all(self) -> Json:
