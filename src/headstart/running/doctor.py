@@ -1,6 +1,5 @@
 """Who looks after a run: hears every row of its log, says what is wrong when it is seen, and judges at the end."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor
 from .. import checkpoint, dist, health
 from ..forms import Json
 from ..health import Health, TrainingStopped
-from ..log import Log
+from ..log import Log, rows
 from ..objective import Objective
 from ..probes import Figure
 from ..recipe import RANDOM, Data, Recipe
@@ -73,8 +72,7 @@ def course_of(recipe: Recipe, path: Path | None) -> Course:
     course.compares = all(term.hides is None for term in cast(Iterable[Term], objective.terms.values()))
     course.fresh = recipe.begins == RANDOM
     course.led = isinstance(objective.teacher, Ema) and course.fresh
-    for line in path.read_text().splitlines() if path is not None and path.exists() else ():
-        row = json.loads(line)
+    for row in rows(path) if path is not None else ():
         course.hear(row["event"], row)
     return course
 

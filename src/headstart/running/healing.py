@@ -4,7 +4,6 @@ What was done is state: `healing.json` says from which step on the rate is lower
 is interrupted, or must begin anew for want of a checkpoint, goes the way of one that was not.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .. import checkpoint, dist
+from ..damage import reading, record
 from ..forms import Json
 from ..health import TrainingStopped
 from ..log import Log
@@ -47,7 +47,10 @@ class History:
 
     @classmethod
     def kept(cls, folder: Path) -> "History":
-        return cls(**json.loads((folder / FILE).read_text())) if (folder / FILE).exists() else cls([])
+        if not (folder / FILE).exists():
+            return cls([])
+        with reading(folder / FILE):
+            return cls(**record(folder / FILE, "remedies"))
 
     def keep(self, folder: Path) -> None:
         if dist.rank() == 0:
