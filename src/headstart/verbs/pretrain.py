@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import checkpoint, dist, health
 from ..damage import record
+from ..data.masks import beside
 from ..data.open import open_source
 from ..data.source import Source
 from ..encoded import Pretrained, load
@@ -105,7 +106,10 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
                 if kept.get("longer") and dist.rank() == 0:
                     log.say(f"longer    {extend(folder, kept)}")
             else:
-                method, found = find(default_recipe(source.kind) if name == AUTO else name), source.describe()
+                method, found = (
+                    find(default_recipe(source.kind, beside(source)) if name == AUTO else name),
+                    source.describe(),
+                )
                 sort_words(asked, method)  # refuses what is misspelled before anything is read
                 source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
                 material = gather(where, source, tokenizer, given, run, log)
