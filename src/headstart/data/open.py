@@ -13,8 +13,8 @@ from ..errors import Unreadable
 from ..forms import Sample
 from ..home import expanded
 from ..kinds import KINDS as SINGLE
-from . import sets
-from .classes import as_column, noted
+from . import remote, sets
+from .classes import Labelled, as_column, noted
 from .finding import elsewhere, paired
 from .finding.folder import open_survey, stretches
 from .finding.survey import one_kind, survey
@@ -68,8 +68,15 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
     where that is not plain; "image+volume": what a folder has of both, samples of one kind each. label: the column of a table
     that names the classes ("folders": the folders do; "labels.csv:species": a column of another file). group: the column, array
     or file that says which samples hang together, likewise; "auto": one that is plainly named for it; "none". A file that is
-    one sample becomes a source of one. DataError says what to give instead.
+    one sample becomes a source of one. What lies behind an address ("s3://bucket/photos/") is fetched and read as if it lay here.
+    DataError says what to give instead.
     """
+    if remote.is_address(where):
+        there = remote.fetched(str(where))
+        source = open_source(there.path, kind, label, group)
+        if there.said and isinstance(source, Labelled):
+            source.why = "; ".join(filter(None, (source.why, there.said)))
+        return source
     if label is not None and (file := elsewhere.named(label, where)) is not None:
         return elsewhere.attach(open_source(where, kind, group=group), *file)
     if label is not None and (place := elsewhere.mask_folder(label, where)) is not None:
