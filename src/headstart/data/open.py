@@ -15,9 +15,10 @@ from ..home import expanded
 from ..kinds import KINDS as SINGLE
 from . import remote, sets
 from .classes import Labelled, as_column, noted
-from .finding import elsewhere, paired
+from .finding import elsewhere, paired, shards
 from .finding.folder import open_survey, stretches
 from .finding.survey import one_kind, survey
+from .finding.tars import open_pattern
 from .finding.together import hold_together, in_file
 from .groups import AUTO, NONE, OF
 from .groups import decide as decide_groups
@@ -68,10 +69,11 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
     where that is not plain; "image+volume": what a folder has of both, samples of one kind each. label: the column of a table
     that names the classes ("folders": the folders do; "labels.csv:species": a column of another file). group: the column, array
     or file that says which samples hang together, likewise; "auto": one that is plainly named for it; "none". A file that is
-    one sample becomes a source of one. What lies behind an address ("s3://bucket/photos/") is fetched and read as if it lay here.
+    one sample becomes a source of one. What lies behind an address ("s3://bucket/photos/") is fetched and read as if it lay here,
+    "shard-{000..009}.tar" is ten tars.
     DataError says what to give instead.
     """
-    if remote.is_address(where):
+    if remote.is_address(where) and not shards.spelled(str(where)):
         there = remote.fetched(str(where))
         source = open_source(there.path, kind, label, group)
         if there.said and isinstance(source, Labelled):
@@ -83,6 +85,9 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
         return elsewhere.attach_masks(open_source(where, kind, group=group), place)
     if group not in (AUTO, NONE) and (file := elsewhere.named(group, where, "data.group")) is not None:
         return in_file(open_source(where, kind, label, NONE), *file)
+    if isinstance(where, str) and not expanded(where).exists() and (names := shards.spelled(where)):
+        paths = [remote.fetched(name).path if remote.is_address(name) else expanded(name) for name in names]
+        return hold_together(_unlabelled(_as_kind(open_pattern(where, paths), kind), label), where, group)
     if kind is not None and "+" in kind and isinstance(where, str | Path):
         return Either({each: open_source(where, each, label, group) for each in kind.split("+")}, str(where))
     if kind is not None and kind not in KINDS:

@@ -14,7 +14,7 @@ from ..home import expanded
 from ..outliers import CLIPPED, DOUBT, MISSING, Column, by_channel, by_name, noted
 from . import remote
 from .classes import Labelled, labels_of
-from .finding import sidecar
+from .finding import shards, sidecar
 from .finding.folder import open_survey
 from .finding.survey import Survey, one_kind, survey, tables_beside
 from .labels import folder_labels
@@ -87,7 +87,7 @@ class Found:
 
 def sniff(where: object) -> Found:
     """Find out what is at `where` (a path, an array, the name of a set), reading no more than a few samples."""
-    if remote.is_address(where):
+    if remote.is_address(where) and not shards.spelled(str(where)):
         there = remote.fetched(str(where))
         found = sniff(there.path)
         return replace(found, why=(*found.why, *filter(None, [there.said])))
