@@ -26,6 +26,7 @@ from .labels import IDENTIFIER, no_inputs, said_of_inputs, said_of_no_inputs
 from .labels import decide as decide_labels
 from .names import suffix_of
 from .readers import Claim, claims, instead, makers, of_folder, reading
+from .readers._datasets import is_dataset, open_dataset
 from .source import DataError, Source
 from .sources.array import source_of
 from .sources.either import Either
@@ -99,6 +100,8 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
         )
     if isinstance(where, Source):
         return hold_together(_unlabelled(where, label), where, group)  # of the user's own
+    if is_dataset(where):
+        return hold_together(_as_kind(open_dataset(where, kind, label), kind), None, group)
     if isinstance(where, _Polars):
         return _open_frame(where.to_dicts(), label, group)
     if isinstance(where, _Pandas):
@@ -278,7 +281,7 @@ def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None,
 
 def _as_kind(source: Source, kind: str | None) -> Source:
     if kind not in (None, source.kind):
-        raise DataError(f"this set holds {source.kind} samples: leave kind={kind} out")
+        raise DataError(f"this set holds {source.kind} samples, not {kind}: leave kind={kind} out")
     return source
 
 
