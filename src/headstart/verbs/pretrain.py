@@ -31,6 +31,7 @@ from ..running.folder import begin, begun, extend, method_of, title
 from ..running.healing import History, hopeless, mended
 from ..running.hold import claimed, held
 from ..running.material import Material, fingerprint, gather
+from ..running.starving import Meter
 from ..scoring.results import Results, kept_results, lines, written
 from ..scoring.score import watcher
 from ..shelf.find import AUTO, candidates, default_recipe, find, spelled
@@ -196,6 +197,7 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
             results = baselines(recipe, material.probe, folder, log)
             watch = watcher(objective.encoder, recipe.data.only, material.training, material.probe, READ, noted.append)
         watch = looking(watch, Moved(objective), noted, log)
+    meter = Meter(recipe.data.source, log)
     if watch is not None and begun_elsewhere:
         log.write("probe", step=0, **written(watch(0)))  # before it restores what it has learnt
     course = dist.agree(course_of(recipe, log.path))
@@ -207,8 +209,11 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
     checkpoint.passed_over(folder / "checkpoints", log.say)
     try:
         with told(care.sinks, folder, log) if first else nullcontext():
-            outcome = mended(recipe, anew, run, care.heal, folder, log, watch, course)
-            log.write("took", step=outcome.step, seconds=round(outcome.seconds, 3))
+            with meter.running():
+                timed = None if watch is None else meter.aside(watch)
+                outcome = mended(recipe, anew, run, care.heal, folder, log, timed, course)
+            took, waited = round(outcome.seconds, 3), round(meter.waited, 3)
+            log.write("took", step=outcome.step, seconds=took, waited=waited)
     except health.TrainingStopped:
         if first and noted:
             log.say(f"health    {judged_after(max([*course.losses, *course.skipped], default=-1) + 1)}")
