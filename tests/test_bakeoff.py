@@ -86,7 +86,7 @@ def test_the_best_goes_on_from_where_it_is(tmp_path, short, monkeypatch, capsys)
     assert "raw input is ahead of simclr so far" in capsys.readouterr().out  # said early, with what is left to do
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert facts["plan"]["recipe"] == "simclr" and any(
-        "the best of mae, simclr, descriptors" in w for w in facts["plan"]["why"]
+        "the best of descriptors, mae, simclr" in w for w in facts["plan"]["why"]
     )
     told = json.loads((tmp_path / "run" / "bakeoff" / "rounds.json").read_text())
     assert told["winner"] == "simclr" and [len(r["marks"]) for r in told["rounds"]] == [3, 2]
@@ -174,7 +174,7 @@ def test_stopped_meanwhile_it_begins_anew(tmp_path, short, monkeypatch, capsys):
     def train(recipe, run, place, log, until):
         calls.append(place.name)
         return real(
-            recipe, run, place, log, until=until - 1 if calls == ["mae", "simclr"] else until
+            recipe, run, place, log, until=until - 1 if calls == ["descriptors", "mae"] else until
         )  # as Ctrl-C would
 
     monkeypatch.setattr(bakeoff, "train", train)
@@ -204,5 +204,5 @@ def test_plan_says_what_would_be_tried(tmp_path, monkeypatch):
         == "no other method is tried first: others are tried where training takes 1.5 minutes or more"
     )
     monkeypatch.setattr(bakeoff, "SHORTEST", 0.0)
-    assert "mae, simclr, descriptors are begun" in hs.plan(path, **words, log=Log(quiet=True)).why[-1]
+    assert "descriptors, mae, simclr are begun" in hs.plan(path, **words, log=Log(quiet=True)).why[-1]
     assert not any("tried" in line for line in hs.plan(path, **words, recipe="mae", log=Log(quiet=True)).why)

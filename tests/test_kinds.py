@@ -209,9 +209,6 @@ def test_pretrain_finds_out_and_does_it(kind, tmp_path):
         assert list(run.results) == ["raw input", "boosted trees", "random encoder", "pre-trained"]
     bad = (out / "bad_files.jsonl").read_text()
     assert not bad, bad
-    assert (out / "restored.png").exists() == (
-        kind in PICTURED and plan["recipe"] != "simclr"
-    )  # which restores nothing
     z = hs.load(out).embed_named(str(place))
     assert z.z.shape[1] == hs.load(out).width and np.isfinite(z.z).all() and len(z.names) == len(z.z) >= COUNT
     again = hs.again(out, log=Log(quiet=True))
@@ -249,7 +246,7 @@ def test_plan_says_what_it_found_and_every_word(tmp_path, capsys):
     place = files(series, tmp_path)
     plan = hs.plan(str(place), "data.held=0.2", steps=7)
     said = capsys.readouterr().out
-    assert plan.steps == 7 and plan.recipe == "simclr" and plan.rows > 0 and plan.memory > 0
+    assert plan.steps == 7 and plan.recipe == "descriptors" and plan.rows > 0 and plan.memory > 0
     for word in (
         "What I found",
         "48 series files",

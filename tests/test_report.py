@@ -97,11 +97,11 @@ def test_every_section_is_there_and_the_page_is_alone(finished: tuple[Path, Path
     assert "masked input, reconstruction, original" in page
     assert f"hs.load({str(run)!r})" in html.unescape(page)
     took = [
-        row["seconds"]
+        (row["seconds"], row["waited"])
         for row in map(json.loads, (run / "log.jsonl").read_text().splitlines())
         if row["event"] == "took"
     ]
-    assert len(took) == 1 and took[0] > 0 and "samples a second" in page and "GiB" in page
+    assert len(took) == 1 and took[0][0] > 0 and took[0][1] == 0 and "samples a second" in page and "GiB" in page
     assert "1 files or samples were left out" in page and html.escape(f"{EVIL}broken.png") in page
 
 

@@ -330,6 +330,9 @@ def test_folders_find_their_own_masks_and_pre_training_none(tmp_path: Path):
     source = open_source(str(tmp_path))
     assert len(source) == 6 and all(source.name(i).startswith("images/") for i in range(6))
     assert [source.masks.read(i)[0, 0] for i in range(6)] == [0, 0, 0, 1, 1, 1]
+    assert (
+        hs.plan(str(tmp_path), "steps=2", "size=XS", log=quiet()).recipe == "mae"
+    )  # what learns from rows, as these judge rows
     named = open_source(str(tmp_path / "images"), label=str(tmp_path / "annotations"))
     assert [named.masks.read(i)[0, 0] for i in range(6)] == [0, 0, 0, 1, 1, 1] and named.labels is None
 

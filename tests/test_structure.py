@@ -50,7 +50,8 @@ RANK = {name: rank for rank, names in enumerate(LEVELS) for name in names.split(
 # inside data/, a floor may name itself and what stands above it
 FLOORS = (
     "source names encoding habits flat masks",
-    "cache",
+    "cache mirror",
+    "remote",
     "days numbers",
     "cells",
     "classes",

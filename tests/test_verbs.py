@@ -22,7 +22,7 @@ from headstart.log import Log
 from headstart.probes import linear
 from headstart.words import WordError
 
-SMALL = {"steps": 4, "size": "XS", "data.batch": 16, "run.device": "cpu"}
+SMALL = {"recipe": "mae", "steps": 4, "size": "XS", "data.batch": 16, "run.device": "cpu"}
 
 
 def quiet() -> Log:
@@ -210,7 +210,7 @@ def test_series_arrays(tmp_path: Path, recipe: str) -> None:
     np.savez(tmp_path / "s.npz", x=x, y=(np.arange(48) % 2))
     small = {"codes": 32, "local": 2} if recipe == "dino" else {}
     done = hs.pretrain(
-        tmp_path / "s.npz", recipe=recipe, log=quiet(), **SMALL, **small, **{"run.out": str(tmp_path / "r")}
+        tmp_path / "s.npz", log=quiet(), **SMALL | {"recipe": recipe}, **small, **{"run.out": str(tmp_path / "r")}
     )
     assert done.load().embed(x[:5]).shape == (5, done.load().width)
 
@@ -222,7 +222,7 @@ def test_texts(tmp_path: Path, recipe: str) -> None:
         (tmp_path / f"{i}.txt").write_text(f"sample number {i} " * (3 + i))
     small = {"codes": 32, "local": 2} if recipe == "dino" else {}
     out = {"run.out": str(tmp_path / "r")}
-    done = hs.pretrain(tmp_path, recipe=recipe, log=quiet(), **small, **SMALL, **out)
+    done = hs.pretrain(tmp_path, log=quiet(), **small, **SMALL | {"recipe": recipe}, **out)
     assert done.load().embed(["hello", "a longer text"]).shape == (2, done.load().width)
     if recipe != "dino":
         assert abs(done.outcome.losses[0] - np.log(256)) < 1.0

@@ -21,6 +21,7 @@ ADVICE = {
     "tuned.json": TUNE,
     "figures.json": TUNE,
     "done.json": TUNE,
+    "sinks.json": "delete it, and the sinks are told of the run anew",
 }  # what to do where a file cannot simply be made anew
 
 

@@ -17,7 +17,9 @@ Listener = Callable[[str, Json], None]  # (event, values) of every row, once it 
 NEEDS = {
     "step": ("step", "loss"),
     "probe": ("step", "rank"),
+    "look": ("step", "samples", "rank", "spread", "width", "moved", "encoder", "teacher"),
     "took": ("seconds",),
+    **dict.fromkeys(("heal", "resume", "skipped"), ("step",)),
 }  # of rows of a kind, by who reads them
 
 
@@ -128,9 +130,9 @@ def latest(path: Path, event: str) -> list[Json]:
 
 
 def rows(path: Path, *events: str) -> Iterator[Json]:
-    """The whole rows of some kinds in a log, which a run may be writing to meanwhile."""
+    """The whole rows of some kinds in a log, of all kinds where none is named; a run may be writing to it meanwhile."""
     for row in records(path, "event")[0]:
-        if row["event"] in events and row.keys() >= set(NEEDS.get(row["event"], ())):
+        if (not events or row["event"] in events) and row.keys() >= set(NEEDS.get(row["event"], ())):
             yield row
 
 

@@ -67,7 +67,7 @@ class Course:
             self.looks = {s: look for s, look in self.looks.items() if s <= step}
             self.skipped = [s for s in self.skipped if s < step]
         elif event == "step" and (step < EXACT or step % max(1, self.total // ROWS) == 0 or step + 1 == self.total):
-            self.losses[step], self.norms[step] = row["loss"], row["grad_norm"]
+            self.losses[step], self.norms[step] = row["loss"], row.get("grad_norm", float("nan"))
         elif event == "skipped" and step not in self.skipped:
             self.skipped.append(step)
         elif event == "look":

@@ -47,6 +47,11 @@ class WithMasks(Protocol):
     masks: Masks | None
 
 
+def beside(source: object) -> bool:
+    """Whether there are masks beside the samples of a source."""
+    return isinstance(source, WithMasks) and source.masks is not None
+
+
 def _is_whole(values: np.ndarray) -> bool:
     """Whether all of these are whole numbers, or missing."""
     if values.dtype.kind in "biu":

@@ -13,11 +13,12 @@ from ..errors import Unreadable
 from ..forms import Sample
 from ..home import expanded
 from ..kinds import KINDS as SINGLE
-from . import sets
-from .classes import as_column, noted
-from .finding import elsewhere, paired
+from . import remote, sets
+from .classes import Labelled, as_column, noted
+from .finding import elsewhere, paired, shards
 from .finding.folder import open_survey, stretches
 from .finding.survey import one_kind, survey
+from .finding.tars import open_pattern
 from .finding.together import hold_together, in_file
 from .groups import AUTO, NONE, OF
 from .groups import decide as decide_groups
@@ -25,6 +26,7 @@ from .labels import IDENTIFIER, no_inputs, said_of_inputs, said_of_no_inputs
 from .labels import decide as decide_labels
 from .names import suffix_of
 from .readers import Claim, claims, instead, makers, of_folder, reading
+from .readers._datasets import is_dataset, open_dataset
 from .source import DataError, Source
 from .sources.array import source_of
 from .sources.either import Either
@@ -68,14 +70,25 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
     where that is not plain; "image+volume": what a folder has of both, samples of one kind each. label: the column of a table
     that names the classes ("folders": the folders do; "labels.csv:species": a column of another file). group: the column, array
     or file that says which samples hang together, likewise; "auto": one that is plainly named for it; "none". A file that is
-    one sample becomes a source of one. DataError says what to give instead.
+    one sample becomes a source of one. What lies behind an address ("s3://bucket/photos/") is fetched and read as if it lay here,
+    "shard-{000..009}.tar" is ten tars.
+    DataError says what to give instead.
     """
+    if remote.is_address(where) and not shards.spelled(str(where)):
+        there = remote.fetched(str(where))
+        source = open_source(there.path, kind, label, group)
+        if there.said and isinstance(source, Labelled):
+            source.why = "; ".join(filter(None, (source.why, there.said)))
+        return source
     if label is not None and (file := elsewhere.named(label, where)) is not None:
         return elsewhere.attach(open_source(where, kind, group=group), *file)
     if label is not None and (place := elsewhere.mask_folder(label, where)) is not None:
         return elsewhere.attach_masks(open_source(where, kind, group=group), place)
     if group not in (AUTO, NONE) and (file := elsewhere.named(group, where, "data.group")) is not None:
         return in_file(open_source(where, kind, label, NONE), *file)
+    if isinstance(where, str) and not expanded(where).exists() and (names := shards.spelled(where)):
+        paths = [remote.fetched(name).path if remote.is_address(name) else expanded(name) for name in names]
+        return hold_together(_unlabelled(_as_kind(open_pattern(where, paths), kind), label), where, group)
     if kind is not None and "+" in kind and isinstance(where, str | Path):
         return Either({each: open_source(where, each, label, group) for each in kind.split("+")}, str(where))
     if kind is not None and kind not in KINDS:
@@ -87,6 +100,8 @@ def open_source(where: object, kind: str | None = None, label: str | None = None
         )
     if isinstance(where, Source):
         return hold_together(_unlabelled(where, label), where, group)  # of the user's own
+    if is_dataset(where):
+        return hold_together(_as_kind(open_dataset(where, kind, label), kind), None, group)
     if isinstance(where, _Polars):
         return _open_frame(where.to_dicts(), label, group)
     if isinstance(where, _Pandas):
@@ -266,7 +281,7 @@ def _open_claimed(path: Path, claim: Claim, kind: str | None, label: str | None,
 
 def _as_kind(source: Source, kind: str | None) -> Source:
     if kind not in (None, source.kind):
-        raise DataError(f"this set holds {source.kind} samples: leave kind={kind} out")
+        raise DataError(f"this set holds {source.kind} samples, not {kind}: leave kind={kind} out")
     return source
 
 

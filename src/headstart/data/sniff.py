@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,9 @@ from ..errors import Mistake, Unreadable, shown, so_many
 from ..forms import Sample
 from ..home import expanded
 from ..outliers import CLIPPED, DOUBT, MISSING, Column, by_channel, by_name, noted
+from . import remote
 from .classes import Labelled, labels_of
-from .finding import sidecar
+from .finding import shards, sidecar
 from .finding.folder import open_survey
 from .finding.survey import Survey, one_kind, survey, tables_beside
 from .labels import folder_labels
@@ -86,6 +87,10 @@ class Found:
 
 def sniff(where: object) -> Found:
     """Find out what is at `where` (a path, an array, the name of a set), reading no more than a few samples."""
+    if remote.is_address(where) and not shards.spelled(str(where)):
+        there = remote.fetched(str(where))
+        found = sniff(there.path)
+        return replace(found, why=(*found.why, *filter(None, [there.said])))
     path = expanded(where) if isinstance(where, str | Path) else None
     if path is None or not path.exists():
         source = open_source(where)

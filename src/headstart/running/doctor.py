@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from .. import checkpoint, dist, health
-from ..damage import records
 from ..forms import Json
 from ..health import Health, TrainingStopped
-from ..log import Log
+from ..log import Log, rows
 from ..objective import Objective
 from ..probes import Figure
 from ..recipe import RANDOM, Data, Recipe
@@ -73,7 +72,7 @@ def course_of(recipe: Recipe, path: Path | None) -> Course:
     course.compares = all(term.hides is None for term in cast(Iterable[Term], objective.terms.values()))
     course.fresh = recipe.begins == RANDOM
     course.led = isinstance(objective.teacher, Ema) and course.fresh
-    for row in records(path, "event")[0] if path is not None else ():
+    for row in rows(path) if path is not None else ():
         course.hear(row["event"], row)
     return course
 

@@ -49,11 +49,8 @@ class History:
     def kept(cls, folder: Path) -> "History":
         if not (folder / FILE).exists():
             return cls([])
-        said = record(folder / FILE, "remedies")
         with reading(folder / FILE):
-            for remedy in said["remedies"]:
-                int(remedy["back"])
-            return cls(**said)
+            return cls(**record(folder / FILE, "remedies"))
 
     def keep(self, folder: Path) -> None:
         if dist.rank() == 0:

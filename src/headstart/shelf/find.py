@@ -12,13 +12,9 @@ from .outside import divided, file_of, outside, source_of
 
 SHELF = "headstart.recipes"
 AUTO = "auto"  # what stands for the best of the candidates
-# by kind, where it is not mae: docs/defaults.md, docs/log.md
-DEFAULT = {
-    "pair": "clip",
-    "table": "gmml",
-    **dict.fromkeys(("audio", "series", "video", "music", "protein"), "simclr"),
-    **dict.fromkeys(("molecule", "text", "code"), "descriptors"),
-}
+USUAL = "descriptors"  # measured on a set of each kind: docs/log.md, 2026-11-30, night
+DEFAULT = {"pair": "clip", "table": "gmml"}  # by kind, where it is another
+BY_ROW = "mae"  # where what will be told is told of each place: descriptors are of samples as wholes
 
 TRIED = ("mae", "simclr", "descriptors")  # beside the default, where there is time to begin several
 
@@ -61,9 +57,10 @@ def spelled(name: str) -> str:
         return f"{file}:{function}".removesuffix(":") if file else name
 
 
-def default_recipe(kind: str) -> str:
-    """What `pretrain` takes for a kind of data: measured, docs/defaults.md, docs/log.md."""
-    return DEFAULT.get(kind, "mae")
+def default_recipe(kind: str, masks: bool = False) -> str:
+    """What `pretrain` takes for a kind of data: measured, docs/defaults.md, docs/log.md. masks: there are some beside it, a class
+    for each place."""
+    return BY_ROW if masks and kind not in DEFAULT else DEFAULT.get(kind, USUAL)
 
 
 def candidates(kind: str) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ A file here has a function `sink(folder, name)`: it goes on with what the run in
 and opens no network.
 """
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,9 +11,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from ..damage import records
+from ..damage import record
 from ..forms import Json
-from ..log import Log
+from ..log import Log, rows
 from ..writing import write_json
 
 STATE = "sinks.json"  # {sink: the events that it was told of last, and at which step}
@@ -51,12 +50,11 @@ class _Hears:
         self.sink, self.name, self.path = sink, name, folder / STATE
         self.last: dict[str, int] = self._all().get(name, {})
         self._kept = time.monotonic()
-        for row in records(folder / "log.jsonl", "event")[0]:
+        for row in rows(folder / "log.jsonl"):
             self(row["event"], row)  # what it was not told before, as the process was killed, or it was not named
 
     def _all(self) -> Json:
-        said: Json = json.loads(self.path.read_text()) if self.path.exists() else {}
-        return said
+        return record(self.path) if self.path.exists() else {}
 
     def __call__(self, event: str, row: Json) -> None:
         if event == "heal":

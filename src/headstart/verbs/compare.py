@@ -17,7 +17,7 @@ from ..comparing.told import Cell, Compared
 from ..comparing.unfinished import UNFINISHED, Unfinished, content
 from ..comparing.ways import RANDOM, SCRATCH, TUNED, Start, Way, frozen, tuned, tuning_seconds
 from ..data.groups import AUTO, judgeable
-from ..data.masks import WithMasks
+from ..data.masks import beside
 from ..data.open import open_source
 from ..data.source import DataError
 from ..encoded import Pretrained, load
@@ -226,7 +226,7 @@ def _trained(where: object, asked: _Asked, given: Json, log: Log) -> dict[str, P
     group = str(told.get("data.group", AUTO))
     source = open_source(where, told.get("data.kind"), told.get("data.label"), group)
     if source.labels is None:
-        raise _unlabelled(where, isinstance(source, WithMasks) and source.masks is not None)
+        raise _unlabelled(where, beside(source))
     judgeable(source.labels, source.groups, source.classes, where)
     mark = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:4]  # other words are other runs
     found: dict[str, Path] = {}

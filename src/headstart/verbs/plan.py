@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..data.masks import beside
 from ..data.open import open_source
 from ..log import Log, span
 from ..nn.encoder import Model
@@ -32,7 +33,7 @@ def plan(where: object, /, *words: str, log: Log | None = None, **named: Any) ->
     found = source.describe()
     if asked.get("recipe") == AUTO:
         del asked["recipe"]
-    method = find(str(asked.get("recipe", default_recipe(source.kind))))
+    method = find(str(asked.get("recipe", default_recipe(source.kind, beside(source)))))
     groups = sort_words(asked, method)
     source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
     material = gather(where, source, tokenizer, given, run, log)

@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import checkpoint, dist, health
 from ..damage import record
+from ..data.masks import beside
 from ..data.open import open_source
 from ..data.source import Source
 from ..encoded import Pretrained, load
@@ -31,6 +32,7 @@ from ..running.folder import begin, begun, extend, method_of, title
 from ..running.healing import History, hopeless, mended
 from ..running.hold import claimed, held
 from ..running.material import Material, fingerprint, gather
+from ..running.starving import Meter
 from ..running.vanished import watched
 from ..scoring.results import Results, kept_results, lines, written
 from ..scoring.score import watcher
@@ -106,7 +108,10 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
                 if kept.get("longer") and dist.rank() == 0:
                     log.say(f"longer    {extend(folder, kept)}")
             else:
-                method, found = find(default_recipe(source.kind) if name == AUTO else name), source.describe()
+                method, found = (
+                    find(default_recipe(source.kind, beside(source)) if name == AUTO else name),
+                    source.describe(),
+                )
                 sort_words(asked, method)  # refuses what is misspelled before anything is read
                 source, tokenizer, given, why = look(source, given, device_of(run), log.progress("measuring"))
                 material = gather(where, source, tokenizer, given, run, log)
@@ -197,6 +202,7 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
             results = baselines(recipe, material.probe, folder, log)
             watch = watcher(objective.encoder, recipe.data.only, material.training, material.probe, READ, noted.append)
         watch = looking(watch, Moved(objective), noted, log)
+    meter = Meter(recipe.data.source, log)
     if watch is not None and begun_elsewhere:
         log.write("probe", step=0, **written(watch(0)))  # before it restores what it has learnt
     course = dist.agree(course_of(recipe, log.path))
@@ -208,8 +214,11 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
     checkpoint.passed_over(folder / "checkpoints", log.say)
     try:
         with told(care.sinks, folder, log) if first else nullcontext():
-            outcome = mended(recipe, anew, run, care.heal, folder, log, watch, course)
-            log.write("took", step=outcome.step, seconds=round(outcome.seconds, 3))
+            with meter.running():
+                timed = None if watch is None else meter.aside(watch)
+                outcome = mended(recipe, anew, run, care.heal, folder, log, timed, course)
+            took, waited = round(outcome.seconds, 3), round(meter.waited, 3)
+            log.write("took", step=outcome.step, seconds=took, waited=waited)
     except health.TrainingStopped:
         if first and noted:
             log.say(f"health    {judged_after(max([*course.losses, *course.skipped], default=-1) + 1)}")

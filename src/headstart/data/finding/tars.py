@@ -1,10 +1,10 @@
 """Tars as WebDataset packs them, read in place: members of one key are one sample."""
 
 import json
+import os
 import re
-import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -18,10 +18,10 @@ from ..readers import Claim, claims, reading
 from ..source import DataError, Source
 from ..sources.pair import PairSource, Part
 from .matching import numbered
+from .shards import look_up
 
 T = TypeVar("T")
 Members = Mapping[str, Mapping[str, tuple[int, int, int]]]  # {key: {suffix: (number of the tar, offset, bytes)}}
-MEMBERS = 10_000_000  # of a tar
 LIMIT = 2**31  # bytes of one member
 SORTS = 64  # suffixes that samples may have; more are parts of names
 SUFFIX = re.compile(r"[.\w-]{2,24}")
@@ -44,14 +44,15 @@ def open_tar(*paths: Path, title: str = "") -> Source:
     their own ("Track 1.0 (Clean).mp3") suffixes begin at the last ones that letters follow. Links, devices and names that lead
     out of the tar are left out.
     """
-    every = [(i, name, at) for i, path in enumerate(paths) for name, at in _listed(path)]
-    parts = [_first_dot(name) for _, name, _ in every]
+    called = _called(paths)
+    every = [(i, member) for i, path in enumerate(paths) for member in look_up(path)]
+    parts = [_first_dot(member.name) for _, member in every]
     dotted = len({suffix for _, suffix in parts}) > SORTS or not all(SUFFIX.fullmatch(suffix) for _, suffix in parts)
     members: dict[str, dict[str, tuple[int, int, int]]] = {}
-    for (i, name, (offset, size)), part in zip(every, parts, strict=True):
+    for (i, (name, offset, size)), part in zip(every, parts, strict=True):
         key, suffix = _last_dots(name) if dotted else part
         if suffix:
-            key = f"{paths[i].name}/{key}" if len(paths) > 1 else key
+            key = f"{called[i]}/{key}" if len(paths) > 1 else key
             members.setdefault(key, {})[suffix.lower()] = (i, offset, size)
     suffixes = sorted({s for found in members.values() for s in found})
     known = {s: claim for s in suffixes if (claim := _claim_of_member(paths, members, s)) is not None}
@@ -89,23 +90,26 @@ def open_tar(*paths: Path, title: str = "") -> Source:
     return source if len(kinds) > 1 else Part(source, next(iter(kinds)))
 
 
-def _listed(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
-    """The files in a tar by name, and where each lies: offset, bytes."""
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for count, member in enumerate(tar):
-                if count >= MEMBERS:
-                    raise DataError(f"{path} holds more than {MEMBERS:,} members: divide it")
-                name = member.name.removeprefix("./")
-                base = name.rpartition("/")[2]
-                plain = member.isreg() and not member.issparse() and not base.startswith(".") and "." in base[1:]
-                if plain and not name.startswith("/") and not {"..", "__MACOSX"} & set(name.split("/")):
-                    yield name, (member.offset_data, member.size)
-                tar.members = []  # type: ignore[attr-defined]  # or tarfile keeps them all
-    except DataError:
-        raise
-    except Exception as error:  # tarfile raises anything on damaged headers
-        raise DataError(f"{path} is damaged ({error}): copy it again") from error
+def open_pattern(pattern: str, paths: Sequence[Path]) -> Source:
+    """The tars that a pattern stands for, as one set; DataError where one is missing, or is none."""
+    if gone := [path for path in paths if not path.exists()]:
+        raise DataError(
+            f"{pattern} stands for {len(paths):,} files, and {gone[0]} is not there ({len(gone):,} missing)"
+        )
+    if other := [path for path in paths if not is_tar(path)]:
+        raise DataError(
+            f"{pattern} stands for tars, and {other[0]} is none: give the folder, or unpack what is compressed"
+        )
+    return open_tar(*paths, title=pattern)
+
+
+def _called(paths: Sequence[Path]) -> list[str]:
+    """A name for each tar, without a slash: its own, and where two have the same that of the folders, too."""
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    common = os.path.commonpath([path.parent for path in paths])
+    return [str(path.relative_to(common)).replace("/", "-") for path in paths]
 
 
 def _first_dot(name: str) -> tuple[str, str]:

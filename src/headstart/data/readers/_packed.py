@@ -2,11 +2,12 @@
 as lists of numbers. Their other columns hold names and labels."""
 
 import json
+import os
 import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -51,6 +52,7 @@ class Cells(NamedTuple):
 class _Schema(Protocol):
     """A pyarrow.Schema, as far as it is used here."""
 
+    names: list[str]
     metadata: dict[bytes, bytes] | None
 
     def __iter__(self) -> "Iterator[_Field]": ...
@@ -98,24 +100,14 @@ class _Scalar(Protocol):
 
 
 class Parts:
-    """A Parquet file by its row groups, an Arrow file by its batches; the last few are kept."""
+    """Rows in parts of these sizes, of which the last few are kept. own: cells may name files, as an object of the user's may."""
 
-    def __init__(self, path: Path):
-        self.path, self.lock = path, threading.Lock()  # pyarrow's readers have one position
+    def __init__(
+        self, schema: _Schema, sizes: Sequence[int], read: Callable[[int, list[str]], _Arrow], own: bool = False
+    ):
+        self.schema, self.read, self.own = schema, read, own
+        self.lock = threading.Lock()  # pyarrow's readers have one position
         self.kept: OrderedDict[tuple[int, str], _Chunks] = OrderedDict()
-        with path.open("rb") as file:
-            parquet = file.read(4) == b"PAR1"
-        if parquet:
-            file = need("pyarrow.parquet", "tables", "reading .parquet").ParquetFile(path, memory_map=True)
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-            self.read = lambda i, names: file.read_row_group(i, columns=names)
-            self.schema = file.schema_arrow
-        else:
-            table, pa = arrow(path), need("pyarrow", "tables", "reading .arrow")
-            batches = table.to_batches()
-            sizes = [batch.num_rows for batch in batches]
-            self.read = lambda i, names: pa.Table.from_batches([batches[i]]).select(names)
-            self.schema = table.schema
         self.starts = np.cumsum([0, *sizes])
 
     def __len__(self) -> int:
@@ -133,6 +125,20 @@ class Parts:
             self.kept.move_to_end(key)
             column = self.kept[key]
         return column[row - int(self.starts[part])].as_py()
+
+
+def parts_of(path: Path) -> Parts:
+    """A Parquet file by its row groups, an Arrow file by its batches."""
+    with path.open("rb") as file:
+        parquet = file.read(4) == b"PAR1"
+    if parquet:
+        file = need("pyarrow.parquet", "tables", "reading .parquet").ParquetFile(path, memory_map=True)
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        return Parts(file.schema_arrow, sizes, lambda i, names: file.read_row_group(i, columns=names))
+    table, pa = arrow(path), need("pyarrow", "tables", "reading .arrow")
+    batches = table.to_batches()
+    sizes = [batch.num_rows for batch in batches]
+    return Parts(table.schema, sizes, lambda i, names: pa.Table.from_batches([batches[i]]).select(names))
 
 
 def arrow(path: Path) -> _Arrow:
@@ -160,11 +166,11 @@ def class_names(schema: _Schema) -> dict[str, list[str]]:
 def cells_of(path: Path) -> Cells | None:
     """What the columns hold, if any of them holds samples; None of a plain table, or of a file that cannot be read."""
     with suppress(Exception):  # broken, or without pyarrow: `columnar` says it in words
-        return _cells(Parts(path))
+        return cells_in(parts_of(path))
     return None
 
 
-def _cells(parts: Parts) -> Cells | None:
+def cells_in(parts: Parts) -> Cells | None:
     import pyarrow as pa
 
     t, files, waves, points, plain = pa.types, dict[str, str](), [], [], []
@@ -190,12 +196,11 @@ def _cells(parts: Parts) -> Cells | None:
     return Cells(files, tuple(waves), tuple(points), tuple(plain)) if files or waves or points else None
 
 
-def open_cells(path: Path, cells: Cells, label: str | None, column: Callable[[str], Column]) -> Source:
+def open_cells(parts: Parts, title: str, cells: Cells, label: str | None, column: Callable[[str], Column]) -> Source:
     """The samples of a file: of one part, or pairs where there are several; a caption beside a picture is a part, too."""
-    parts = Parts(path)
     count = len(parts)
     if not count:
-        raise DataError(f"{path} holds no rows")
+        raise DataError(f"{title} holds no rows")
     own, kinds = dict(zip(cells.kinds, [*cells.files, *cells.waves, ""], strict=False)), cells.kinds
     read: dict[str, Callable[[int], Sample]] = {}
     for part, name in own.items():
@@ -207,17 +212,17 @@ def open_cells(path: Path, cells: Cells, label: str | None, column: Callable[[st
         else:
             read[part] = partial(_file, parts, name, kinds[part])
     told = [n for n in cells.plain if n.lower() in TEXTS]
-    if kinds.keys() == {"image"} and told:
+    if told and (not kinds or kinds.keys() == {"image"}):
         kinds, read["text"] = kinds | {"text": "text"}, partial(_text, parts, told[0])
     rest = [n for n in cells.plain if n not in told and n.lower() not in RATES]
-    labels = decide(rest, column, path.stem, label) if rest or label else Labels()
+    labels = decide(rest, column, title, label) if rest or label else Labels()
     named = next((n for n in rest if n.lower() in NAMES and n != labels.name), None)
-    names = _names(path.stem, column(named) if named else None, count)
+    names = _names(title, column(named) if named else None, count)
     refs = dict.fromkeys(read, range(count))
     known = {*cells.files, *cells.waves, *cells.points, *cells.plain}
     gone = [field.name for field in parts.schema if field.name not in known]
     why = "; ".join(filter(None, (labels.why, f"without {', '.join(gone[:5])}" if gone else "")))
-    source = PairSource(names, kinds, refs, read, path.stem, labels.values, labels.classes, why)
+    source = PairSource(names, kinds, refs, read, title, labels.values, labels.classes, why)
     return source if len(kinds) > 1 else Part(source, next(iter(kinds)))
 
 
@@ -232,13 +237,24 @@ def _names(title: str, column: Column | None, count: int) -> Sequence[str]:
 def _file(parts: Parts, name: str, kind: str, row: int) -> Sample:
     from . import reading  # here, because it asks all readers, this one too
 
-    content = _bytes(parts.cell(name, row))
+    with _laid(parts, parts.cell(name, row)) as one:
+        if one is None:
+            raise Unreadable("", f"column {name} is empty, or only names a file that lies elsewhere")
+        return reading({}, kind)(one)
+
+
+@contextmanager
+def _laid(parts: Parts, cell: object) -> Iterator[Path | None]:
+    """What a cell holds as a file; the one that it names, where it may."""
+    content = _bytes(cell)
+    named = cell.get("path") if isinstance(cell, dict) and parts.own else None
     if content is None:
-        raise Unreadable("", f"column {name} is empty, or only names a file that lies elsewhere")
+        yield Path(named) if isinstance(named, str) and os.path.isfile(named) else None
+        return
     with tempfile.TemporaryDirectory(prefix="headstart-") as place:
         one = Path(place) / "cell"
         one.write_bytes(content)
-        return reading({}, kind)(one)
+        yield one
 
 
 def _wave(parts: Parts, name: str, row: int) -> Sample:
@@ -289,13 +305,8 @@ def _kind_of(parts: Parts, name: str) -> str | None:
     from . import claims  # here, because it asks all readers, this one too
 
     for row in range(min(FIRST, len(parts))):
-        content = _bytes(parts.cell(name, row))
-        if content is None:
-            continue
-        with tempfile.TemporaryDirectory(prefix="headstart-") as place:
-            one = Path(place) / "cell"
-            one.write_bytes(content)
-            told = [claim.kind for claim in claims(one) if claim.reader.read is not None]
+        with _laid(parts, parts.cell(name, row)) as one:
+            told = [] if one is None else [claim.kind for claim in claims(one) if claim.reader.read is not None]
         if told:
             return told[0]
     return None

@@ -18,7 +18,7 @@ from ..source import DataError, Source
 from ..sources.events import event_columns, opened
 from ..sources.table import CELLS, COLUMNS, Columns, Table, unique
 from ._limits import unpacked
-from ._packed import arrow, cells_of, class_names, open_cells
+from ._packed import arrow, cells_of, class_names, open_cells, parts_of
 
 SUFFIXES = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
 EXTRA = "tables"
@@ -51,7 +51,7 @@ def open(path: Path, label: str | None = None, kind: str | None = None) -> Sourc
     of numbers in cells are samples, and the other columns their labels.
     """
     if kind != "table" and (cells := cells_of(path)) is not None:
-        return open_cells(path, cells, label, partial(_one, path))
+        return open_cells(parts_of(path), path.stem, cells, label, partial(_one, path))
     return opened(load(path), label, kind)
 
 
@@ -62,7 +62,7 @@ def _one(path: Path, name: str) -> Column:
             table = need("pyarrow.parquet", EXTRA, "reading .parquet").read_table(path, columns=[name])
         else:
             table = arrow(path).select([name])
-        return _columns(path.stem, table).column(name)
+        return columns_of(path.stem, table).column(name)
 
 
 def load(path: Path) -> Table:
@@ -87,7 +87,7 @@ def load(path: Path) -> Table:
             _check(path, table.num_rows, table.num_columns)
             if table.num_rows * table.num_columns > CELLS:
                 raise DataError(f"{path} holds more than {CELLS:,} cells: save it as Parquet")
-        return _columns(path.stem, table)
+        return columns_of(path.stem, table)
 
 
 def words(path: Path, rows: int) -> str:
@@ -124,7 +124,7 @@ class RowGroups:
         """One column, all of it, in memory."""
         with _in_words(self.path), self.lock:
             table = self.file.read(columns=[name])
-            return _columns(self.title, table).column(name)
+            return columns_of(self.title, table).column(name)
 
     def remarks(self) -> str:
         listed = f", without {', '.join(self.left_out[:5])}" if self.left_out else ""
@@ -134,14 +134,14 @@ class RowGroups:
         with self.lock:
             if i not in self.kept:
                 with _in_words(self.path):
-                    self.kept[i] = _columns(self.title, self.file.read_row_group(i))
+                    self.kept[i] = columns_of(self.title, self.file.read_row_group(i))
                 while len(self.kept) > GROUPS:
                     self.kept.popitem(last=False)
             self.kept.move_to_end(i)
             return self.kept[i]
 
 
-def _columns(title: str, table: Any) -> Columns:
+def columns_of(title: str, table: Any) -> Columns:
     import pyarrow as pa
 
     classes = class_names(table.schema)
