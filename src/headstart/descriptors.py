@@ -37,7 +37,7 @@ class Descriptors:
 
     def __init__(self, samples: Samples, tokenizer: Tokenizer, directions: int = 128) -> None:
         self.samples, self.tokenizer = samples, tokenizer
-        self.width = min(directions, len(samples) - 1)
+        self.width = max(1, min(directions, len(samples) - 1))
         self._kept = np.full((len(samples), self.width), np.nan, np.float32)
 
     def of(self, at: np.ndarray) -> Float[np.ndarray, "n width"]:
