@@ -150,8 +150,8 @@ class Course:
             )
         if now["rank"] >= 2 and now["spread"] >= 1e-3:
             return None
-        if first is not None and (first["rank"] < 2 or before < 1e-3) and now["spread"] > SHRUNK * before:
-            return None  # of such data vectors are alike whatever is learnt
+        if first is not None and now["spread"] > SHRUNK * before and (now["rank"] > first["rank"] / 2 or before < 1e-3):
+            return None  # of such data, or of so narrow an encoder, vectors are alike whatever is learnt
         used = f"the vectors use {now['rank']:.1f} of {now['width']} directions (spread {now['spread']:.4f})"
         remedy = f"{self._lower()}, and if that does not help choose recipe=mae"
         return Sign("collapsed", step, f"collapsed: {used}", remedy)
