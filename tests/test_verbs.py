@@ -248,7 +248,15 @@ def test_a_kill_leaves_a_loadable_checkpoint(tmp_path: Path) -> None:
     data.mkdir()
     for i in range(40):  # in one folder: without labels there is nothing to probe
         Image.fromarray(np.random.default_rng(i).integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(data / f"{i}.png")
-    words = ["recipe=mae", "steps=60", "size=XS", "data.batch=16", "run.device=cpu", "run.probe_every=1.0", "run.save_every=0.04"]
+    words = [
+        "recipe=mae",
+        "steps=60",
+        "size=XS",
+        "data.batch=16",
+        "run.device=cpu",
+        "run.probe_every=1.0",
+        "run.save_every=0.04",
+    ]
     command = [sys.executable, "-m", "headstart", "pretrain", str(data), *words, f"run.out={tmp_path / 'r'}"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
         while running.poll() is None and len(complete(tmp_path / "r" / "checkpoints")) < 2:

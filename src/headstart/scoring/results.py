@@ -207,8 +207,8 @@ def figures(kept: Mapping[str, Any]) -> Marks:
 def kept_results(path: Path) -> Results:
     """What a run left in a file, with what each judge moves from beside it (.safetensors); a Mistake if another version
     of headstart wrote it."""
-    kept = record(path, "protocol", "results")
-    if kept["protocol"] != VERSION:
+    kept = record(path)
+    if kept.get("protocol") != VERSION:
         raise Mistake(f"{path} was written by another version of headstart: delete it and start the run again")
     with reading(path):
         results = {row: figures(marks) for row, marks in kept["results"].items()}
