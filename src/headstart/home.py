@@ -1,9 +1,12 @@
 """Home folders: what "~" stands for, and what a process does that has none (a container started under a bare number)."""
 
 import getpass
+import math
 import os
 import tempfile
 from pathlib import Path
+
+from .errors import Mistake
 
 NOWHERE = "/nonexistent"  # the home of those who have none: nothing can be kept there, and caches do without
 
@@ -42,3 +45,16 @@ def cache() -> Path:
     if own:
         return Path(own)
     return (Path(shared) if os.path.isabs(shared) else Path.home() / ".cache") / "headstart"
+
+
+def room(name: str, usual: float, what: str) -> float:
+    """Bytes that something of ours may take on disk: gigabytes in the environment's `name`, `usual` where it says nothing. what:
+    of the sentence, a Mistake, where it says no such number."""
+    told = os.environ.get(name, "").strip()
+    try:
+        asked = float(told) if told else usual
+    except ValueError:
+        asked = math.nan
+    if not 0 <= asked < math.inf:
+        raise Mistake(f"{name} is {told!r}: give the gigabytes that {what}")
+    return asked * 1e9

@@ -5,7 +5,6 @@ again: a cache never stops a verb. $HEADSTART_CACHE_GB bounds it (0: none), and 
 """
 
 import hashlib
-import math
 import os
 import secrets
 import shutil
@@ -19,7 +18,6 @@ from threading import Lock
 from typing import NamedTuple
 
 from .. import home
-from ..errors import Mistake
 from ..forms import Sample
 from .flat import NotFlat, flat, unflat
 
@@ -199,20 +197,9 @@ def _sum(key: bytes, content: bytes | bytearray) -> bytes:
 
 def decoded() -> Cache:
     """The cache of what was decoded: one for each place and bound that the environment names."""
-    return _at(home.cache() / "decoded", _bound())
+    return _at(home.cache() / "decoded", home.room(BOUND, USUAL, "decoded samples may take, such as 4; 0 for none"))
 
 
 @lru_cache(maxsize=8)
 def _at(folder: Path, bound: float) -> Cache:
     return Cache(folder, bound)
-
-
-def _bound() -> float:
-    told = os.environ.get(BOUND, "").strip()
-    try:
-        asked = float(told) if told else USUAL
-    except ValueError:
-        asked = math.nan
-    if not 0 <= asked < math.inf:
-        raise Mistake(f"{BOUND} is {told!r}: give the gigabytes that decoded samples may take, such as 4; 0 for none")
-    return asked * 1e9

@@ -6,7 +6,6 @@ $HEADSTART_REMOTE_GB bounds it (50 GB); what was used longest ago goes first, an
 import fcntl
 import hashlib
 import json
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -154,7 +153,7 @@ def _holding(place: Path) -> Iterator[None]:
 
 def _make_room(mine: Mirror, whole: int, missing: int) -> int:
     """The bytes that may come; what was used longest ago goes for them. DataError where it is not enough."""
-    bound = _bound()
+    bound = home.room(BOUND, USUAL, "fetched data may take, such as 50")
     others = sorted((p for p in _root().iterdir() if p != mine.home and p.is_dir()), key=_last_used)
     sizes = {place: sum(size for _, size in _index(place).values()) for place in others}
     free = FREE * shutil.disk_usage(mine.home).free
@@ -194,14 +193,3 @@ def _drop(place: Path) -> bool:
     finally:
         os.close(file)
     return True
-
-
-def _bound() -> float:
-    told = os.environ.get(BOUND, "").strip()
-    try:
-        asked = float(told) if told else USUAL
-    except ValueError:
-        asked = math.nan
-    if not 0 <= asked < math.inf:
-        raise Mistake(f"{BOUND} is {told!r}: give the gigabytes that fetched data may take, such as 50")
-    return asked * 1e9
