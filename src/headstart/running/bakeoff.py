@@ -1,5 +1,6 @@
 """Which method? Some that suit the kind are begun; the worse ones are left, again and again; the best goes on from where it is
-(successive halving, Jamieson & Talwalkar 2016).
+(successive halving, Jamieson & Talwalkar 2016). What stays to the end is the default, which was measured with longer runs, and
+its best rival, which has to be ahead of it beyond chance: early marks are close together and foretell little.
 
 They are judged by labels that judge nothing else: the bank, half of it by the other half. Raw input and the random encoder take
 part, and where they are ahead it is said at once.
@@ -32,7 +33,7 @@ from .material import Material
 
 SHARE = 0.1  # of the training time is for choosing
 SHORTEST = 90.0  # seconds of training below which a method is not looked for
-LEAST = 30  # steps of a method before it is judged
+LEAST = 100  # steps of a method before it is judged
 RAW = "raw input"
 
 
@@ -71,8 +72,8 @@ def trial(material: Material) -> str:
 
 
 def entries(plans: Sequence[tuple[Method, Plan]], steps: bool) -> list[Entry]:
-    """Methods in the order of what was measured, each with the steps that leave time for trying them; without those that could
-    not take enough steps to be judged. steps: their number is the user's, whatever they take."""
+    """Methods, the default first, each with the steps that leave time for trying them; without those that could not take enough
+    steps to be judged, and none where the default could not. steps: their number is the user's, whatever they take."""
     seconds = plans[0][1].seconds
     count = math.ceil(math.log2(len(plans))) if len(plans) > 1 else 0
     alive, shares = len(plans), []
@@ -91,11 +92,14 @@ def entries(plans: Sequence[tuple[Method, Plan]], steps: bool) -> list[Entry]:
         made.append(
             Entry(method, replace(plan, steps=total, seconds=total * per_step), tuple(int(n + 1e-6) for n in at))
         )
-    return made if len(fast) in (0, len(plans)) else entries(fast, steps)  # fewer share the time, in fewer rounds
+    if plans[0] not in fast:
+        return []
+    return made if len(fast) == len(plans) else entries(fast, steps)  # fewer share the time, in fewer rounds
 
 
 def bakeoff(some: Sequence[Entry], material: Material, folder: Path, run: Run, log: Log) -> Entry | None:
-    """The winner; `promote` puts what it has learnt where a run's own checkpoints lie. None: someone asked to stop."""
+    """The winner: the first, or what is ahead of it beyond chance; `promote` puts what it has learnt where a run's own
+    checkpoints lie. None: someone asked to stop."""
     assert material.probe is not None  # `why_not` has looked
     data = within_bank(material.probe)
     assert data is not None
@@ -120,9 +124,14 @@ def bakeoff(some: Sequence[Entry], material: Material, folder: Path, run: Run, l
         took = {entry.plan.recipe: entry.until[number] for entry in alive}
         told.append({"marks": marks, "steps": took})
         log.say("bake-off  " + ", ".join(f"{name} {marks[name]:.3f} after {n:,} steps" for name, n in took.items()))
-        alive = sorted(alive, key=lambda entry: -marks[entry.plan.recipe])[: math.ceil(len(alive) / 2)]
-    best = alive[0]
+        usual, *others = alive
+        others.sort(key=lambda entry: -marks[entry.plan.recipe])
+        alive = [usual, *others[: max(1, math.ceil(len(alive) / 2) - 1)]]
+    usual, rival = alive
+    best = rival if _ahead(found[rival.plan.recipe], found[usual.plan.recipe]) else usual
     name = best.plan.recipe
+    if best is usual and marks[rival.plan.recipe] > marks[name]:
+        log.say(f"bake-off  {rival.plan.recipe} is not ahead of {name} beyond chance: {name} goes on, as longer runs chose it")
     ahead = [who for who, each in beside.items() if _ahead(each, found[name])]
     if ahead:
         log.say(f"bake-off  {_behind(name, ahead, best)}")

@@ -165,8 +165,14 @@ def _best(
     if best is None:
         log.say(f"stopped   while methods were tried in {folder}; the same command begins that anew")
         return None
-    names = ", ".join(entry.plan.recipe for entry in some)
-    line = f"recipe {best.plan.recipe}: the best of {names} after a tenth of the time (recipe=, see headstart recipes)"
+    usual = some[0].plan.recipe
+    others = ", ".join(entry.plan.recipe for entry in some[1:])
+    how = (
+        f"none of {others} was ahead of it beyond chance"
+        if best is some[0]
+        else f"the best of {others} and ahead of the default, {usual}, beyond chance"
+    )
+    line = f"recipe {best.plan.recipe}: {how} after a tenth of the time (recipe=, see headstart recipes)"
     return best.method, dataclasses.replace(best.plan, why=[line, *best.plan.why])
 
 
