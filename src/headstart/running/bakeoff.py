@@ -131,7 +131,9 @@ def bakeoff(some: Sequence[Entry], material: Material, folder: Path, run: Run, l
     best = rival if _ahead(found[rival.plan.recipe], found[usual.plan.recipe]) else usual
     name = best.plan.recipe
     if best is usual and marks[rival.plan.recipe] > marks[name]:
-        log.say(f"bake-off  {rival.plan.recipe} is not ahead of {name} beyond chance: {name} goes on, as longer runs chose it")
+        log.say(
+            f"bake-off  {rival.plan.recipe} is not ahead of {name} beyond chance: {name} goes on, as longer runs chose it"
+        )
     ahead = [who for who, each in beside.items() if _ahead(each, found[name])]
     if ahead:
         log.say(f"bake-off  {_behind(name, ahead, best)}")
