@@ -46,14 +46,17 @@ def run(path, out, **words):
 def test_steps_are_shared_out():
     """Three begin, two go on, one ends: a tenth of the time tries them, and each plan is what fits into the rest and its own
     share; the one that is too slow to be judged does not begin, and leaves its time to the others."""
-    each = [(mae, plan_of(seconds=1_000.0, steps=steps)) for steps in (10_000, 5_000, 4_000)]
+    each = [(mae, plan_of(seconds=1_000.0, steps=steps)) for steps in (30_000, 15_000, 12_000)]
     some = bakeoff.entries(each, False)
-    assert [entry.plan.steps for entry in some] == [9_416, 4_708, 3_766]  # 900 + 16.7 + 25 seconds
-    assert [entry.until for entry in some] == [(166, 416), (83, 208), (66, 166)]
-    assert [entry.plan.steps for entry in bakeoff.entries(each, True)] == [10_000, 5_000, 4_000]
+    assert [entry.plan.steps for entry in some] == [28_250, 14_125, 11_300]  # 900 + 16.7 + 25 seconds
+    assert [entry.until for entry in some] == [(500, 1_250), (250, 625), (200, 500)]
+    assert [entry.plan.steps for entry in bakeoff.entries(each, True)] == [30_000, 15_000, 12_000]
     two = bakeoff.entries([*each[:2], (mae, plan_of(seconds=1_000.0, steps=100))], False)
-    assert [(entry.plan.steps, entry.until) for entry in two] == [(9_500, (500,)), (4_750, (250,))]
+    assert [(entry.plan.steps, entry.until) for entry in two] == [(28_500, (1_500,)), (14_250, (750,))]
     assert len(bakeoff.entries([each[0], (mae, plan_of(seconds=1_000.0, steps=100))], False)) == 1
+    assert not bakeoff.entries(
+        [(mae, plan_of(seconds=1_000.0, steps=100)), *each], False
+    )  # the default is not left for that
 
 
 def mae(): ...
@@ -67,7 +70,7 @@ def plan_of(seconds, steps):
 
 def test_the_best_goes_on_from_where_it_is(tmp_path, short, monkeypatch, capsys):
     marks = {"mae": 0.3, "simclr": 0.7, "descriptors": 0.5, "raw input": 0.8, "random encoder": 0.2}
-    order = iter(["raw input", "random encoder", *candidates("image"), "simclr", "descriptors"])
+    order = iter(["raw input", "random encoder", *candidates("image"), "descriptors", "simclr"])
     asked, gathered, gather = [], [], verb.gather
 
     def chosen_by(data, vectors):
@@ -86,7 +89,7 @@ def test_the_best_goes_on_from_where_it_is(tmp_path, short, monkeypatch, capsys)
     assert "raw input is ahead of simclr so far" in capsys.readouterr().out  # said early, with what is left to do
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert facts["plan"]["recipe"] == "simclr" and any(
-        "the best of descriptors, mae, simclr" in w for w in facts["plan"]["why"]
+        "the best of mae, simclr and ahead of the default, descriptors" in w for w in facts["plan"]["why"]
     )
     told = json.loads((tmp_path / "run" / "bakeoff" / "rounds.json").read_text())
     assert told["winner"] == "simclr" and [len(r["marks"]) for r in told["rounds"]] == [3, 2]
@@ -104,6 +107,27 @@ def test_the_best_goes_on_from_where_it_is(tmp_path, short, monkeypatch, capsys)
     assert alone.outcome.losses[0] == log.latest("step")[0]["loss"]
     a, b = (checkpoint.read_tensors(tmp_path / each / "encoder.safetensors") for each in ("run", "alone"))
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_default_goes_on_unless_another_is_ahead_beyond_chance(tmp_path, short, monkeypatch, capsys):
+    """One judge of hundreds more for simclr, early: longer runs chose descriptors, which stay in every round."""
+    count = {"raw input": 5, "random encoder": 5, "descriptors": 10, "mae": 12, "simclr": 11}
+    order = iter(["raw input", "random encoder", *candidates("image"), "descriptors", "mae"])
+
+    def chosen_by(data, vectors):
+        right, n = count[next(order)], len(data.query_at)
+        return [figure(right / n, (np.arange(n) < right) / n)] * 2
+
+    monkeypatch.setattr(bakeoff, "chosen_by", chosen_by)
+    hs.pretrain(pictures(tmp_path), **WORDS, run={"out": str(tmp_path / "run")})
+    assert "mae is not ahead of descriptors beyond chance" in capsys.readouterr().out
+    plan = json.loads((tmp_path / "run" / "run.json").read_text())["plan"]
+    assert plan["recipe"] == "descriptors" and "none of mae, simclr was ahead of it" in plan["why"][0]
+    told = json.loads((tmp_path / "run" / "bakeoff" / "rounds.json").read_text())
+    assert told["winner"] == "descriptors" and [sorted(r["marks"]) for r in told["rounds"]] == [
+        ["descriptors", "mae", "simclr"],
+        ["descriptors", "mae"],
+    ]
 
 
 def test_labels_that_judge_do_not_choose():

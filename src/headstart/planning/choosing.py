@@ -86,7 +86,15 @@ def choose(
         taken = steps or fits
         seconds = pace.seconds(taken, batch, count)
         chosen = dataclasses.replace(
-            plan, steps=taken, seconds=seconds, memory=pace.peak, samples=count, rows=pace.rows
+            plan,
+            steps=taken,
+            seconds=seconds,
+            memory=pace.peak,
+            samples=count,
+            rows=pace.rows,
+            once=pace.once,
+            budget=0.0 if steps else minutes * 60,
+            most=recipe.steps,
         )
         if fits * batch < VIEWS:
             break

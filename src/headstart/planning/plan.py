@@ -35,6 +35,10 @@ class Plan:
     memory: float = 0.0  # predicted, bytes
     samples: int = 0  # that are learnt from
     rows: float = 0.0  # tokens of a step, all views together
+    once: float = 0.0  # seconds for what is made of a sample once in a run
+    budget: float = 0.0  # seconds that training may take; 0 where its steps were asked for
+    late: float = 0.0  # seconds that training took beyond what was predicted when steps were last counted
+    most: int = 0  # steps that the method takes at most, however much time there is
     optimizer: str = ""  # in the place of the recipe's own
 
 

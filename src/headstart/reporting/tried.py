@@ -35,5 +35,8 @@ def _table(facts: Json) -> str:
         mine = f"<b>{said(name)}</b>" if name == facts["winner"] else said(name)
         rows.append([mine, "", *cells])
     head = ["", "without training", *(f"round {n + 1}" for n in range(len(each)))]
-    note = "Mean of kNN and a linear probe, by labels that judge nothing else on this page. The best went on from where it was."
+    note = (
+        "Mean of kNN and a linear probe, by labels that judge nothing else on this page. The first method is the default, which "
+        "goes on from where it is unless another is ahead of it beyond chance."
+    )
     return f"{table(rows, head)}<p class=note>{note}</p>"

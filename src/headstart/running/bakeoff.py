@@ -66,9 +66,7 @@ def why_not(plan: Plan, material: Material, own: Collection[str]) -> str:
 def trial(material: Material) -> str:
     """What will be tried, in words."""
     names = ", ".join(candidates(material.everything.kind))
-    return (
-        f"a tenth of the time is for choosing: {names} are begun, the worse ones left, and the best goes on (recipe=)"
-    )
+    return f"a tenth of the time is for choosing: {names} are begun; the first goes on unless another is clearly ahead (recipe=)"
 
 
 def entries(plans: Sequence[tuple[Method, Plan]], steps: bool) -> list[Entry]:
@@ -89,9 +87,9 @@ def entries(plans: Sequence[tuple[Method, Plan]], steps: bool) -> list[Entry]:
         if shares and at[0] < LEAST:
             continue
         fast.append((method, plan))
-        made.append(
-            Entry(method, replace(plan, steps=total, seconds=total * per_step), tuple(int(n + 1e-6) for n in at))
-        )
+        took = total * per_step
+        ends = replace(plan, steps=total, seconds=took, budget=took if plan.budget else 0.0, most=max(plan.most, total))
+        made.append(Entry(method, ends, tuple(int(n + 1e-6) for n in at)))
     if plans[0] not in fast:
         return []
     return made if len(fast) == len(plans) else entries(fast, steps)  # fewer share the time, in fewer rounds
@@ -107,7 +105,9 @@ def bakeoff(some: Sequence[Entry], material: Material, folder: Path, run: Run, l
     for entry in some:  # of an attempt that was stopped
         shutil.rmtree(place / entry.plan.recipe, ignore_errors=True)
     names = ", ".join(entry.plan.recipe for entry in some)
-    log.say(f"bake-off  {names} are begun; the worse ones are left, the best goes on (recipe=NAME takes one)")
+    log.say(
+        f"bake-off  {names} are begun; the first goes on unless another is ahead of it beyond chance (recipe=NAME takes one)"
+    )
     beside = _beside(some[0], material, data, run)
     said = ", ".join(f"{name} {mark(figures):.3f}" for name, figures in beside.items())
     judges = f"{len(data.query_at):,} judges that judge nothing else"

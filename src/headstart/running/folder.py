@@ -95,7 +95,8 @@ def _but_length(words: Mapping[str, Any]) -> Json:
 def _longer(there: Json, now: Json, folder: Path) -> Json:
     """The same run with as many steps as its pace makes of the minutes; WordError if they are not more."""
     plan = dict(there["plan"])
-    before, minutes, wanted = plan["steps"], plan["seconds"] / 60, float(now.get(LENGTH) or 0)
+    before, wanted = plan["steps"], float(now.get(LENGTH) or 0)
+    minutes = (plan.get("budget") or plan["seconds"]) / 60
     steps = round(before * wanted / max(minutes, 1e-9))
     if steps <= before:
         raise WordError(
@@ -103,6 +104,7 @@ def _longer(there: Json, now: Json, folder: Path) -> Json:
             "than that: ask for more to go on with it, or give another run its own folder with run.out="
         )
     plan |= {"steps": steps, "seconds": plan["seconds"] * steps / before, "run": plan["run"] | {"minutes": now[LENGTH]}}
+    plan |= {"budget": wanted * 60 if plan.get("budget") else 0.0, "most": max(steps, plan.get("most", 0))}
     return there | {"plan": plan, "words": now, "lengths": [*there.get("lengths", []), before], "longer": True}
 
 

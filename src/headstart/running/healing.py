@@ -23,6 +23,7 @@ from ..words import changed
 from ..writing import PART
 from .doctor import STOPS, Doctor, Unwell, Watch
 
+Train = Callable[[Recipe, Run, Path, Log, Watch | None], Outcome]
 FILE = "healing.json"
 TRIES, SHARE = 3, 0.3  # times that a run goes back, and what is left of the rate each time
 
@@ -88,10 +89,11 @@ def mended(
     log: Log,
     watch: Watch | None,
     course: Course,
+    train: Train = train,
 ) -> Outcome:
     """Train, as `train` does. With heal="act" what diverges or is not finite goes back, and on with a lower rate.
 
-    anew: makes the recipe once more, as it was before its first step.
+    anew: makes the recipe once more, as it was before its first step. train: what trains, once.
     """
     history: History = dist.agree(History.kept(folder))
     peak = course.lr

@@ -33,6 +33,7 @@ from ..running.healing import History, hopeless, mended
 from ..running.hold import claimed, held
 from ..running.material import Material, fingerprint, gather
 from ..running.starving import Meter
+from ..running.timekeeping import Timekeeper
 from ..running.vanished import watched
 from ..scoring.results import Results, kept_results, lines, written
 from ..scoring.score import watcher
@@ -165,12 +166,11 @@ def _best(
     if best is None:
         log.say(f"stopped   while methods were tried in {folder}; the same command begins that anew")
         return None
-    usual = some[0].plan.recipe
-    others = ", ".join(entry.plan.recipe for entry in some[1:])
+    names = ", ".join(entry.plan.recipe for entry in some[1:])
     how = (
-        f"none of {others} was ahead of it beyond chance"
+        f"none of {names} was ahead of it beyond chance"
         if best is some[0]
-        else f"the best of {others} and ahead of the default, {usual}, beyond chance"
+        else f"the best of {names} and ahead of the default, {some[0].plan.recipe}, beyond chance"
     )
     line = f"recipe {best.plan.recipe}: {how} after a tenth of the time (recipe=, see headstart recipes)"
     return best.method, dataclasses.replace(best.plan, why=[line, *best.plan.why])
@@ -218,11 +218,13 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
         return judge(folder, recipe, run.seed, course, noted, log, step, len(History.kept(folder).remedies))
 
     checkpoint.passed_over(folder / "checkpoints", log.say)
+    keeper = Timekeeper(plan, log)
     try:
         with told(care.sinks, folder, log) if first else nullcontext():
             with meter.running():
                 timed = None if watch is None else meter.aside(watch)
-                outcome = mended(recipe, anew, run, care.heal, folder, log, timed, course)
+                outcome = mended(recipe, anew, run, care.heal, folder, log, timed, course, keeper.train)
+            plan, recipe = keeper.plan, dataclasses.replace(recipe, steps=outcome.total)
             took, waited = round(outcome.seconds, 3), round(meter.waited, 3)
             log.write("took", step=outcome.step, seconds=took, waited=waited)
     except health.TrainingStopped:
