@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .verbs.pretrain import pretrain
     from .verbs.probe import probe
     from .verbs.report import report
+    from .verbs.shards import embed_shards
     from .verbs.show import show
     from .verbs.sniff import sniff
 
@@ -40,6 +41,7 @@ _PUBLIC = {  # name -> module; imported when first used, so that `headstart --he
     "demo": "verbs.demo",
     "doctor": "verbs.doctor",
     "embed": "verbs.embed",
+    "embed_shards": "verbs.shards",
     "finetune": "verbs.finetune",
     "load": "encoded",
     "map": "verbs.map",
@@ -62,6 +64,7 @@ __all__ = [
     "demo",
     "doctor",
     "embed",
+    "embed_shards",
     "finetune",
     "load",
     "map",

@@ -93,11 +93,16 @@ def pretrain(where: Where, words: Words = None) -> None:
 def embed(run: Folder, where: Where, words: Words = None) -> None:
     """Turn data into vectors with a pre-trained encoder; out=FILE ends in .npz, .csv or .parquet; trust=true.
 
+    out=vectors/ writes Parquet shards: for what does not fit into memory, by one process or by many (torchrun
+    --nproc-per-node 4 -m headstart embed ...); the same command goes on where it was stopped.
+
     Of a run on pairs part=image says whose encoder is asked; neighbours, outliers and map take it, too.
     """
     from .verbs.embed import embed as verb
+    from .verbs.shards import embed_shards, meant
 
-    _run(lambda: verb(run, where, **_only(words, out=_beside(run, words, "z.npz"), **_PART)))
+    asked = _only(words, out=_beside(run, words, "z.npz"), **_PART)
+    _run(lambda: (embed_shards if meant(asked["out"]) else verb)(run, where, **asked))
 
 
 @app.command(epilog="Example: headstart neighbours runs/a photos/ of=photos/cat.jpg k=5 out=near.html")

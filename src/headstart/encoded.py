@@ -14,7 +14,7 @@ from .data.groups import AUTO
 from .data.open import open_source
 from .data.readers import claims, reading
 from .data.readers._npz import load_array
-from .data.source import DataError, Source
+from .data.source import DataError, Source, Subset
 from .data.sources.array import KINDS as ARRAYS
 from .data.sources.array import ArraySource
 from .data.sources.files import FileSource
@@ -87,6 +87,11 @@ class Pretrained:
         """Length of an embedding."""
         return int(self.card["width"])
 
+    @property
+    def mark(self) -> str:
+        """What tells its vectors from those of others."""
+        return f"{self.card.get('sum', '')} {self.read}"
+
     def to(self, device: torch.device | str) -> "Pretrained":
         self.module.to(device)
         if self.tuned is not None:
@@ -111,7 +116,7 @@ class Pretrained:
         samples hang together, as for `open_source`; where nothing is said, what was said in training.
         """
         items = data if isinstance(data, list | tuple) else None
-        source, remarks = self._found(data, label, kind, judged, group)
+        source, remarks = self.opened(data, label, kind, judged, group)
         read = read_in(source, self.tokenizer, self.card["input"].get("window"), progress, remarks.append)
         if items is not None and read.bad:  # one vector per item, or none at all
             whole = read.source
@@ -137,16 +142,16 @@ class Pretrained:
                 f"task=forecasting is of series, [channels, time], and this encoder reads {self.tokenizer.kind} data: pre-train "
                 "one on series first"
             )
-        source, remarks = self._found(data, None, kind, False, group)
+        source, remarks = self.opened(data, None, kind, False, group)
         reader = series_reader(self.tokenizer)
         if last is None:
             return read_in(source, reader, max(1, reader.most // 2), progress, remarks.append), remarks
         return read_in(Endings(source, last, reader.rate), reader, None, progress, remarks.append), remarks
 
-    def _found(
+    def opened(
         self, data: object, label: str | None, kind: str | None, judged: bool, group: str
     ) -> tuple[Source, list[str]]:
-        """What `prepare` reads, and how it differs from what the encoder learnt from."""
+        """(what `prepare` reads, how it differs from what the encoder learnt from)."""
         own, card = self.tokenizer.kind, self.card["input"]
         if kind not in (None, own):
             raise DataError(f"data.kind={kind}: this encoder reads {own} data")
@@ -260,6 +265,18 @@ class Pretrained:
         """Vectors with the samples' names and labels, and the list of what could not be read. label, kind, group: as for
         `prepare`."""
         source, remarks = self.prepare(data, reading, label, kind, judged=False, group=group)
+        return self._encoded(source, remarks, progress)
+
+    def embed_some(
+        self, source: Source, at: np.ndarray, progress: Progress | None = None, reading: Progress | None = None
+    ) -> Encoded:
+        """As `embed_named`, of the samples of these numbers of what `opened` gives."""
+        remarks: list[str] = []
+        window = self.card["input"].get("window")
+        some = read_in(Subset(source, at), self.tokenizer, window, reading, remarks.append)
+        return self._encoded(some, remarks, progress)
+
+    def _encoded(self, source: Prepared, remarks: list[str], progress: Progress | None) -> Encoded:
         every = range(len(source))
         z = encode(self.module, self.tokenizer, source, every, (self.read,), progress=progress)[self.read]
         bad = [(b.where, b.reason) for b in source.bad]

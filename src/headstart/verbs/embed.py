@@ -2,8 +2,10 @@
 
 import csv
 import difflib
+import os
 import shlex
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from ..data.open import open_source
 from ..data.source import DataError
 from ..data.sources.pair import PairSource, Part
 from ..encoded import Encoded, Pretrained, load
-from ..errors import shown, so_many
+from ..errors import Mistake, shown, so_many
 from ..extras import need
 from ..home import expanded
 from ..log import Log, span
@@ -62,6 +64,10 @@ def checked(out: str | Path | None, forms: tuple[str, ...]) -> Path | None:
         return None
     if target.suffix not in forms:
         raise DataError(f"out={target} should end in one of {', '.join(forms)}: the ending chooses the format")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise Mistake(
+            f"out={target} is one file, which several processes would write: run one, or embed into a folder, out=vectors/"
+        )
     if target.suffix == ".parquet":
         need("pyarrow.parquet", "tables", "writing .parquet")
     try_place(target)
@@ -136,14 +142,18 @@ def embedded(
 def write(found: Encoded, target: Path) -> None:
     """Whole or not at all. Names that are no UTF-8 stand in a .csv in the bytes that they have on disk, in a .npz as Python has
     them (os.fsencode gives the bytes), and in a .parquet, which is UTF-8, with these bytes written out as \\xe9."""
-    labels: Labels = None
-    if found.labels is not None and found.classes:
-        labels = [found.classes[i] if i >= 0 else "" for i in found.labels]
-    elif found.labels is not None:  # quantities
-        labels = [float(value) for value in found.labels]
-    form = {".npz": _npz, ".csv": _csv, ".parquet": _parquet}[target.suffix]
+    form = {".npz": _npz, ".csv": _csv, ".parquet": parquet}[target.suffix]
     with whole(target) as part:
-        form(found, labels, part)
+        form(found, said_of(found), part)
+
+
+def said_of(found: Encoded) -> Labels:
+    """Its labels as names, or as quantities; None where there are none."""
+    if found.labels is None:
+        return None
+    if found.classes:
+        return [found.classes[i] if i >= 0 else "" for i in found.labels]
+    return [float(value) for value in found.labels]
 
 
 def _npz(found: Encoded, labels: Labels, part: Path) -> None:
@@ -161,7 +171,8 @@ def _csv(found: Encoded, labels: Labels, part: Path) -> None:
             table.writerow([*map(in_bytes, said), *(f"{v:.7g}" for v in found.z[i])])
 
 
-def _parquet(found: Encoded, labels: Labels, part: Path) -> None:
+def parquet(found: Encoded, labels: Labels, part: Path, about: Mapping[str, str] = BY) -> None:
+    """Columns name, z (a list of float32) and label. about: what the file says of itself."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -169,4 +180,4 @@ def _parquet(found: Encoded, labels: Labels, part: Path) -> None:
     if labels is not None:
         columns["label"] = pa.array([utf8(x) if isinstance(x, str) else x for x in labels])
     with part.open("wb") as file:  # pyarrow takes no path that is no UTF-8
-        pq.write_table(pa.table(columns).replace_schema_metadata(BY), file)
+        pq.write_table(pa.table(columns).replace_schema_metadata(dict(about)), file)
