@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tests.parts import EVERY, LENGTHS, TINY, batch_of, data, recipe, rows
-from tests.ranks import DISTRIBUTED, OPTIMIZERS, gradients, steps, worker
+from tests.ranks import DISTRIBUTED, OPTIMIZERS, gradients, order, steps, vectors, worker
 from torch import nn
 from torch.testing import assert_close
 
@@ -257,18 +257,25 @@ def test_ema_is_a_copy_until_it_moves():
 # several processes
 
 
-def test_two_processes_equal_one(tmp_path):
-    """Half a batch each gives the gradients, the loss and the buffers that one process gets from all of it."""
-    torch.multiprocessing.spawn(worker, (2, str(tmp_path / "meet"), str(tmp_path / "found")), nprocs=2)
-    found = [torch.load(tmp_path / f"found-{rank}") for rank in (0, 1)]
-    for name, kind in DISTRIBUTED:
+@pytest.mark.parametrize("world", [2, 4])
+def test_several_processes_equal_one(tmp_path, world):
+    """A part of the batch each gives the gradients, the loss and the buffers that one process gets from all of it; steps take the
+    same samples, and work that is divided is done in order."""
+    torch.multiprocessing.spawn(worker, (world, str(tmp_path / "meet"), str(tmp_path / "found")), nprocs=world)
+    found = [torch.load(tmp_path / f"found-{rank}") for rank in range(world)]
+    for name, kind in DISTRIBUTED[world]:
         alone = gradients(name, kind)
         for split in (f[f"{name} {kind}"] for f in found):
             assert split.keys() == alone.keys()
             for key, value in alone.items():
                 where = f"{name} {key}: "
                 assert_close(split[key], value, rtol=1e-5, atol=1e-5, msg=lambda m, where=where: where + m)
-    for name, optim in OPTIMIZERS.items():
+    for step, samples in enumerate(order()):
+        assert sorted(int(i) for f in found for i in f["order"][step]) == sorted(samples)
+    for said in found:
+        assert_close(said["vectors"], torch.from_numpy(vectors()), rtol=1e-5, atol=1e-5)
+        assert said["none"] == 0
+    for name, optim in OPTIMIZERS.items() if world == 2 else ():
         alone, begun = steps(optim), recipe("mae", "image").objective.state_dict()
         for split in (f[name] for f in found):
             for key, value in alone.items():
@@ -279,5 +286,6 @@ def test_two_processes_equal_one(tmp_path):
                     continue
                 assert_close(split[key], value, rtol=1e-4, atol=1e-5, msg=lambda m, where=where: where + m)
     for rank, said in enumerate(f["gather"] for f in found):
-        assert said["all"].flatten().tolist() == [0, 0, 1, 1] and said["mean"] == 0.5
-        assert said["grad"].flatten().tolist() == [4 * rank, 4 * rank + 2]  # the sum over both ranks
+        assert said["all"].flatten().tolist() == [r for r in range(world) for _ in range(2)]
+        assert said["mean"] == (world - 1) / 2
+        assert said["grad"].flatten().tolist() == [2 * world * rank, 2 * world * rank + world]  # the sum over all ranks

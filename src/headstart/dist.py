@@ -4,9 +4,9 @@ Everything is a no-op in a single process, so no other file asks whether it is a
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as td
@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from .errors import Mistake
 
+T = TypeVar("T")
 _alone = False
+_shares = False
 
 
 @contextmanager
@@ -45,6 +47,31 @@ def rank() -> int:
 
 def world() -> int:
     return td.get_world_size() if not _alone and td.is_available() and td.is_initialized() else 1
+
+
+@contextmanager
+def dividing(device: torch.device) -> Iterator[None]:
+    """Inside, work on many samples is divided among the processes of torchrun: all must do the same in the same order."""
+    global _shares
+    start(device)
+    _shares = True
+    try:
+        yield
+    finally:
+        _shares = False
+        stop()
+
+
+def divided(n: int, make: Callable[[int, int], T]) -> list[T]:
+    """make(a, b), of the samples from a to b of n, on every rank: of all at once, or inside `dividing` a part from each, in order. Of
+    no samples there is none."""
+    if not _shares or world() == 1:
+        return [make(0, n)] if n else []
+    bounds = [n * k // world() for k in range(world() + 1)]
+    start, end = bounds[rank() : rank() + 2]
+    found: list[list[T]] = [[]] * world()
+    td.all_gather_object(found, [make(start, end)] if end > start else [])
+    return [each for some in found for each in some]
 
 
 def divides(batch: int) -> None:

@@ -15,6 +15,7 @@ from ..data.sniff import MEASURED, channels_of, main_of, rate_of, size_of
 from ..data.source import Source
 from ..data.sources.cached import Remembered
 from ..data.sources.pair import PairSource
+from ..dist import divided
 from ..errors import Unreadable
 from ..forms import Sample
 from ..outliers import channels
@@ -55,19 +56,24 @@ def traits(
 
     say: is told in a line how many were known.
     """
-    n = len(source)
     bad = [(error.where, error.reason) for error in source.bad]
     memory = Remembered(source, "traits")
-    rows: list[Row] = []
 
-    def some(start: int) -> list[Row]:
-        return [_traits_of(source, i, memory) for i in range(start, min(start + CHUNK, n))]
+    def made(first: int, end: int) -> list[Row]:
+        """Of these samples, by this process."""
+        rows: list[Row] = []
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 2)) as pool:
-        for chunk in pool.map(some, range(0, n, CHUNK)):
-            rows += chunk
-            if progress is not None:
-                progress(len(rows), n)
+        def some(start: int) -> list[Row]:
+            return [_traits_of(source, i, memory) for i in range(start, min(start + CHUNK, end))]
+
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 2)) as pool:
+            for chunk in pool.map(some, range(first, end, CHUNK)):
+                rows += chunk
+                if progress is not None:
+                    progress(len(rows), end - first)
+        return rows
+
+    rows = [row for part in divided(len(source), made) for row in part]
     bad += [wrong for row in rows for wrong in row[0]]
     if say is not None and (said := memory.said()):
         say(said)

@@ -7,6 +7,7 @@ import torch
 
 from ..data.feeding.loader import in_order, rows
 from ..data.source import Source
+from ..dist import divided
 from ..nn.encoder import Encoder, returned
 from ..nn.heads import rows_of
 from ..nn.readouts import READOUTS
@@ -26,6 +27,24 @@ def encode(
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, np.ndarray]:
     """[n, D] for each way to read, in fp32."""
+
+    def some(start: int, end: int) -> dict[str, np.ndarray]:
+        return _read(encoder, tokenizer, source, indices[start:end], reads, batch, progress)
+
+    parts = divided(len(indices), some)
+    return {name: np.concatenate([part[name] for part in parts]) for name in reads}
+
+
+def _read(
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    source: Source,
+    indices: Indices,
+    reads: Sequence[str],
+    batch: int,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, np.ndarray]:
+    """`encode`, by this process."""
     out: dict[str, list[np.ndarray]] = {name: [] for name in reads}
     at = {name: READOUTS[name].depths(encoder) for name in reads}
     depths = tuple(sorted({depth for some in at.values() for depth in some}))
@@ -45,11 +64,15 @@ def encode_rows(
     encoder: Encoder, tokenizer: Tokenizer, source: Source, indices: Indices, batch: int = 256
 ) -> list[np.ndarray]:
     """[T, D] for each sample: its content rows, encoded, in fp32."""
-    out: list[np.ndarray] = []
-    for order, (z,) in _encoded(encoder, tokenizer, source, indices, batch):
-        each = rows_of(z).float().cpu().split(list(z.content))
-        out += [each[place].numpy() for place in np.argsort(order)]
-    return out
+
+    def some(start: int, end: int) -> list[np.ndarray]:
+        out: list[np.ndarray] = []
+        for order, (z,) in _encoded(encoder, tokenizer, source, indices[start:end], batch):
+            each = rows_of(z).float().cpu().split(list(z.content))
+            out += [each[place].numpy() for place in np.argsort(order)]
+        return out
+
+    return [z for part in divided(len(indices), some) for z in part]
 
 
 def _encoded(
@@ -78,7 +101,9 @@ def _encoded(
 
 def raw(tokenizer: Tokenizer, source: Source, indices: Indices) -> np.ndarray:
     """Samples as plain vectors [n, F], as their tokenizer has them without learning."""
-    return np.stack([tokenizer.raw(source[int(i)]) for i in indices])
+    return np.concatenate(
+        divided(len(indices), lambda a, b: np.stack([tokenizer.raw(source[int(i)]) for i in indices[a:b]]))
+    )
 
 
 def raw_rows(tokenizer: Tokenizer, source: Source, indices: Indices) -> list[np.ndarray]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import dist
 from ..checking.faults import balance, disagree, far, label_of, leaks, odd, parted
 from ..checking.traits import Named, Traits, nearly, same, traits
 from ..data.feeding.prepare import few
@@ -118,9 +119,23 @@ def check(
 
     labelled: a set that an encoder will be judged on; what is in both is a leak. Pictures are nearly the same if only size,
     compression or brightness differ; signals, if gain or offset do; texts, if letter case or white space do. kind, label,
-    group: what to read where a folder holds several kinds, and the columns of the labels and of what hangs together.
+    group: what to read where a folder holds several kinds, and the columns of the labels and of what hangs together. Under
+    torchrun samples are read by all processes, each a part of them, and the first one says and writes what was found.
     """
-    log = log or Log()
+    with dist.dividing(device_of(Run())):
+        return _checked(where, labelled, out, log or Log(quiet=dist.rank() > 0), kind, label, group)
+
+
+def _checked(
+    where: object,
+    labelled: object,
+    out: str | Path | None,
+    log: Log,
+    kind: str | None,
+    label: str | None,
+    group: str,
+) -> Checked:
+    """`check`, in each process."""
     target = Path(f"check-{_short(where)}.json") if out is None else Path(str(out))
     try_place(target)
     source = open_source(where, kind, label, group)
@@ -135,7 +150,7 @@ def check(
         if labelled is None
         else traits(open_source(labelled, source.kind), log.progress("checking the labelled set"), say)
     )
-    left_out, refused = _left_out(source, here, log)
+    left_out, refused = dist.agree(_left_out(source, here, log) if dist.rank() == 0 else None)
     plain = [(source.name(i), reason) for i, reason in enumerate(here.plain) if reason is not None]
     named = {name for some in (here.bad, plain) for name, _ in some} | {
         name.rpartition(", ")[0] for name, _ in here.bad
@@ -162,8 +177,9 @@ def check(
         across=[[name(i) for i in each] for each in (*duplicates, *near) if parted(source, each)],
     )
     log.lines(found.lines())
-    _write(target, found)
-    log.lines([f"wrote     {target}"])
+    if dist.rank() == 0:
+        _write(target, found)
+        log.lines([f"wrote     {target}"])
     return found
 
 

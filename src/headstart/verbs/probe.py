@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from .. import dist
 from ..data.classes import listed
 from ..data.feeding.prepare import Prepared
 from ..data.groups import AUTO
@@ -51,10 +52,27 @@ def probe(
 
     trust: a method and parts from outside headstart, which the run names, may be run.
 
-    Samples that the encoder saw in pre-training, without their labels, may be among both.
+    Samples that the encoder saw in pre-training, without their labels, may be among both. Under torchrun samples are encoded by
+    all processes, each a part of them, and the first one says what was found.
     """
-    log, folder = log or Log(), Path(run)
     asked_for(probes or (), (*EVERY, "lists"))  # a name that nobody knows is told before anything is read
+    with dist.dividing(device_of(Run())):
+        log = log or Log(quiet=dist.rank() > 0)
+        return _probed(Path(run), where, log, label, kind, probes, rows, group, trust)
+
+
+def _probed(
+    folder: Path,
+    where: object,
+    log: Log,
+    label: str | None,
+    kind: str | None,
+    probes: str | Sequence[str] | None,
+    rows: RowLabels | None,
+    group: str,
+    trust: bool,
+) -> Results:
+    """`probe`, in each process."""
     device = device_of(Run())
     encoder = load(folder, device, trust)
     refuse_learnt(folder, where)
