@@ -63,8 +63,8 @@ def dividing(device: torch.device) -> Iterator[None]:
 
 
 def divided(n: int, make: Callable[[int, int], T]) -> list[T]:
-    """make(a, b), of the samples from a to b of n, on every rank: of all at once, or inside `dividing` a part from each, in order. Of
-    no samples there is none."""
+    """make(a, b), of the samples from a to b of n, on every rank: of all at once, or inside `dividing` a part from each, in
+    order. Of no samples there is none."""
     if not _shares or world() == 1:
         return [make(0, n)] if n else []
     bounds = [n * k // world() for k in range(world() + 1)]

@@ -33,6 +33,7 @@ from ..running.healing import History, hopeless, mended
 from ..running.hold import claimed, held
 from ..running.material import Material, fingerprint, gather
 from ..running.starving import Meter
+from ..running.threads import fitting
 from ..running.timekeeping import Timekeeper
 from ..running.vanished import watched
 from ..scoring.results import Results, kept_results, lines, written
@@ -221,7 +222,7 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
     keeper = Timekeeper(plan, log)
     try:
         with told(care.sinks, folder, log) if first else nullcontext():
-            with meter.running():
+            with meter.running(), fitting(run, log, exact=not plan.budget):
                 timed = None if watch is None else meter.aside(watch)
                 outcome = mended(recipe, anew, run, care.heal, folder, log, timed, course, keeper.train)
             plan, recipe = keeper.plan, dataclasses.replace(recipe, steps=outcome.total)
