@@ -1,132 +1,86 @@
-"""`headstart embed out=FOLDER`: the same vectors as Parquet shards, by one process or several; what is missing is made alone."""
+"""Tars by a pattern are one set, and where their members lie is looked up once."""
 
-import json
+import io
+import tarfile
 
-import numpy as np
+import fsspec
 import pytest
-import torch
-from tests.vectors import encoder_of, pictures
-from typer.testing import CliRunner
+from PIL import Image
 
-import headstart as hs
-from headstart import encoded
-from headstart.cli import app
-from headstart.errors import Mistake
-from headstart.log import Log
-from headstart.verbs import shards
-
-QUIET = Log(quiet=True)
-pq = pytest.importorskip("pyarrow.parquet")
+from headstart.data import mirror
+from headstart.data.finding import shards
+from headstart.data.open import open_source
+from headstart.data.source import DataError
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch):
-    """Shards of 16 samples; in fp32, as vectors in bf16 depend on how many are encoded together."""
-    monkeypatch.setattr(shards, "SHARD", 16)
-    monkeypatch.setattr(encoded, "fastest_dtype", lambda device: torch.float32)
+def packed(number: int, count: int = 3) -> bytes:
+    """A tar of pictures and their classes."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for i in range(count):
+            shade = 40 * number + 10 * i
+            png = io.BytesIO()
+            Image.new("L", (6, 6), shade).save(png, "png")
+            for name, content in ((f"s{i}.png", png.getvalue()), (f"s{i}.cls", b"%d" % (i % 2))):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    return file.getvalue()
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """(40 pictures and a broken one, an encoder)."""
-    data = pictures(tmp_path_factory.mktemp("pictures"))
-    run = encoder_of(str(data), tmp_path_factory.mktemp("encoder"))
-    (data / "lying" / "11.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    return data, run
+@pytest.fixture
+def tars(tmp_path):
+    for number in range(3):
+        (tmp_path / f"shard-00{number}.tar").write_bytes(packed(number))
+    return tmp_path
 
 
-def read(folder):
-    """(name, label, z) of all shards, in order."""
-    tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
-    each = [table.to_pydict() for table in tables]
-    return [[x for one in each for x in one[column]] for column in ("name", "label", "z")]
+def test_a_pattern_is_its_tars(tars):
+    source = open_source(str(tars / "shard-{000..002}.tar"))
+    assert [int(source[i].max()) for i in range(9)] == [0, 10, 20, 40, 50, 60, 80, 90, 100]
+    assert source.labels.tolist() == [0, 1, 0] * 3 and source.kind == "image"
+    assert len(open_source(str(tars / "shard-{001..002}.tar"))) == 6
+    with pytest.raises(DataError, match=r"4 files, and .*shard-003\.tar is not there"):
+        open_source(str(tars / "shard-{000..003}.tar"))
+    (tars / "shard-003.tar").write_text("no tar")
+    with pytest.raises(DataError, match=r"shard-003\.tar is none"):
+        open_source(str(tars / "shard-{000..003}.tar"))
+    with pytest.raises(DataError, match="a number up to a larger one"):
+        open_source(str(tars / "shard-{3..1}.tar"))
 
 
-def test_shards_are_the_same_vectors_in_order(place, tmp_path, capsys):
-    data, run = place
-    whole = hs.embed(run, str(data), log=QUIET)
-    done = hs.embed_shards(run, str(data), tmp_path / "z")
-    said = capsys.readouterr().out
-    assert [path.name for path in done.made] == [f"vectors-{k:05d}-of-00003.parquet" for k in range(3)]
-    names, labels, z = read(tmp_path / "z")
-    assert names == whole.names and len(names) == 40 == done.samples and done.left_out == 1
-    assert labels == [name.split("/")[0] for name in names]
-    np.testing.assert_allclose(np.array(z), whole.z, atol=1e-5)
-    assert "skipped   lying/11.png" in said and "wrote     3 shards" in said
-    assert [len(pq.read_table(path)) for path in done.made] == [15, 16, 9]  # 16 samples each, less the broken one
+def test_a_pattern_behind_an_address(tars, monkeypatch):
+    monkeypatch.setattr(mirror, "_held", {})
+    for path in tars.glob("*.tar"):
+        fsspec.filesystem("memory").pipe(f"/tars/{path.name}", path.read_bytes())
+    source = open_source("memory://tars/shard-{000..002}.tar")
+    assert len(source) == 9 and int(source[8].max()) == 100
 
 
-def test_processes_share_the_shards(place, tmp_path, monkeypatch):
-    data, run = place
-    made = []
-    for rank in range(2):
-        monkeypatch.setenv("RANK", str(rank))
-        monkeypatch.setenv("WORLD_SIZE", "2")
-        made.append([path.name for path in hs.embed_shards(run, str(data), tmp_path / "z").made])
-    assert made == [
-        ["vectors-00000-of-00003.parquet", "vectors-00002-of-00003.parquet"],
-        ["vectors-00001-of-00003.parquet"],
-    ]
-    assert read(tmp_path / "z")[0] == hs.embed(run, str(data), log=QUIET).names
-    with pytest.raises(Mistake, match="several processes would write"):
-        hs.embed(run, str(data), out=tmp_path / "z.npz", log=QUIET)
+def test_tars_of_one_name_stay_apart(tmp_path):
+    for number, split in enumerate(("train", "val")):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "000.tar").write_bytes(packed(number))
+    source = open_source(tmp_path)
+    assert [source.name(i) for i in (0, 3)] == ["train-000.tar/s0", "val-000.tar/s0"]
+    assert [int(source[i].max()) for i in range(6)] == [0, 10, 20, 40, 50, 60]
 
 
-def test_only_what_is_missing_is_made(place, tmp_path, capsys):
-    """A killed process leaves whole shards; whoever comes next, in whatever number, makes the others."""
-    data, run = place
-    paths = hs.embed_shards(run, str(data), tmp_path / "z", QUIET).made
-    before = {path: path.stat().st_mtime_ns for path in paths}
-    paths[1].unlink()
-    again = hs.embed_shards(run, str(data), tmp_path / "z")
-    assert again.made == [paths[1]] and again.done == [paths[0], paths[2]]
-    assert "2 shards of 3 are there already" in capsys.readouterr().out
-    assert all(path.stat().st_mtime_ns == before[path] for path in again.done)
+def test_members_are_looked_up_once(tars, monkeypatch):
+    monkeypatch.setenv("HEADSTART_CACHE_GB", "1")
+    looked = []
 
+    def look(path, before=shards._looked):
+        looked.append(path.name)
+        return before(path)
 
-def test_shards_of_something_else_are_left_alone(place, tmp_path):
-    data, run = place
-    paths = hs.embed_shards(run, str(data), tmp_path / "z", QUIET).made
-    other = encoder_of(str(data), tmp_path / "other")
-    card = json.loads((other / "encoder.json").read_text())
-    (other / "encoder.json").write_text(json.dumps(card | {"read": "mean", "width": 16}))
-    with pytest.raises(Mistake, match=r"00000-of-00003.parquet is of another encoder: give another folder"):
-        hs.embed_shards(other, str(data), tmp_path / "z", QUIET)
-    with pytest.raises(Mistake, match="of other data"):
-        hs.embed_shards(run, str(pictures(tmp_path / "p", count=35)), tmp_path / "z", QUIET)
-    more = pictures(tmp_path / "more", count=60)
-    with pytest.raises(Mistake, match=r"of other data .this makes 4 shards"):
-        hs.embed_shards(run, str(more), tmp_path / "z", QUIET)
-    paths[2].write_bytes(paths[2].read_bytes()[:100])
-    with pytest.raises(Mistake, match=r"cannot be read .*delete it, and give the same command again"):
-        hs.embed_shards(run, str(data), tmp_path / "z", QUIET)
-    file = tmp_path / "file"
-    file.write_text("mine")
-    with pytest.raises(Mistake, match="is a file"):
-        hs.embed_shards(run, str(data), file, QUIET)
-
-
-def test_recordings_are_not_divided(tmp_path, monkeypatch):
-    """A vector for each recording, of all of its windows, though each shard has few."""
-    monkeypatch.setattr(shards, "SHARD", 2)
-    rng = np.random.default_rng(0)
-    data = tmp_path / "data"
-    data.mkdir()
-    for i, n in enumerate((300, 64, 500, 90, 128)):
-        np.save(data / f"{i}.npy", rng.standard_normal((2, n)).astype(np.float32))
-    run = encoder_of(str(data), tmp_path / "run")
-    card = json.loads((run / "encoder.json").read_text())
-    (run / "encoder.json").write_text(json.dumps(card | {"input": {"window": 64}}))
-    whole = hs.embed(run, str(data), log=QUIET)
-    hs.embed_shards(run, str(data), tmp_path / "z", QUIET)
-    tables = [pq.read_table(path).to_pydict() for path in sorted((tmp_path / "z").glob("*.parquet"))]
-    assert [len(table["name"]) for table in tables] == [2, 2, 1]
-    assert [name for table in tables for name in table["name"]] == whole.names
-    np.testing.assert_allclose(np.array([z for table in tables for z in table["z"]]), whole.z, atol=1e-5)
-
-
-def test_on_the_command_line(place, tmp_path):
-    data, run = place
-    result = CliRunner().invoke(app, ["embed", str(run), str(data), f"out={tmp_path}/z/"])
-    assert result.exit_code == 0 and "wrote     3 shards" in result.output
-    assert len(list((tmp_path / "z").glob("*.parquet"))) == 3
+    monkeypatch.setattr(shards, "_looked", look)
+    before = sorted(tars.iterdir())
+    first = open_source(tars)
+    assert sorted(set(looked)) == sorted(p.name for p in before) and len(looked) == 3
+    again = open_source(tars)
+    assert len(looked) == 3 and [again.name(i) for i in range(9)] == [first.name(i) for i in range(9)]
+    assert sorted(tars.iterdir()) == before  # nothing of ours beside the data
+    (tars / "shard-001.tar").write_bytes(packed(5, 4))
+    after = open_source(tars)
+    assert looked[3:] == ["shard-001.tar"] and len(after) == 10 and int(after[6].max()) == 230
