@@ -18,6 +18,21 @@ def _plans_of_four_steps():
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_strength():
+    """Linear probes look for no strength, which is nine fits of ten, but in tests that are marked `searched`."""
+    from headstart.probes import linear
+
+    with mock.patch.object(linear, "STRENGTHS", linear.STRENGTHS[1:2]):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _searched(request, monkeypatch):
+    if request.node.get_closest_marker("searched"):
+        monkeypatch.setattr("headstart.probes.linear.STRENGTHS", (1e-3, 1e-2, 1e-1))
+
+
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path_factory, monkeypatch):
     """Every test stands in an empty folder of its own: what lies in the checkout or in the user's cache does not reach it, nor it

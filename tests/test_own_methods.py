@@ -20,7 +20,7 @@ from headstart.contract import check_recipe
 from headstart.errors import Mistake
 from headstart.log import Log
 from headstart.planning.sorting import sort_words
-from headstart.running import healing
+from headstart.running import timekeeping
 from headstart.shelf.copies import kept
 from headstart.shelf.find import called, find, meaningless, small, spelled
 from headstart.tiny import tiny_data
@@ -345,7 +345,7 @@ def test_an_interrupted_run_goes_on_without_the_original(tmp_path, monkeypatch):
     where, words = pictures(tmp_path), {**SHORT, "run.dtype": "fp32"}
     files = [write(tmp_path / place / "half.py") for place in ("a", "b")]
     runs = [tmp_path / "run a", tmp_path / "run b"]
-    with mock.patch.object(healing, "train", partial(train, until=2)):
+    with mock.patch.object(timekeeping, "train", partial(train, until=2)):
         stopped = hs.pretrain(where, recipe=str(files[0]), log=Log(quiet=True), **words, **{"run.out": str(runs[0])})
     assert stopped.outcome.interrupted
     shutil.rmtree(files[0].parent)

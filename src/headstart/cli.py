@@ -101,8 +101,11 @@ def embed(run: Folder, where: Where, words: Words = None) -> None:
     from .verbs.embed import embed as verb
     from .verbs.shards import embed_shards, meant
 
-    asked = _only(words, out=_beside(run, words, "z.npz"), **_PART)
-    _run(lambda: (embed_shards if meant(asked["out"]) else verb)(run, where, **asked))
+    def work() -> None:
+        asked = _only(words, out=_beside(run, words, "z.npz"), **_PART)
+        (embed_shards if meant(asked["out"]) else verb)(run, where, **asked)
+
+    _run(work)
 
 
 @app.command(epilog="Example: headstart neighbours runs/a photos/ of=photos/cat.jpg k=5 out=near.html")

@@ -40,10 +40,10 @@ def fitted(bank: np.ndarray, bank_labels: np.ndarray, query: np.ndarray) -> np.n
     if len(np.unique(bank_labels)) < 2:
         return np.ones((len(z), 1))
     folds = min(3, int(np.bincount(np.unique(bank_labels, return_inverse=True)[1]).min()))
-    model = LogisticRegression(C=STRENGTHS[1], tol=1e-2, max_iter=200)
+    model = LogisticRegression(C=STRENGTHS[len(STRENGTHS) // 2], tol=1e-2, max_iter=200)
     with warnings.catch_warnings(), threadpool_limits(1):  # one thread: 15 times faster than two, docs/log.md
         warnings.simplefilter("ignore", ConvergenceWarning)  # where 200 iterations stop decides nothing here
-        if folds >= 2:
+        if folds >= 2 and len(STRENGTHS) > 1:
             split = StratifiedKFold(folds, shuffle=True, random_state=0)
             model = GridSearchCV(model, {"C": STRENGTHS}, cv=split)
         model.fit(x, bank_labels)
