@@ -28,7 +28,7 @@ from headstart.nn.encoder import Model, encoder
 from headstart.nn.heads import decoder
 from headstart.objective import Objective
 from headstart.optim import AdamW
-from headstart.recipe import Data, Recipe
+from headstart.recipe import Data, Recipe, Run
 from headstart.step import Step
 from headstart.targets import normalised
 from headstart.terms import masked
@@ -60,7 +60,13 @@ def ours(device: torch.device, dtype: torch.dtype) -> Callable[[Tensor], None]:
     pixels = masked(target=normalised, head=head, loss=mse)
     task = Objective(enc, {"x": corrupt(random, RATIO, drop)}, {"pixels": pixels})
     data = Data(ListSource([None], "image"), {"x": tokenizer})  # batches are given
-    training, index = Training(Recipe(task, data, AdamW(), 1000), device, dtype), 0
+    training, index = (
+        Training(
+            Recipe(task, data, AdamW(), 1000),
+            Run(device=str(device), dtype="bf16" if dtype == torch.bfloat16 else "fp32"),
+        ),
+        0,
+    )
 
     def step(x: Tensor) -> None:
         nonlocal index

@@ -4,10 +4,11 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from headstart.errors import Mistake
 
-from . import ledger, papers, records, running
+from . import ledger, papers, records, renewal, running
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,6 +24,14 @@ def run(args: argparse.Namespace) -> int:
         print("nothing to run: every row is there, and nothing has changed since")
         return 0
     return int(running.run(slugs, args.jobs, args.pilot) > 0)
+
+
+def renew(args: argparse.Namespace) -> int:
+    """keep rows whose code was rebuilt and does the same, to the last bit, as in the folder BEFORE where it was measured"""
+    slugs = [known(slug) for slug in args.slugs] or [
+        s for s in ledger.checks() if ledger.stale(s) and s in ledger.rows()
+    ]
+    return int(renewal.renew(slugs, args.before.resolve()) > 0)
 
 
 def write_papers(args: argparse.Namespace) -> int:
@@ -68,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m evidence", description="One falsifiable check per paper, and what was measured."
     )
     below = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    commands = {"run": run, "papers": write_papers, "matrix": write_matrix, "index": index}
+    commands = {"run": run, "renew": renew, "papers": write_papers, "matrix": write_matrix, "index": index}
     parts = {}
     for name, function in commands.items():
         parts[name] = below.add_parser(name, help=function.__doc__, description=function.__doc__)
@@ -82,6 +91,10 @@ def parser() -> argparse.ArgumentParser:
         "--pilot", action="store_true", help="other seeds, by which bounds are chosen; writes nothing"
     )
     parts["run"].add_argument("--jobs", type=int, default=2, metavar="N", help="checks at a time (2)")
+    parts["renew"].add_argument(
+        "before", type=Path, metavar="BEFORE", help="a checkout of the code the rows were measured with"
+    )
+    parts["renew"].add_argument("slugs", nargs="*", metavar="SLUG", help="all that are stale, unless named")
     parts["matrix"].add_argument("names", nargs="*", metavar="RECIPE", help="such as gmml")
     parts["index"].add_argument("folder", metavar="FOLDER", help="the folder of the *.yaml")
     return top

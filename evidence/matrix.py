@@ -13,7 +13,7 @@ import torch
 import headstart
 from headstart.contract import base, works
 from headstart.nn.encoder import SIZES
-from headstart.recipe import Data, Recipe, make
+from headstart.recipe import Data, Recipe, Run, make
 from headstart.shelf.find import find, meaningless, small
 from headstart.shelf.find import names as recipes
 from headstart.step import Step
@@ -57,7 +57,7 @@ def _small(name: str, data: Data, place: Path) -> Recipe:
 
 def _step(recipe: Recipe) -> Callable[[int], float]:
     """A training step at spread-out moments of training; seconds."""
-    training = Training(recipe, torch.device("cpu"), torch.float32)
+    training = Training(recipe, Run(device="cpu", dtype="fp32"))
     training.objective.train()
 
     def take(number: int) -> float:

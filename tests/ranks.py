@@ -1,14 +1,18 @@
 """Run by `test_objective` as two or four processes that share a file: gradients of a batch that is split between them."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.distributed as td
 from tests.parts import batch_of, data, recipe
+from torch.distributed.tensor import DTensor
 
 from headstart import dist
+from headstart.objective import Objective
 from headstart.optim import LARS, SAM, Muon, Optim
+from headstart.recipe import Run
 from headstart.scoring.features import encode
 from headstart.step import Step
 from headstart.training import Training
@@ -29,17 +33,55 @@ DISTRIBUTED = {  # by processes: recipes, of which four divide one of each term 
         ("mp3_position_prediction", "image"),  # locate
     ),
 }
+SHARDED = (  # of which each process holds a part: students, teachers, centres, prototypes, pairs
+    ("mae", "image"),
+    ("dino", "image"),
+    ("swav", "image"),
+    ("clip", "pairs"),
+    ("gpt_series", "series"),
+)
 OPTIMIZERS = {"lars": LARS(trust=0.05), "sam": SAM(LARS(trust=0.05), rho=0.5), "muon": Muon()}
 STEP = Step(3, 10)
 
 
 def steps(optim: Optim) -> dict[str, torch.Tensor]:
     """The weights after two steps, this rank's share of the batch each."""
-    training = Training(replace(recipe("mae", "image"), optim=optim), torch.device("cpu"), torch.float32)
+    training = Training(replace(recipe("mae", "image"), optim=optim), Run(device="cpu", dtype="fp32"))
     for index in range(2):
         step = Step(index, 10)
         assert training.take(training.batch(step), step).finite
     return dict(training.objective.state_dict())
+
+
+def sharded(name: str, kind: str, shard: bool = True) -> dict[str, torch.Tensor]:
+    """Everything a checkpoint holds after two steps, the second of them by what a checkpoint put back."""
+    made = recipe(name, kind, given=data(kind, batch=12))
+    run = Run(device="cpu", dtype="fp32", shard=shard)
+    training = Training(made, run)
+    assert training.take(training.batch(Step(0, 10)), Step(0, 10)).finite
+    objective, optimizer = training.gather()
+    state = copy.deepcopy(dict(objective.state_dict()))
+    moments = {n: copy.deepcopy(optimizer.state[p]) for n, p in objective.named_parameters() if p in optimizer.state}
+
+    def put_back(objective: Objective, optimizer: torch.optim.Optimizer) -> dict[str, int]:
+        objective.load_state_dict(state)
+        for n, p in objective.named_parameters():
+            if n in moments:
+                optimizer.state[p] = moments[n]
+        return {}
+
+    training = Training(recipe(name, kind, seed=1, given=data(kind, batch=12)), run)
+    training.restore(put_back)
+    assert training.take(training.batch(Step(1, 10)), Step(1, 10)).finite
+    objective, optimizer = training.gather()
+    found = {f"{n}/{key}": v for n, p in objective.named_parameters() for key, v in optimizer.state.get(p, {}).items()}
+    if shard:
+        parts = [
+            ((p.to_local() if isinstance(p, DTensor) else p).numel(), p.numel())
+            for p in training.objective.parameters()
+        ]
+        found["share"] = torch.tensor(sum(mine for mine, _ in parts) / sum(whole for _, whole in parts))
+    return {n: v.detach().clone() for n, v in (found | dict(objective.state_dict())).items()}
 
 
 def gradients(name: str, kind: str) -> dict[str, torch.Tensor]:
@@ -60,6 +102,7 @@ def worker(rank: int, world: int, file: str, out: str) -> None:
     found = {f"{name} {kind}": gradients(name, kind) for name, kind in DISTRIBUTED[world]}
     if world == 2:
         found |= {name: steps(optim) for name, optim in OPTIMIZERS.items()}
+        found |= {f"sharded {name} {kind}": sharded(name, kind) for name, kind in SHARDED}
     x = torch.full((2, 1), float(rank), requires_grad=True)
     (dist.gather(x) * torch.arange(2.0 * world)[:, None]).sum().backward()
     found["gather"] = {"all": dist.gather(x).detach(), "grad": x.grad, "mean": dist.mean(torch.tensor(float(rank)))}

@@ -25,7 +25,7 @@ from headstart.data.sources.files import FileSource
 from headstart.errors import Mistake, Unreadable
 from headstart.reading import look, read_in
 from headstart.recipe import Input
-from headstart.train import device_of
+from headstart.training import device_of
 from headstart.verbs.doctor import cache_lines, doctor
 
 KEY = bytes(range(32))

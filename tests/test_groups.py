@@ -21,7 +21,7 @@ from headstart.running.material import divided, probing
 from headstart.scoring.features import raw
 from headstart.tasks.asked import Asked
 from headstart.tasks.material import gathered
-from headstart.train import device_of
+from headstart.training import device_of
 from headstart.verbs.check import check
 
 PATIENTS, ROWS = 40, 6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tests.parts import EVERY, LENGTHS, TINY, batch_of, data, recipe, rows
-from tests.ranks import DISTRIBUTED, OPTIMIZERS, gradients, order, steps, vectors, worker
+from tests.ranks import DISTRIBUTED, OPTIMIZERS, SHARDED, gradients, order, sharded, steps, vectors, worker
 from torch import nn
 from torch.testing import assert_close
 
@@ -285,6 +285,14 @@ def test_several_processes_equal_one(tmp_path, world):
                     assert apart <= 0.1 * way + 1e-5, f"{where}{apart:.2g} apart after a way of {way:.2g}"
                     continue
                 assert_close(split[key], value, rtol=1e-4, atol=1e-5, msg=lambda m, where=where: where + m)
+    for name, kind in SHARDED if world == 2 else ():
+        alone = sharded(name, kind, shard=False)
+        for split in (f[f"sharded {name} {kind}"] for f in found):
+            assert 0.45 < split.pop("share") < 0.6 and split.keys() == alone.keys()
+            for key, value in alone.items():
+                size = alone.get(f"{key}/exp_avg_sq", torch.ones_like(value))
+                sure = size > 1e-10  # Adam goes by the sign of what has no gradient, too
+                assert_close(split[key][sure], value[sure], rtol=1e-3, atol=1e-5, msg=lambda m, key=key: f"{key}: {m}")
     for rank, said in enumerate(f["gather"] for f in found):
         assert said["all"].flatten().tolist() == [r for r in range(world) for _ in range(2)]
         assert said["mean"] == (world - 1) / 2

@@ -34,7 +34,6 @@ EVERY = {
     "sam_muon": SAM(Muon()),
 }
 STEP = Step(0, 10)
-CPU = torch.device("cpu")
 
 
 class Net(nn.Module):
@@ -197,7 +196,7 @@ def test_sam_leaves_out_a_step_whose_loss_is_infinite():
     made = dataclasses.replace(made, optim=SAM(made.optim))
     made.objective.encoders["encoder"].slots.register_hook(lambda grad: grad * math.inf)
     before = {name: value.clone() for name, value in made.objective.state_dict().items()}
-    training = Training(made, CPU, torch.float32)
+    training = Training(made, Run(device="cpu", dtype="fp32"))
     assert not training.take(training.batch(STEP), STEP).finite
     assert all(torch.equal(value, before[name]) for name, value in made.objective.state_dict().items())
 
@@ -209,7 +208,7 @@ def moved(optim: Optim, recipe_name: str = "mae") -> dict[str, float]:
     """How far each parameter goes in one step of AdamW, whose first step has the size of the rate."""
     made = dataclasses.replace(recipe(recipe_name, "image"), optim=optim)
     before = {name: p.clone() for name, p in made.objective.named_parameters()}
-    training = Training(made, CPU, torch.float32)
+    training = Training(made, Run(device="cpu", dtype="fp32"))
     assert training.take(training.batch(STEP), STEP).finite
     after = dict(made.objective.named_parameters())
     return {name: float((after[name] - value).abs().max().detach()) for name, value in before.items()}

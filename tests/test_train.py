@@ -22,7 +22,8 @@ from headstart.nn.encoder import Encoder
 from headstart.objective import Loss
 from headstart.recipe import Run
 from headstart.step import Step
-from headstart.train import device_of, dtype_of, train
+from headstart.train import train
+from headstart.training import device_of, dtype_of
 
 RUN = Run(device="cpu", save_every=1.0, probe_every=1.0)
 

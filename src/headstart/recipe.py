@@ -200,8 +200,13 @@ class Run:
     probe_every: float = 0.25  # share of training between probes
     save_every: float = 0.1  # share of training between checkpoints
     compile: bool = False
+    accumulate: int = 0  # slices that a batch goes through the encoder in, to fit into memory; 0: as many as it takes
+    recompute: bool = False  # blocks keep only their inputs for the backward pass: less memory, a third more time
+    shard: bool = False  # under torchrun, each process holds a share of weights, gradients and moments (FSDP2)
 
     def __post_init__(self) -> None:
+        if self.accumulate < 0:
+            raise Mistake(f"run.accumulate={self.accumulate}: 1 or more slices of a batch, or 0: as many as it takes")
         if self.minutes is not None and self.minutes <= 0:
             raise Mistake(f"run.minutes={self.minutes}: a budget is more than 0 minutes")
         for name in ("probe_every", "save_every"):

@@ -1,31 +1,27 @@
 """The loop that trains any recipe: a step, its log, a probe now and then, a checkpoint that survives anything."""
 
 import math
-import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
-
-import torch
 
 from . import checkpoint, dist
 from .health import PATIENCE, TrainingStopped, explain_non_finite
 from .log import Log, span
-from .nn.linear import fastest_dtype
 from .probes import Figure
 from .recipe import Recipe, Run
 from .scoring.results import written
 from .step import Step
-from .training import Training
+from .training import Training, dtype_of
 
 EXACT = 10  # first steps whose losses are logged whatever the pace, for `headstart again`
 ROWS = 200  # steps that are logged at least, evenly spaced
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 Watch = Callable[[int], Mapping[str, float | Figure]]  # after this many steps -> what to log and show
 
 
@@ -44,17 +40,6 @@ class Outcome:
         return self.step < self.total
 
 
-def device_of(run: Run) -> torch.device:
-    """The device a run asks for; "auto" takes CUDA where there is one (torchrun's local rank), then the CPU."""
-    name = run.device if run.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if name == "cuda" else name)
-
-
-def dtype_of(run: Run, device: torch.device) -> torch.dtype:
-    """The dtype rows are computed in."""
-    return fastest_dtype(device) if run.dtype == "auto" else DTYPES[run.dtype]
-
-
 def train(
     recipe: Recipe,
     run: Run,
@@ -69,13 +54,12 @@ def train(
     this many steps, as an interruption would.
     """
     log = log or Log(quiet=True)
-    device, total = device_of(run), recipe.steps
-    training = Training(recipe, device, dtype_of(run, device), run.compile)
-    objective, optimizer = training.objective, training.optimizer
+    total = recipe.steps
+    training = Training(recipe, run)
     outcome = Outcome(0, total)
     saved = checkpoint.complete(out / "checkpoints") if out else []
     if saved:
-        outcome.step = checkpoint.restore(saved[-1], objective, optimizer)["step"]
+        outcome.step = training.restore(partial(checkpoint.restore, saved[-1]))["step"]
         log.write("resume", step=outcome.step)
         log.say(f"going on from step {outcome.step:,} of {total:,}")
     outcome.losses = [row["loss"] for row in log.latest("step") if row["step"] < outcome.step]
@@ -85,21 +69,23 @@ def train(
     bad = 0
 
     def observe() -> None:
+        training.gather()
         if watch is not None and dist.rank() == 0:
             seen = watch(outcome.step)
             log.write("probe", step=outcome.step, **written(seen))
             shown.update({name: x.value if isinstance(x, Figure) else x for name, x in seen.items()})
 
     def save() -> None:
+        whole = training.gather()
         if out is not None and dist.rank() == 0:
-            saved.append(checkpoint.save(out / "checkpoints", outcome.step, objective, optimizer))
+            saved.append(checkpoint.save(out / "checkpoints", outcome.step, *whole))
 
     if outcome.step == 0:
         observe()
     with _signals() as asked:
         stop = False
         while outcome.step < min(total, until or total) and not stop:
-            objective.train()
+            training.objective.train()
             pace.begin()
             step = Step(outcome.step, total, run.seed)
             taken = training.take(training.batch(step), step, len(asked))
@@ -116,7 +102,7 @@ def train(
                 log.write("skipped", step=step.index, loss=str(taken.loss), grad_norm=str(taken.norm))
                 log.say(f"step {step.index:,}: {what} was not finite, so the step is skipped")
                 if bad >= PATIENCE:
-                    dtype = dtype_of(run, device)
+                    dtype = dtype_of(run, training.device)
                     raise TrainingStopped(explain_non_finite(step.index, what, taken.lr, dtype, bool(saved)))
             outcome.step += 1
             outcome.seconds += pace.end()

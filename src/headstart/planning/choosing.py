@@ -21,7 +21,7 @@ from ..recipe import Input, Method, Run
 from ..shelf.find import called, meaningless, small
 from ..shelf.outside import source_of
 from ..tokens import Tokenizer, Tokens
-from ..train import device_of
+from ..training import device_of
 from ..words import WordError, arguments, changed, fit
 from .plan import Plan, build
 from .sorting import sort_words

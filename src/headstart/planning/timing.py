@@ -11,7 +11,6 @@ import torch
 from ..recipe import Recipe, Run
 from ..step import Step
 from ..terms import Term
-from ..train import device_of, dtype_of
 from ..training import Training
 
 GOLDEN = 0.618034  # its multiples spread evenly over 0..1
@@ -37,8 +36,8 @@ class Pace(NamedTuple):
 
 def time_steps(recipe: Recipe, run: Run, at_least: float = 3.0) -> Pace:
     """What a step costs, by a few steps with a recipe that is thrown away afterwards."""
-    device = device_of(run)
-    training = Training(recipe, device, dtype_of(run, device))
+    training = Training(recipe, run)
+    device = training.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seconds: list[float] = []

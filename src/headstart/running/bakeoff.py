@@ -28,7 +28,8 @@ from ..scoring.labelled import Labelled, Vectors
 from ..scoring.score import chosen_by, mark, reads, within_bank
 from ..shelf.find import candidates
 from ..tokens import Tokenizer
-from ..train import device_of, dtype_of, train
+from ..train import train
+from ..training import device_of, dtype_of
 from .material import Material
 
 SHARE = 0.1  # of the training time is for choosing

@@ -22,7 +22,7 @@ from ..reading import reader_of
 from ..recipe import Input, Method, Run
 from ..shelf.copies import COPY, keep, kept
 from ..shelf.outside import foreign
-from ..train import device_of
+from ..training import device_of
 from ..words import WordError
 from .hold import BEGUN, claimed, spare
 

@@ -16,7 +16,7 @@ import torch
 from ..forms import Json
 from ..log import Log
 from ..recipe import Run
-from ..train import device_of
+from ..training import device_of
 
 STAT = Path("/proc/stat")
 SECONDS = 5.0  # between two looks

@@ -21,7 +21,7 @@ from ..planning.timing import time_steps
 from ..tasks.asked import FORECASTING, Words
 from ..tasks.dividing import Material
 from ..tasks.fitting import Setting, Tuned, recipe_of
-from ..train import device_of
+from ..training import device_of
 from ..words import WordError
 from .folder import plain
 from .hold import spare

@@ -21,7 +21,7 @@ from ..scoring.labelled import Labelled
 from ..scoring.looks import LOOKS, by_depth, depths, looked_at
 from ..scoring.results import HALVES, MINE, cell
 from ..tokens import Tokenizer
-from ..train import device_of
+from ..training import device_of
 from .probe import untrained
 
 LEAST, SAMPLES, LOOKED = (

@@ -21,7 +21,7 @@ from ..log import Log
 from ..outliers import noted
 from ..reading import SOME, SOME_ROWS, look, read_in
 from ..recipe import Input, Run
-from ..train import device_of
+from ..training import device_of
 from ..writing import try_place, whole
 
 SHOWN = 3

@@ -32,7 +32,7 @@ from ..scoring.labelled import Labelled
 from ..scoring.masked import masked
 from ..scoring.score import choose_read
 from ..shelf.find import find, spelled
-from ..train import device_of, dtype_of
+from ..training import device_of, dtype_of
 from ..words import WordError, fit, parse, unknown
 from ..writing import try_place, write_json, write_text
 from .pretrain import pretrain

@@ -12,7 +12,7 @@ from ..data.cache import BOUND, SHARE, decoded
 from ..data.sets import names
 from ..nn.linear import fastest_dtype
 from ..recipe import Run
-from ..train import device_of
+from ..training import device_of
 
 EXTRAS = {  # extra -> (module, what it is for)
     "audio": ("soundfile", "reads wav, flac, ogg, mp3"),

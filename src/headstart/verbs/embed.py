@@ -22,7 +22,7 @@ from ..home import expanded
 from ..log import Log, span
 from ..outputs import BY
 from ..recipe import Run
-from ..train import device_of
+from ..training import device_of
 from ..words import WordError
 from ..writing import in_bytes, try_place, utf8, whole
 

@@ -24,7 +24,7 @@ from ..tasks.dividing import Material
 from ..tasks.foreseen import foreseen
 from ..tasks.material import gathered
 from ..tasks.searching import Judges, Trial, place, trial
-from ..train import device_of, dtype_of
+from ..training import device_of, dtype_of
 from ..writing import try_folder
 
 SNIPPET = """

@@ -16,7 +16,7 @@ from ..recipe import Run
 from ..showing.figures import NEAR, Figures
 from ..showing.page import document, said
 from ..showing.pages import STYLE
-from ..train import device_of
+from ..training import device_of
 from ..words import WordError
 from ..writing import in_bytes, whole, write_text
 from .embed import checked, embedded, opened, part_of

@@ -18,7 +18,7 @@ from ..recipe import Care, Input, Method, Recipe, Run
 from ..running.bakeoff import trial, why_not
 from ..running.material import gather
 from ..shelf.find import AUTO, default_recipe, find
-from ..train import device_of, dtype_of
+from ..training import device_of, dtype_of
 from ..words import annotations, arguments, changed, parse, settings
 
 

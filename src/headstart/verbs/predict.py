@@ -22,7 +22,7 @@ from ..tasks import mapped
 from ..tasks.forecasts import Forecast
 from ..tasks.judging import judged, said_of
 from ..tasks.predicting import Predicted
-from ..train import device_of
+from ..training import device_of
 from ..writing import in_bytes, utf8, whole
 from .embed import FORMS, checked
 

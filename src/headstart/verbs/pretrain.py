@@ -40,7 +40,8 @@ from ..scoring.results import Results, kept_results, lines, written
 from ..scoring.score import watcher
 from ..shelf.find import AUTO, candidates, default_recipe, find, spelled
 from ..sinks import told
-from ..train import Outcome, device_of, dtype_of
+from ..train import Outcome
+from ..training import device_of, dtype_of
 from ..words import annotations, changed, parse
 from ..writing import try_folder
 

@@ -25,7 +25,7 @@ from ..scoring.labelled import Labelled, RowLabels, by_rows, unlabelled
 from ..scoring.masked import masked, masks_of, values_of
 from ..scoring.results import HALVES, MINE, Results, lines, summary
 from ..scoring.score import choose_read, score_encoder, score_raw
-from ..train import device_of
+from ..training import device_of
 
 EVERY: tuple[Of, ...] = ("segments", "sets", "rows")  # what may be judged of samples that are no pairs
 

@@ -20,7 +20,7 @@ from ..running.finish import snippet
 from ..running.folder import ARRAY, facts, method_of
 from ..running.material import fingerprint, gather
 from ..running.tuned import FACTS
-from ..train import device_of, dtype_of
+from ..training import device_of, dtype_of
 from ..writing import write_text
 from .embed import checked
 

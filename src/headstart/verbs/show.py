@@ -11,7 +11,7 @@ from ..log import Log
 from ..reading import look
 from ..recipe import Input, Run
 from ..showing.pages import page
-from ..train import device_of
+from ..training import device_of
 from ..words import annotations, changed, parse, unknown
 from ..writing import try_place, write_text
 
