@@ -158,6 +158,7 @@ class Input:
     """How samples are read, before they are rows. `data.` words reach these; None is chosen from the data."""
 
     batch: int | None = None  # samples per step
+    tokens: int | None = None  # rows per step in the place of batch: as many samples as have about so many
     kind: str | None = (
         None  # what to read where a folder holds several kinds: image, audio, ...; or pair; or image+volume
     )
@@ -176,7 +177,9 @@ class Input:
     )
 
     def __post_init__(self) -> None:
-        for name in ("batch", "window", "side", "patch", "longest", "rate", "vocab"):
+        if self.batch is not None and self.tokens is not None:
+            raise Mistake("data.batch= and data.tokens= say the same in two units: give one of them")
+        for name in ("batch", "tokens", "window", "side", "patch", "longest", "rate", "vocab"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise Mistake(f"data.{name}={value}: it is at least 1")

@@ -26,7 +26,7 @@ def recompute(each: Iterable[nn.Module]) -> None:
     for block in each:
         for name in ("forward", "only"):
             if hasattr(block, name):
-                setattr(block, name, partial(_again, getattr(block, name)))
+                setattr(block, name, partial(_again, _own(block, name)))
 
 
 def in_slices(module: nn.Module, count: int) -> None:
@@ -36,7 +36,7 @@ def in_slices(module: nn.Module, count: int) -> None:
     inside = {id(block) for part in encoders for block in blocks(part)}
     recompute(block for block in blocks(module) if id(block) not in inside)
     for part in encoders:
-        part.trunk.forward = partial(_sliced, part.trunk.forward, count)
+        part.trunk.forward = partial(_sliced, _own(part.trunk, "forward"), count)
 
 
 def blocks(module: nn.Module) -> Iterator[nn.Module]:
@@ -44,6 +44,14 @@ def blocks(module: nn.Module) -> Iterator[nn.Module]:
     for name, part in module.named_modules():
         if isinstance(part, nn.ModuleList) and name.rpartition(".")[2] == "blocks":
             yield from part
+
+
+def _own(part: nn.Module, name: str) -> Callable[..., Any]:
+    """What it computes where nothing is recomputed: training that goes on asks for it again."""
+    found = getattr(part, name)
+    while isinstance(found, partial) and found.func in (_again, _sliced):
+        found = found.args[0]
+    return found
 
 
 def _again(compute: Callable[..., Any], *args: Any, **named: Any) -> Any:

@@ -17,7 +17,7 @@ from ..data.source import Source
 from ..nn.encoder import SIZES, Model, model
 from ..optim import wraps
 from ..reading import state_of
-from ..recipe import Input, Method, Run
+from ..recipe import Input, Method, Recipe, Run
 from ..shelf.find import called, meaningless, small
 from ..shelf.outside import source_of
 from ..tokens import Tokenizer, Tokens
@@ -25,7 +25,7 @@ from ..training import device_of
 from ..words import WordError, arguments, changed, fit
 from .plan import Plan, build
 from .sorting import sort_words
-from .timing import time_steps
+from .timing import Pace, no_room, time_steps
 
 BATCH = 256
 SMALL_WIDTH = 192  # encoders up to this width take what their recipe's file says under SMALL; wider ones the paper's
@@ -71,14 +71,11 @@ def choose(
     for shape in shapes:  # smallest first: the next is tried only if this one leaves time for it
         plan = Plan(where, name, {}, asdict(shape), asdict(given), state, {}, 0, asdict(run))
         plan = _with(dataclasses.replace(plan, optimizer=optim), method, words, typical)
-        recipe = build(plan, method, source)
-        try:
-            with dist.alone():  # the other ranks wait for the plan
-                pace = time_steps(recipe, run)
-        except torch.OutOfMemoryError:
-            if chosen is None:
-                raise WordError("a step does not fit into the device's memory: lower data.batch or data.side") from None
+        recipe, pace, slices = _timed(plan, method, source, run, slicing=chosen is None)
+        if pace is None:
             break
+        if slices > 1:
+            plan = dataclasses.replace(plan, run=plan.run | {"accumulate": slices})
         batch, count = recipe.data.batch, len(source)
         fits = max(1, min(pace.fitting(minutes * 60, batch, count), recipe.steps))
         if chosen is not None and fits * batch < VIEWS:
@@ -103,6 +100,31 @@ def choose(
     return dataclasses.replace(chosen, why=[*why, *settled])
 
 
+def _timed(plan: Plan, method: Method, source: Source, run: Run, slicing: bool) -> tuple[Recipe, Pace | None, int]:
+    """The recipe, what its steps cost, and in how many slices a batch fits into memory; no cost where it does not.
+
+    slicing: as many slices are tried as it takes, unless the words say how many; then a batch that does not fit is a WordError.
+    """
+    slices = max(1, run.accumulate)
+    while True:
+        recipe = build(plan, method, source)
+        try:
+            with dist.alone():  # the other ranks wait for the plan
+                return recipe, time_steps(recipe, dataclasses.replace(run, accumulate=slices)), slices
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not no_room(error):
+                raise
+        if not slicing:
+            return recipe, None, slices
+        if run.accumulate or 2 * slices > recipe.data.batch:
+            said = f" in {slices} slices" if slices > 1 else ""
+            raise WordError(
+                f"a step does not fit into the device's memory{said}: lower data.batch or data.side, or let the batch go in "
+                "more slices (run.accumulate=)"
+            )
+        slices *= 2
+
+
 def _typical_rows(source: Source, tokenizer: Tokenizer | PairTokenizer) -> float:
     """How many rows a sample makes, judged by a few."""
     some = np.unique(np.linspace(0, len(source) - 1, 32).astype(int))
@@ -125,7 +147,10 @@ def _with(plan: Plan, method: Method, words: dict[str, dict[str, Any]], typical:
     narrow = plan.model["width"] <= SMALL_WIDTH
     own = _settings(method) if narrow else {"": {}, "optim": {}, "data": {}}
     batch = plan.input["batch"] or own["data"].get("batch", BATCH)
-    if (
+    if tokens := plan.input["tokens"]:
+        ranks = dist.world()
+        batch = max(ranks, int(tokens / max(1.0, typical)) // ranks * ranks)
+    elif (
         narrow and small(method) != {} and not plan.input["batch"]
     ):  # of long samples fewer: steps are what counts, docs/log.md
         batch = max(LEAST, min(batch, int(STEP_ROWS / max(1.0, typical)) // 8 * 8))
@@ -168,10 +193,22 @@ def _reasons(plan: Plan, method: Method, source: Source, minutes: float, budget:
     settled |= {"optim.lr": getattr(recipe.optim.lr, "peak", recipe.optim.lr), "data.batch": recipe.data.batch}
     settled |= {"run.seed": plan.run["seed"]}
     batch, steps = recipe.data.batch, plan.steps
+    slices = plan.run["accumulate"]
+    room = (
+        f"memory: a batch does not fit at once, and goes through the encoder in {slices} slices (run.accumulate=): gradients are "
+        "those of the whole batch, steps take about a third longer"
+    )
+    budgeted = (
+        f"batch: about {plan.input['tokens']:,} tokens make {batch} samples (data.tokens=)"
+        if plan.input["tokens"]
+        else ""
+    )
     many = f"{steps:,} steps of {batch} samples ({plan.rows:,.0f} rows), {steps * batch / len(source):.1f} epochs"
     speed = f"{minutes:g} minutes at {steps * batch / plan.seconds:,.0f} samples/s"
     return [
         f"encoder {label}: width {shape.width}, depth {shape.depth}, {count / 1e6:.1f} M parameters (size=){because}",
         many + (f": what fits into {speed} (steps=, run.minutes=)" if budget else " (steps=)"),
+        *([budgeted] if budgeted else []),
+        *([room] if slices > 1 else []),
         "settings " + " ".join(f"{n}={v}" for n, v in settled.items()),
     ]

@@ -34,6 +34,11 @@ class Pace(NamedTuple):
         return int(within if within * batch < samples else (seconds - samples * self.once) / self.step)
 
 
+def no_room(error: Exception) -> bool:
+    """Whether it says that memory does not suffice: of a device, or of the host."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 def time_steps(recipe: Recipe, run: Run, at_least: float = 3.0) -> Pace:
     """What a step costs, by a few steps with a recipe that is thrown away afterwards."""
     training = Training(recipe, run)

@@ -32,6 +32,7 @@ from ..running.folder import begin, begun, extend, method_of, title
 from ..running.healing import History, hopeless, mended
 from ..running.hold import claimed, held
 from ..running.material import Material, fingerprint, gather
+from ..running.room import roomy
 from ..running.starving import Meter
 from ..running.threads import fitting
 from ..running.timekeeping import Timekeeper
@@ -138,6 +139,7 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
                     write_down(folder, where, material)
                     begin(folder, settled, method, asked, fingerprint(material))
                 plan = dist.agree(settled)
+                run = Run(**plan.run)
             return _go(plan, method, material, folder, run, care, log)
     finally:
         dist.stop()
@@ -225,7 +227,8 @@ def _go(plan: Plan, method: Method, material: Material, folder: Path, run: Run, 
         with told(care.sinks, folder, log) if first else nullcontext():
             with meter.running(), fitting(run, log, exact=not plan.budget):
                 timed = None if watch is None else meter.aside(watch)
-                outcome = mended(recipe, anew, run, care.heal, folder, log, timed, course, keeper.train)
+                one = roomy(keeper.train, anew)
+                outcome = mended(recipe, anew, run, care.heal, folder, log, timed, course, one)
             plan, recipe = keeper.plan, dataclasses.replace(recipe, steps=outcome.total)
             took, waited = round(outcome.seconds, 3), round(meter.waited, 3)
             log.write("took", step=outcome.step, seconds=took, waited=waited)
