@@ -30,7 +30,7 @@ LEVELS = (
     "objective",
     "data optim recipe",
     "tiny interventions",  # a few samples of any kind, and questions to an objective, for whoever checks a method
-    "training train checkpoint log health signs sinks probes scoring picture words analyses",
+    "sharding training train checkpoint log health signs sinks probes scoring picture words analyses",
     "adapt compress curate tasks interop",
     "reading checking seen",  # what data becomes, and what may be wrong with it
     "showing",  # samples, drawn

@@ -82,9 +82,16 @@ def plan(where: Where, words: Words = None) -> None:
 
 @app.command(epilog="Example: headstart pretrain photos/ recipe=gmml ratio=0.6 run.minutes=30 run.out=runs/a")
 def pretrain(where: Where, words: Words = None) -> None:
-    """Pre-train an encoder on unlabelled data; the same command goes on where an interrupted one stopped."""
+    """Pre-train an encoder on unlabelled data; the same command goes on where an interrupted one stopped.
+
+    Where torch sees several devices, one process is started for each (run.processes=1: none).
+    """
+    from .running.processes import start, wanted
     from .verbs.pretrain import pretrain as verb
 
+    count = _run(lambda: wanted(words or []))
+    if count > 1:
+        raise typer.Exit(start(["pretrain", where, *(words or [])], count, lambda said: typer.echo(said, err=True)))
     if _run(lambda: verb(where, *(words or []))).outcome.interrupted:
         raise typer.Exit(130)
 

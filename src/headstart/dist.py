@@ -74,11 +74,12 @@ def divided(n: int, make: Callable[[int, int], T]) -> list[T]:
     return [each for some in found for each in some]
 
 
-def divides(batch: int) -> None:
-    """A Mistake where a batch does not divide among the ranks: said before anything is read."""
-    if batch % world():
-        more = batch + world() - batch % world()
-        raise Mistake(f"data.batch={batch} does not divide among {world()} processes: data.batch={more} does")
+def divides(batch: int, among: int | None = None) -> None:
+    """A Mistake where a batch does not divide among the ranks (or so many processes): said before anything is read."""
+    count = among or world()
+    if batch % count:
+        more = batch + count - batch % count
+        raise Mistake(f"data.batch={batch} does not divide among {count} processes: data.batch={more} does")
 
 
 class _Gather(torch.autograd.Function):

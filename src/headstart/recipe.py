@@ -238,9 +238,12 @@ class Care:
     heal: str = (
         "advise"  # what is wrong is "off": said at the end; "advise": said when seen; "act": mended where it can be
     )
+    processes: int = 0  # that the command starts on this machine; 0: one for each CUDA device that torch sees
     log: str = ""  # who is told of every row of log.jsonl: names of SINKS, with commas
 
     def __post_init__(self) -> None:
+        if self.processes < 0:
+            raise Mistake(f"run.processes={self.processes}: 1 or more, or 0: one for each device")
         if self.heal not in HEAL:
             raise Mistake(f"run.heal={self.heal}: choose {', '.join(HEAL[:-1])} or {HEAL[-1]}")
         wrong = [name for name in self.sinks if name not in SINKS]

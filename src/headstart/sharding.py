@@ -7,6 +7,7 @@ way of training is one of the other.
 
 import copy
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +17,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from . import dist
 from .errors import Mistake
-from .nn.elastic import Elastic
-from .nn.encoder import Encoder
+from .nn.encoder import Encoder, encoders
 from .nn.recompute import Trunk, blocks
 from .nn.transformer import Keys
 from .optim import AdamW
@@ -43,17 +43,14 @@ class Shards:
         recipe.optim.build(self.objective)  # freezes what has no rate, before it is sharded
         self.scalars = {p for p in self.objective.parameters() if p.ndim == 0}  # which nothing is left of to divide
         divide = partial(fully_shard, mesh=init_device_mesh(device.type, (dist.world(),)), ignored_params=self.scalars)
-        if not any(
-            isinstance(part, Elastic) for part in self.objective.modules()
-        ):  # whose parts cut into whole weights
+        if not any(cast(Encoder, part).cuts for part in self.objective.encoders.values()):  # which needs whole weights
             for block in blocks(self.objective):
                 divide(block)
-                if hasattr(block, "only"):
+                if "only" in dir(block):
                     register_fsdp_forward_method(block, "only")
         divide(self.objective)
-        for part in self.objective.modules():
-            if isinstance(part, Encoder):
-                part.trunk.forward = partial(_same_layout, part.trunk.forward)
+        for part in encoders(self.objective):
+            part.trunk.forward = partial(_same_layout, part.trunk.forward)
 
     def reduce(self) -> None:
         """After the backward pass: the mean over ranks of the gradients that are not divided."""

@@ -36,6 +36,7 @@ class Elastic(nn.Module):
         self._student = (student,)  # in a tuple, so that its weights are registered once
         self.shapes = _parts(student.shape, narrowest, shallowest, repeat)
 
+    cuts = True  # into the student's weights, which must be whole
     blocks: tuple[nn.Module, ...] = ()  # of its own, to be compiled: they are the student's
 
     def at(self, step: Step) -> Encoder:

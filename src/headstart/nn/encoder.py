@@ -1,6 +1,6 @@
 """Tokens in, one vector per row out: embed the payload, add where it sits, run the trunk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -67,6 +67,7 @@ class Encoder(nn.Module):
 
     specials: nn.Parameter | None
     trunk: nn.Module
+    cuts = False  # into the weights of another
 
     def __init__(self, tokenizers: dict[str, Tokenizer], shape: Model, causal: bool = False) -> None:
         super().__init__()
@@ -213,8 +214,12 @@ def encoder(
     return Encoder(tokenizers, shape if trunk is None else replace(shape, trunk=spelled(trunk)), causal)
 
 
+def encoders(module: nn.Module) -> Iterator[Encoder]:
+    """Every encoder inside."""
+    return (part for part in module.modules() if isinstance(part, Encoder))
+
+
 def set_dtype(module: nn.Module, dtype: torch.dtype) -> None:
     """Compute in `dtype` in every encoder inside."""
-    for part in module.modules():
-        if isinstance(part, Encoder):
-            part.dtype = dtype
+    for part in encoders(module):
+        part.dtype = dtype

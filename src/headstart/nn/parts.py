@@ -170,10 +170,12 @@ def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in own}
 
 
+NO_FACTS = ("training", "forward", "only")  # how it is used just now: `recompute` wraps methods
+
+
 def _facts(module: nn.Module) -> dict[str, Any]:
     """The plain values and functions that a module was made with, as far as it keeps them: heads, eps, a turn."""
-    own = {k: v for k, v in vars(module).items() if not k.startswith("_") and k != "training"}
-    own = {k: v for k, v in own.items() if not isinstance(getattr(type(module), k, None), FunctionType)}  # a method, wrapped
+    own = {k: v for k, v in vars(module).items() if not k.startswith("_") and k not in NO_FACTS}
     return {
         name: (value.func, value.args, value.keywords) if isinstance(value, partial) else value
         for name, value in own.items()

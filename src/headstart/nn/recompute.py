@@ -7,7 +7,7 @@ recomputing itself: Chen et al., "Training Deep Nets with Sublinear Memory Cost"
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import ParamSpec, TypeVar, cast
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -15,28 +15,30 @@ from torch.utils.checkpoint import checkpoint
 from ..errors import Mistake
 from ..tokens import Pairs, Tokens, end_to_end, layout
 from ..tree import replace
-from .encoder import Encoder
-from .transformer import Keys
+from .encoder import encoders
+from .transformer import Block, Keys
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Trunk = Callable[[Tokens, Keys | None, tuple[int, ...]], list[Tokens]]
 
 
 def recompute(each: Iterable[nn.Module]) -> None:
     """Have each of these blocks keep only its input, and compute the rest again in the backward pass: a third more time."""
     for block in each:
-        for name in ("forward", "only"):
-            if hasattr(block, name):
-                setattr(block, name, partial(_again, _own(block, name)))
+        block.forward = partial(_again, _own(block.forward))
+        if "only" in dir(block):
+            part = cast(Block, block)
+            part.only = partial(_again, _own(part.only))  # type: ignore[method-assign, call-arg]
 
 
 def in_slices(module: nn.Module, count: int) -> None:
     """Have every encoder inside run its samples in `count` slices, of which one at a time is held in memory, and the blocks
     beside encoders (decoders) keep only their inputs."""
-    encoders = [part for part in module.modules() if isinstance(part, Encoder)]
-    inside = {id(block) for part in encoders for block in blocks(part)}
+    inside = {id(block) for part in encoders(module) for block in blocks(part)}
     recompute(block for block in blocks(module) if id(block) not in inside)
-    for part in encoders:
-        part.trunk.forward = partial(_sliced, _own(part.trunk, "forward"), count)
+    for part in encoders(module):
+        part.trunk.forward = partial(_sliced, cast(Trunk, _own(part.trunk.forward)), count)
 
 
 def blocks(module: nn.Module) -> Iterator[nn.Module]:
@@ -46,18 +48,19 @@ def blocks(module: nn.Module) -> Iterator[nn.Module]:
             yield from part
 
 
-def _own(part: nn.Module, name: str) -> Callable[..., Any]:
-    """What it computes where nothing is recomputed: training that goes on asks for it again."""
-    found = getattr(part, name)
-    while isinstance(found, partial) and found.func in (_again, _sliced):
-        found = found.args[0]
+def _own(compute: Callable[P, T]) -> Callable[P, T]:
+    """What is computed where nothing is recomputed: training that goes on asks for it again."""
+    while isinstance(compute, partial) and compute.func in (_again, _sliced):
+        compute = compute.args[0]
+    return compute
+
+
+def _again(compute: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    """What it computes, of which nothing but the arguments is kept for the backward pass."""
+    found: T = checkpoint(
+        partial(compute, **named), *args, use_reentrant=False, preserve_rng_state=False
+    )  # nothing is random
     return found
-
-
-def _again(compute: Callable[..., Any], *args: Any, **named: Any) -> Any:
-    return checkpoint(
-        compute, *args, use_reentrant=False, preserve_rng_state=False, **named
-    )  # there is no random state
 
 
 def _sliced(

@@ -32,6 +32,7 @@ from ..running.folder import begin, begun, extend, method_of, title
 from ..running.healing import History, hopeless, mended
 from ..running.hold import claimed, held
 from ..running.material import Material, fingerprint, gather
+from ..running.requeue import requeued
 from ..running.room import roomy
 from ..running.starving import Meter
 from ..running.threads import fitting
@@ -71,7 +72,7 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
     log = log or Log()
     asked = parse(words, named, annotations(data=Input, run=Run) | annotations(run=Care))
     care: Care = changed(Care(), {k[4:]: v for k, v in asked.items() if k.startswith("run.")}, "run")
-    run, asked = care.base, {k: v for k, v in asked.items() if k not in ("run.heal", "run.log")}
+    run, asked = care.base, {k: v for k, v in asked.items() if k not in ("run.heal", "run.log", "run.processes")}
     given = changed(Input(), {k[5:]: v for k, v in asked.items() if k.startswith("data.")}, "data")
     if run.out:
         try_folder(Path(run.out))
@@ -86,6 +87,7 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
     try:
         dist.divides(given.batch or dist.world())
         with ExitStack() as own:
+            own.enter_context(requeued(log))
             if dist.rank() == 0:
                 own.enter_context(held(folder, log))
             kept = dist.agree(begun(folder, here, asked) if dist.rank() == 0 else None)
