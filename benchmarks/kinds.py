@@ -14,7 +14,9 @@ from pathlib import Path
 import torch
 
 import headstart as hs
+from headstart.comparing.told import Compared
 from headstart.log import Log
+from headstart.probes import gain
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "does-it-help.md"
 KEPT = PAGE.with_suffix(".json")
@@ -55,7 +57,7 @@ def measured(name: str, minutes: float, place: Path) -> dict:
     run = hs.pretrain(name, log=Log(quiet=True), run={"minutes": minutes, "out": str(place / stem)})
     plan = json.loads((run.folder / "run.json").read_text())["plan"]
     found = hs.compare(run.folder, name, f"labels={LABELS}", steps=STEPS, seeds=SEEDS, out=str(place / f"{stem}.html"))
-    kept = json.loads(json.dumps(found.kept()).replace(str(run.folder), MINE))
+    kept = json.loads(json.dumps(found.kept() | {"gains": gains(found)}).replace(str(run.folder), MINE))
     facts = {
         "kind": plan["tokenizer"]["kind"],
         "recipe": plan["recipe"],
@@ -68,10 +70,32 @@ def measured(name: str, minutes: float, place: Path) -> dict:
     return {**facts, "seconds": round(time.monotonic() - began), **kept}
 
 
+def gains(found: Compared) -> list[dict]:
+    """What the marks ask for, judge by judge: raw input beside pre-trained over the specialist, tuned over from scratch."""
+    out = []
+    for labels in found.counts:
+        cells = found.at(labels)
+        both = next(c for c in cells if c.beside)
+        special = next((c for c in cells if c.how == FROZEN and not c.mine and c.way not in (RAW, RANDOM)), None)
+        pairs = {"beside": (both, special)} | {
+            "tuned": tuple(
+                next((c for c in cells if c.how == TUNED and bool(c.mine) == mine), None) for mine in (True, False)
+            )
+        }
+        for what, (one, other) in pairs.items():
+            if one is not None and other is not None:
+                won = gain(one.figure, other.figure)
+                out.append({"what": what, "labels": labels, "value": won.value, "half": won.half})
+    return out
+
+
 class Figures:
     """The figures of one set from one number of labels, by way."""
 
     def __init__(self, row: dict, labels: int) -> None:
+        self.won = {
+            g["what"]: g["value"] / max(g["half"], 1e-12) for g in row.get("gains", ()) if g["labels"] == labels
+        }
         self.at = {(c["how"], c["way"]): c["figure"] for c in row["cells"] if c["labels"] == labels}
         ways = [c["way"] for c in row["cells"] if c["how"] == FROZEN and not c["pre-trained"] and not c["beside"]]
         self.special = next((way for way in ways if way not in (RAW, RANDOM)), RAW)
@@ -79,12 +103,15 @@ class Figures:
     def value(self, how: str, way: str) -> float:
         return self.at[how, way]["value"] if (how, way) in self.at else math.nan
 
-    def ahead(self, one: tuple[str, str], other: tuple[str, str]) -> float:
-        """By how much one is better than the other, in errors of the difference, taken as independent (which is careful)."""
+    def ahead(self, what: str, one: tuple[str, str], other: tuple[str, str]) -> float:
+        """By how much one is better than the other, in half widths of the interval of the difference: judge by judge, or, of rows
+        that do not have that, with errors taken as independent (which is careful)."""
+        if what in self.won:
+            return self.won[what]
         a, b = self.at.get(one), self.at.get(other)
         if a is None or b is None:
             return math.nan
-        return (a["value"] - b["value"]) / max(math.hypot(a["error"], b["error"]), 1e-12)
+        return (a["value"] - b["value"]) / max(1.96 * math.hypot(a["error"], b["error"]), 1e-12)
 
 
 def marks(rows: dict[str, dict]) -> list[str]:
@@ -98,13 +125,13 @@ def marks(rows: dict[str, dict]) -> list[str]:
             n: f.value(*mine) > max(f.value(FROZEN, RAW), f.value(FROZEN, RANDOM)) for n, f in most.items()
         },
         "raw input beside pre-trained beats the specialist beyond the interval, most labels": {
-            n: f.ahead(both, (FROZEN, f.special)) > 1.96 for n, f in most.items()
+            n: f.ahead("beside", both, (FROZEN, f.special)) > 1 for n, f in most.items()
         },
         "fine-tuned with the fewest labels, at least 3 points above from scratch": {
             n: f.value(*tuned) - f.value(*scratch) >= 0.03 for n, f in few.items()
         },
         "fine-tuning is nowhere worse than from scratch beyond the interval": {
-            n: not any(f.ahead(tuned, scratch) < -1.96 for f in (few[n], most[n])) for n in rows
+            n: not any(f.ahead("tuned", tuned, scratch) < -1 for f in (few[n], most[n])) for n in rows
         },
     }
     out = []

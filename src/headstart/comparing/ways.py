@@ -10,7 +10,7 @@ from ..data.source import Source, Subset
 from ..nn.encoder import Encoder
 from ..planning.timing import time_steps
 from ..probes import FOLDS, Learner
-from ..probes.linear import fitted
+from ..probes.linear import blended, fitted
 from ..probes.trees import boosted
 from ..recipe import Run
 from ..rivals import Matrix, Rival, of_kind
@@ -68,7 +68,7 @@ def frozen(data: Labelled, starts: dict[str, Start], random: Start) -> Iterator[
         yield Way(name, FROZEN, vectors, fitted, mine)
         if mine:
             together = partial(_beside, plain, vectors)
-            yield Way(f"{RAW} + {name}", FROZEN, together, fitted, mine, beside=True)
+            yield Way(f"{RAW} + {name}", FROZEN, together, _Blending(plain), mine, beside=True)
 
 
 def tuned(data: Labelled, starts: dict[str, Start], random: Start, steps: int) -> Iterator[Way]:
@@ -163,6 +163,16 @@ def _by_rival(data: Labelled, rival: Rival, tokenizer: Tokenizer) -> Matrix:
     others = Subset(data.query, data.query_at)
     query = vectors([others[i] for i in range(len(others))])
     return sparse.vstack([bank, query]).tocsr() if sparse.issparse(bank) else np.concatenate([bank, query])
+
+
+@dataclass(frozen=True)
+class _Blending:
+    """A learner of raw input and vectors side by side. plain: the raw input."""
+
+    plain: Callable[[], Matrix]
+
+    def __call__(self, bank: np.ndarray, labels: np.ndarray, query: np.ndarray) -> np.ndarray:
+        return blended(bank, labels, query, self.plain().shape[1])
 
 
 def _beside(plain: Callable[[], Matrix], vectors: Callable[[], Matrix]) -> np.ndarray:

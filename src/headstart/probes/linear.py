@@ -7,13 +7,20 @@ regression from labels drawn at random, its strength chosen by leave-one-out err
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import Figure, Split, probe, standardise
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+    from sklearn.model_selection import StratifiedKFold
+
 STRENGTHS = (1e-3, 1e-2, 1e-1)
 RIDGES = (1.0, 10.0, 100.0, 1e3, 1e4)
+SHARES = ((1.0, 0.1), (1.0, 0.3), (1.0, 1.0), (0.3, 1.0), (0.1, 1.0))  # how loud each of two blocks of features is
 
 
 @probe()
@@ -27,25 +34,85 @@ def fitted(bank: np.ndarray, bank_labels: np.ndarray, query: np.ndarray) -> np.n
     """Chances of the classes by a logistic regression, [m, K], or what a ridge regression says, [m]. [n, D], [n], [m, D];
     sparse ones are taken as they are."""
     from scipy import sparse
+
+    return _answered(*((bank, query) if sparse.issparse(bank) else standardise(bank, query)), bank_labels)
+
+
+def blended(bank: np.ndarray, bank_labels: np.ndarray, query: np.ndarray, first: int) -> np.ndarray:
+    """As `fitted`, of features in two blocks, of which the first has so many columns; the labels say how loud each is.
+
+    One strength for all columns lets a thousand that say little drown others (banded ridge: Dupré la Tour et al., "Feature-space
+    selection with banded ridge regression", 2022). Chosen among five shares as the strength is, then the strength.
+    """
+    x, z = standardise(bank, query)
+    block = np.arange(x.shape[1]) >= first
+
+    def scaled(share: tuple[float, float]) -> np.ndarray:
+        return np.where(block, share[1], share[0]).astype(x.dtype)
+
+    if len(np.unique(bank_labels)) < 2:
+        return _answered(x, z, bank_labels)
+    scores = {share: _score(x * scaled(share), bank_labels) for share in SHARES}
+    best = scaled(max(SHARES, key=lambda share: scores[share]))
+    return _answered(x * best, z * best, bank_labels)
+
+
+def _score(x: np.ndarray, labels: np.ndarray) -> float:
+    """How well labels are told by others of those learnt from."""
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import cross_val_score
+
+    if labels.dtype.kind == "f":
+        with _quietly():
+            return float(RidgeCV(RIDGES).fit(x, labels).best_score_)
+    folds = _folds(labels)
+    if folds < 2:
+        return 0.0
+    with _quietly():
+        return float(np.mean(cross_val_score(_logistic(), x, labels, cv=_split(folds))))
+
+
+def _answered(x: np.ndarray, z: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What is said of z by a model of the strength that is best among x."""
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import GridSearchCV
+
+    if labels.dtype.kind == "f":
+        with _quietly():
+            said: np.ndarray = RidgeCV(RIDGES).fit(x, labels).predict(z)
+        return said
+    if len(np.unique(labels)) < 2:
+        return np.ones((z.shape[0], 1))
+    folds, model = _folds(labels), _logistic()
+    if folds >= 2 and len(STRENGTHS) > 1:
+        model = GridSearchCV(model, {"C": STRENGTHS}, cv=_split(folds))
+    with _quietly():
+        chances: np.ndarray = model.fit(x, labels).predict_proba(z)
+    return chances
+
+
+def _folds(labels: np.ndarray) -> int:
+    return min(3, int(np.bincount(np.unique(labels, return_inverse=True)[1]).min()))
+
+
+def _split(folds: int) -> "StratifiedKFold":
+    from sklearn.model_selection import StratifiedKFold
+
+    return StratifiedKFold(folds, shuffle=True, random_state=0)
+
+
+def _logistic() -> "BaseEstimator":
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=STRENGTHS[len(STRENGTHS) // 2], tol=1e-2, max_iter=200)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """One thread, which is 15 times faster than two (docs/log.md); and where 200 iterations stop decides nothing here."""
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression, RidgeCV
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
     from threadpoolctl import threadpool_limits
 
-    x, z = (bank, query) if sparse.issparse(bank) else standardise(bank, query)
-    if bank_labels.dtype.kind == "f":
-        with threadpool_limits(1):
-            said: np.ndarray = RidgeCV(RIDGES).fit(x, bank_labels).predict(z)
-        return said
-    if len(np.unique(bank_labels)) < 2:
-        return np.ones((len(z), 1))
-    folds = min(3, int(np.bincount(np.unique(bank_labels, return_inverse=True)[1]).min()))
-    model = LogisticRegression(C=STRENGTHS[len(STRENGTHS) // 2], tol=1e-2, max_iter=200)
-    with warnings.catch_warnings(), threadpool_limits(1):  # one thread: 15 times faster than two, docs/log.md
-        warnings.simplefilter("ignore", ConvergenceWarning)  # where 200 iterations stop decides nothing here
-        if folds >= 2 and len(STRENGTHS) > 1:
-            split = StratifiedKFold(folds, shuffle=True, random_state=0)
-            model = GridSearchCV(model, {"C": STRENGTHS}, cv=split)
-        model.fit(x, bank_labels)
-    chances: np.ndarray = model.predict_proba(z)
-    return chances
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
