@@ -149,10 +149,10 @@ def test_a_job_whose_time_is_over_is_saved_and_queued_again(pictures, tmp_path, 
     assert json.loads((out / "run.json").read_text())["plan"]["steps"] == 6
 
 
-def test_before_training_it_is_queued_again_all_the_same(monkeypatch, capsys):
+def test_before_training_it_is_queued_again_all_the_same(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SLURM_JOB_ID", "5")
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(KeyboardInterrupt), requeued(Log()):
+    with pytest.raises(KeyboardInterrupt), requeued(Log(), tmp_path):
         os.kill(os.getpid(), signal.SIGUSR1)
     assert "job 5 could not be queued again" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL

@@ -309,6 +309,7 @@ def _run(verb: Callable[[], Any]) -> Any:
     """
     from .errors import Mistake, Unreadable
     from .health import TrainingStopped
+    from .running.processes import LEFT_ALONE, LeftAlone
     from .verbs.again import NotReproduced
 
     try:
@@ -320,6 +321,9 @@ def _run(verb: Callable[[], Any]) -> Any:
     except (TrainingStopped, NotReproduced) as error:
         typer.echo(f"headstart: {error}", err=True)
         raise typer.Exit(1) from error
+    except LeftAlone as error:
+        typer.echo(f"headstart: {error}", err=True)
+        raise typer.Exit(LEFT_ALONE) from error
     except KeyboardInterrupt as error:
         typer.echo("\nstopped   what was saved is kept; the same command goes on from there", err=True)
         raise typer.Exit(130) from error

@@ -70,7 +70,7 @@ def choose(
     chosen: Plan | None = None
     for shape in shapes:  # smallest first: the next is tried only if this one leaves time for it
         plan = Plan(where, name, {}, asdict(shape), asdict(given), state, {}, 0, asdict(run))
-        plan = _with(dataclasses.replace(plan, optimizer=optim), method, words, typical)
+        plan = _with(dataclasses.replace(plan, optimizer=optim), method, words, typical, len(source))
         recipe, pace, slices = _timed(plan, method, source, run, slicing=chosen is None)
         if pace is None:
             break
@@ -138,22 +138,24 @@ def _rows(made: np.ndarray | Tokens | None, tokenizer: Tokenizer) -> int:
     return 0 if made is None else len(tokenizer(made) if isinstance(made, np.ndarray) else made)
 
 
-def _with(plan: Plan, method: Method, words: dict[str, dict[str, Any]], typical: float) -> Plan:
+def _with(plan: Plan, method: Method, words: dict[str, dict[str, Any]], typical: float, count: int) -> Plan:
     """The plan with settings for the size of its model: what was measured at small scale, or the paper's, then the user's.
 
-    typical: rows of a sample. A file that does not say what it takes at small scale takes small batches there all the same;
-    `SMALL = {}` says that nothing is to be changed.
+    typical: rows of a sample. count: samples that there are. A file that does not say what it takes at small scale takes small
+    batches there all the same; `SMALL = {}` says that nothing is to be changed. A batch that was not asked for divides among
+    the processes.
     """
     narrow = plan.model["width"] <= SMALL_WIDTH
     own = _settings(method) if narrow else {"": {}, "optim": {}, "data": {}}
     batch = plan.input["batch"] or own["data"].get("batch", BATCH)
     if tokens := plan.input["tokens"]:
-        ranks = dist.world()
-        batch = max(ranks, int(tokens / max(1.0, typical)) // ranks * ranks)
+        batch = max(1, int(tokens / max(1.0, typical)))
     elif (
         narrow and small(method) != {} and not plan.input["batch"]
     ):  # of long samples fewer: steps are what counts, docs/log.md
         batch = max(LEAST, min(batch, int(STEP_ROWS / max(1.0, typical)) // 8 * 8))
+    if (ranks := dist.world()) > 1 and not plan.input["batch"]:
+        batch = max(ranks, min(batch, count) // ranks * ranks)
     told = {**own[""], **words[""]}
     lacking = [n for n, p in arguments(method).items() if p.default is p.empty and n not in told]
     if lacking:

@@ -1,6 +1,7 @@
 """A job of SLURM whose time is nearly over: what is trained is saved, and the job comes back into the queue.
 
-`#SBATCH --signal=USR1@120` sends SIGUSR1 two minutes before the end.
+`#SBATCH --signal=B:USR1@120` sends SIGUSR1 two minutes before the end to the script of the job, which gives its place to
+headstart by `exec`; without `B:`, to all that `srun` started.
 """
 
 import os
@@ -9,15 +10,23 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from .. import dist
+from ..leftover import RUN, missing
 from ..log import Log
+
+PATIENCE = 60.0  # seconds for SLURM to answer: a job that waits for it is killed before it has said so
 
 
 @contextmanager
-def requeued(log: Log) -> Iterator[None]:
-    """Inside, SIGUSR1 stops training after the step at hand, as SIGTERM does; once it is saved, the job is queued again."""
+def requeued(log: Log, folder: Path) -> Iterator[None]:
+    """Inside, SIGUSR1 stops training after the step at hand, as SIGTERM does; once it is saved, the job is queued again, unless
+    the run in `folder` is finished.
+
+    It counts once, however often it comes: srun sends it to each process, and the one that started the others passes it on.
+    """
     asked: list[int] = []
     number = next((each for each in signal.Signals if each.name == "SIGUSR1"), None)
     if number is None or threading.current_thread() is not threading.main_thread():
@@ -26,6 +35,8 @@ def requeued(log: Log) -> Iterator[None]:
 
     def note(number: int, frame: FrameType | None) -> None:
         asked.append(number)
+        if len(asked) > 1:
+            return
         if signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, None):  # nothing is trained yet
             raise KeyboardInterrupt
         os.kill(os.getpid(), signal.SIGTERM)
@@ -35,7 +46,8 @@ def requeued(log: Log) -> Iterator[None]:
         yield
     finally:
         signal.signal(number, before)
-        if asked and dist.rank() == 0:
+        finished = (folder / RUN).exists() and not missing(folder)
+        if asked and dist.rank() == 0 and not finished:
             _queue_again(log)
 
 
@@ -44,10 +56,13 @@ def _queue_again(log: Log) -> None:
     if not job:
         return
     try:
-        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
-        wrong = done.stderr.strip() or f"exit status {done.returncode}" if done.returncode else ""
+        command = ["scontrol", "requeue", job]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        wrong = " ".join(done.stderr.split()) or f"exit status {done.returncode}" if done.returncode else ""
+    except subprocess.TimeoutExpired:
+        wrong = f"scontrol did not answer for {PATIENCE:.0f} s"
     except OSError as error:
-        wrong = error.strerror or str(error)
+        wrong = f"scontrol: {error.strerror or error}"
     if wrong:
         log.say(
             f"requeue   job {job} could not be queued again ({wrong}): sbatch the same script, and it goes on from here"

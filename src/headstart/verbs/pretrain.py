@@ -32,6 +32,7 @@ from ..running.folder import begin, begun, extend, method_of, title
 from ..running.healing import History, hopeless, mended
 from ..running.hold import claimed, held
 from ..running.material import Material, fingerprint, gather
+from ..running.processes import together
 from ..running.requeue import requeued
 from ..running.room import roomy
 from ..running.starving import Meter
@@ -67,7 +68,9 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
     words: "name=value", as on the command line; or the same as keywords: `pretrain("photos/", recipe="gmml", ratio=0.6,
     run={"minutes": 4})`. The same call goes on where an interrupted one stopped; with a larger
     run.minutes it goes on beyond its end. Raises DataError or WordError for a
-    user's mistake, TrainingStopped when training cannot go on.
+    user's mistake, TrainingStopped when training cannot go on, LeftAlone when another process of the run has ended.
+
+    A call is one process, whatever run.processes= says: only the command line starts one for each device.
     """
     log = log or Log()
     asked = parse(words, named, annotations(data=Input, run=Run) | annotations(run=Care))
@@ -87,7 +90,8 @@ def pretrain(where: object, /, *words: str, log: Log | None = None, **named: Any
     try:
         dist.divides(given.batch or dist.world())
         with ExitStack() as own:
-            own.enter_context(requeued(log))
+            own.enter_context(together())
+            own.enter_context(requeued(log, folder))
             if dist.rank() == 0:
                 own.enter_context(held(folder, log))
             kept = dist.agree(begun(folder, here, asked) if dist.rank() == 0 else None)
