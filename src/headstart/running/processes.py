@@ -21,11 +21,9 @@ from ..errors import Mistake, so_many
 from ..recipe import Care, Input, Run
 from ..words import annotations, changed, parse
 
-GRACE, SAVING, END = (
-    5.0,
-    600.0,
-    10.0,
-)  # seconds for the others once one has failed, was stopped; once they are told to end
+GRACE = 5.0  # seconds for the others once one has failed
+SAVING = 600.0  # once one was asked to stop: the first may still be saving
+END = 10.0  # once they are told to end
 LOOK = 0.05  # seconds between looks at whether one has ended
 PASSED_ON = [each for each in signal.Signals if each.name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")]
 STOPPED, LEFT_ALONE = 130, 3  # exit statuses: asked to stop; another process has ended
