@@ -128,7 +128,7 @@ def test_a_process_that_is_killed_in_training_is_a_sentence(tmp_path):
 
 
 def test_all_that_srun_started_are_told_and_the_job_is_queued_again_once(tmp_path):
-    """Each process has the signal from SLURM, and another from the one that started it."""
+    """Each process has the signal from SLURM, and another from the one that started it; the run goes on with one process."""
     (tmp_path / "bin").mkdir()
     stub = tmp_path / "bin" / "scontrol"
     stub.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path / "told"}\n')
@@ -140,6 +140,9 @@ def test_all_that_srun_started_are_told_and_the_job_is_queued_again_once(tmp_pat
     assert (tmp_path / "told").read_text() == "requeue 77\n" and done.stdout.count("job 77 is queued again") == 1
     (saved,) = (tmp_path / "run" / "checkpoints").iterdir()  # run.save_every=1: none but where it stopped
     assert f"stopped   at step {int(saved.name[5:])} of 6, and saved" in done.stdout
+    command = [sys.executable, "-m", "headstart", *done.args[3:], "run.processes=1"]  # the last of a word counts
+    after = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert after.returncode == 0 and f"going on from step {int(saved.name[5:])} of 6" in after.stdout, after.stderr
 
 
 # the queue
