@@ -39,6 +39,7 @@ def fixed(quantity: bool) -> Split:
     return Split.of(x[:300], y[:300], x[300:], y[300:], counts(y[:300]))
 
 
+@pytest.mark.searched
 def test_version_4_says_what_it_said():
     """Values of the protocol before each probe had its file; versions 2 and 3 changed them where vectors are alike, where classes
     are uneven, and in how sure they are, version 4 what trees say (classes count equally, small leaves of few labels), and only
