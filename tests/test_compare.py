@@ -185,9 +185,8 @@ def run(tmp_path_factory):
     return place, out
 
 
-def test_the_whole_way(run, capsys, monkeypatch):
+def test_the_whole_way(run, capsys):
     """Table, page and figures; the run is left as it was; fine-tuned and frozen, alone and beside the raw input."""
-    monkeypatch.setattr("headstart.probes.linear.STRENGTHS", (1e-2, 1e-2))
     place, out = run
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     found = hs.compare(out, place, "labels=20", steps=3, seeds=2)
@@ -215,7 +214,6 @@ def test_the_whole_way(run, capsys, monkeypatch):
 
 def test_it_goes_on_where_it_was_stopped(run, capsys, monkeypatch, tmp_path):
     """Ctrl-C after the third figure: the next time these are not found anew, and the page is the same as without."""
-    monkeypatch.setattr("headstart.probes.linear.STRENGTHS", (1e-2, 1e-2))
     place, out = run
     words = ["labels=20,40", "tune=none"]
     whole = hs.compare(out, place, *words, out=str(tmp_path / "whole.html"), log=quiet())
@@ -279,9 +277,8 @@ def test_other_labels_are_another_comparison():
     assert _labels_of(data) == _labels_of(known(80)[0]) != _labels_of(other)
 
 
-def test_recipes_are_trained_and_compared(run, capsys, monkeypatch):
+def test_recipes_are_trained_and_compared(run, capsys):
     """`compare DATA recipe=mae,gmml seeds=2` trains four runs, each recipe in as many steps for both seeds."""
-    monkeypatch.setattr("headstart.probes.linear.STRENGTHS", (1e-2, 1e-2))
     place, _ = run
     words = ["recipe=mae,gmml", "seeds=2", "labels=20", "tune=none", "run.minutes=0.01", "size=XS", "data.batch=8"]
     found = hs.compare(*words[:2], place, *words[2:], out="both.html")

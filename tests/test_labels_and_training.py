@@ -13,7 +13,7 @@ from tests.parts import SMALLER, TINY
 import headstart as hs
 from headstart import recipes
 from headstart.log import Log
-from headstart.probes import Split, linear
+from headstart.probes import Split
 from headstart.recipe import Recipe, Run, make
 from headstart.shelf.find import find
 from headstart.tiny import EVERY, tiny_data
@@ -57,7 +57,6 @@ def chance() -> np.random.Generator:
 def test_a_whole_run_is_the_same_without_labels(held, tmp_path, monkeypatch):
     """Through the verb, with the method and all else chosen from the data. Few labels judge, and are in training without them;
     with data.held=0 nothing judges."""
-    monkeypatch.setattr(linear, "STRENGTHS", (0.01, 0.1))  # less of a search, which takes most of the time
     monkeypatch.setattr(Split.crossed.__func__, "__defaults__", ((), None, 1))
     rng = chance()
     y = np.arange(60) % 3

@@ -15,7 +15,7 @@ from headstart.data.open import open_source
 from headstart.data.source import Subset
 from headstart.errors import Mistake
 from headstart.log import Log
-from headstart.probes import Split, asked_for, gain, judge, linear, named, names, standardise
+from headstart.probes import Split, asked_for, gain, judge, named, names, standardise
 from headstart.probes._marking import iou
 from headstart.probes.attentive import gathered
 from headstart.probes.linear import fitted
@@ -203,7 +203,6 @@ def test_names_are_known_or_told(tmp_path: Path) -> None:
 @pytest.fixture
 def less_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """The linear probe with less of a search, which takes most of the time."""
-    monkeypatch.setattr(linear, "STRENGTHS", (0.01, 0.1))
     monkeypatch.setattr(Split.crossed.__func__, "__defaults__", ((), None, 1))
 
 

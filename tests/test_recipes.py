@@ -9,7 +9,6 @@ from tests.test_kinds import ASKED, COUNT, PLACES, SMALL, image, text
 
 import headstart as hs
 from headstart.log import Log
-from headstart.probes import linear
 from headstart.shelf.find import find, names, spelled
 from headstart.shelf.measured import matrix
 from headstart.words import arguments
@@ -36,14 +35,8 @@ def pretrained(name: str, place: Path, out: Path, **more):
     )
 
 
-@pytest.fixture
-def one_draw(monkeypatch):
-    """Figures that nobody looks at cost a ninth."""
-    monkeypatch.setattr(linear, "STRENGTHS", (1e-2, 1e-2))
-
-
 @pytest.mark.parametrize("name", names())
-def test_every_recipe_goes_the_whole_way(name, tmp_path, one_draw):
+def test_every_recipe_goes_the_whole_way(name, tmp_path):
     (tmp_path / "data").mkdir()
     table = matrix()[name]
     order = ("image", "series", "points", "trajectory", "audio", *PLACES)
@@ -79,7 +72,7 @@ def test_plan_warns_where_there_is_nothing_to_learn(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["beats", "poa", "structural-ssl-rts-slm", "swav"])
-def test_plan_and_probe_need_no_data_of_the_run(one_draw, name, tmp_path):
+def test_plan_and_probe_need_no_data_of_the_run(name, tmp_path):
     """What builds a recipe anew for its shapes alone: methods with phases, parts, stocks of rows and queues."""
     (tmp_path / "data").mkdir()
     place, name = PLACES["image"](tmp_path / "data"), spelled(name)

@@ -74,9 +74,11 @@ def test_other_trunks_are_sliced_as_well(trunk):
     given = tiny_data("graph" if trunk is PAIRS else "image")
     enc = encoder(given.tokenizers, SIZE, trunk=trunk)
     rows = collate(given, np.arange(7), STEP, 1).tokens["x"]
-    wanted = enc(rows)
+    wanted, seen = enc(rows), []
     in_slices(enc, 3)
+    enc.blocks[0].register_forward_pre_hook(lambda block, given: seen.append(given[0].layout.segments))
     assert_close(enc(rows).values, wanted.values, rtol=1e-5, atol=1e-5)
+    assert len(seen) == 3 and sum(seen) == 7  # one slice at a time, no sample divided
     assert enc(rows).layout.lengths == wanted.layout.lengths
 
 

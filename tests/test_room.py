@@ -10,9 +10,14 @@ import torch
 from torch.testing import assert_close
 
 import headstart as hs
+from headstart import dist
+from headstart.data.sources.array import ArraySource
 from headstart.errors import Mistake
 from headstart.log import Log
+from headstart.planning.plan import Plan, build
 from headstart.recipe import Run
+from headstart.running.room import roomy
+from headstart.shelf.find import find
 from headstart.training import Training
 from headstart.words import WordError
 
@@ -58,7 +63,7 @@ def test_as_many_slices_as_it_takes_are_found_before_the_start(pictures, tmp_pat
     with crowded(least=4):
         sliced, facts, said = trained(pictures, tmp_path / "sliced", capsys)
         assert facts["plan"]["run"]["accumulate"] == 4
-        assert re.search(r"plan +memory: a batch does not fit at once, .* in 4 slices \(run\.accumulate=\)", said)
+        assert re.search(r"plan +memory: a batch goes through the encoder in 4 slices \(run\.accumulate=\)", said)
     alike(plain, sliced)
 
 
@@ -71,6 +76,32 @@ def test_a_step_that_does_not_fit_is_tried_once_more_in_slices(pictures, tmp_pat
     assert re.search(r"memory +a step did not fit into memory: batches go .* in 2 slices from here", said)
     assert ("going on from step 3" in said) == (after == 3)
     alike(plain, sliced)
+
+
+def test_what_fits_in_slices_neither_is_said_and_goes_on_later(pictures, tmp_path, capsys):
+    words = {**WORDS, "run.save_every": 0.25, "run.out": str(tmp_path / "a")}
+    with crowded(least=8, after=6), pytest.raises(Mistake, match="does not fit into memory, in slices neither"):
+        hs.pretrain(pictures, log=Log(quiet=True), **words)
+    assert hs.pretrain(pictures, log=Log(), **words).outcome.step == 4
+    assert "going on from step 2" in capsys.readouterr().out
+
+
+def test_of_several_processes_the_same_command_goes_on_in_slices(pictures, tmp_path, capsys):
+    _, facts, _ = trained(pictures, tmp_path / "run", capsys)
+    out_of_memory = mock.Mock(side_effect=torch.OutOfMemoryError("CUDA out of memory"))
+    made = build(Plan(**facts["plan"]), find("mae"), ArraySource(pictures, "image"))
+    with (
+        mock.patch.object(dist, "world", lambda: 2),
+        pytest.raises(Mistake, match="by the same command, which goes on"),
+    ):
+        roomy(out_of_memory, mock.Mock())(made, Run(**facts["plan"]["run"]), tmp_path / "run", Log(quiet=True), None)
+    assert out_of_memory.call_count == 1  # the others stand in the middle of a step
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["plan"]["run"]["accumulate"] == 2
+
+
+def test_one_process_has_nothing_to_divide_with(pictures, tmp_path, capsys):
+    hs.pretrain(pictures, log=Log(), **WORDS, **{"run.out": str(tmp_path / "a"), "run.shard": True})
+    assert "run.shard=true divides nothing: this is one process" in capsys.readouterr().out
 
 
 def test_what_fits_in_no_slices_is_a_sentence(pictures, tmp_path):

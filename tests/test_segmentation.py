@@ -27,7 +27,6 @@ from headstart.errors import Mistake, Unreadable
 from headstart.log import Log
 from headstart.nn.encoder import encoder
 from headstart.planning.plan import Plan
-from headstart.probes import linear
 from headstart.recipe import Input
 from headstart.running.finish import by_masks
 from headstart.running.folder import facts
@@ -483,8 +482,7 @@ def test_windows_have_the_stretch_of_the_mask_that_is_theirs():
     assert [given[i].mask[0] for i in range(6)] == [0, 32, 64, 100, 132, 164] and len(given[2].mask) == 36
 
 
-def test_a_probe_judges_by_the_same_masks(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(linear, "STRENGTHS", (0.01, 0.1))  # less of a search, which takes most of the time
+def test_a_probe_judges_by_the_same_masks(base: Path, tmp_path: Path):
     data = npz(tmp_path / "d.npz", *shapes(30))
     done = CliRunner().invoke(cli.app, ["probe", str(base), data, "probes=segment"])
     assert done.exit_code == 0 and "segment-600-IoU" in done.output and "masks: array y" in done.output, done.output

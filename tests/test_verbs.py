@@ -19,7 +19,6 @@ from headstart.checkpoint import complete
 from headstart.cli import app
 from headstart.data.source import DataError
 from headstart.log import Log
-from headstart.probes import linear
 from headstart.words import WordError
 
 SMALL = {"recipe": "mae", "steps": 4, "size": "XS", "data.batch": 16, "run.device": "cpu"}
@@ -293,10 +292,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
 
 
-def test_the_demo_ends_with_a_table_and_a_picture(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(linear, "STRENGTHS", (1e-2, 1e-2))
+def test_the_demo_ends_with_a_table_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = hs.demo("steps=4", "run.probe_every=1", f"run.out={tmp_path / 'demo'}")
     said = capsys.readouterr().out
     assert list(done.results) == ["raw input", "random encoder", "pre-trained"]

@@ -297,10 +297,9 @@ def pictures(place, n, labelled):
 
 
 @pytest.mark.parametrize("n", [300, 60])
-def test_few_labels_of_a_run(n, tmp_path, capsys, monkeypatch):
+def test_few_labels_of_a_run(n, tmp_path, capsys):
     """60 labelled among 300: none of them is learnt from, all judge. Of 60 all are learnt from without their labels, and all
     judge."""
-    monkeypatch.setattr("headstart.probes.linear.STRENGTHS", (1e-2, 1e-2))
     place, words = pictures(tmp_path / "data", n, 60), {"steps": 2, "size": "XS", "data.batch": 8, "run.device": "cpu"}
     run = hs.pretrain(str(place), log=Log(), **words, **{"run.out": str(tmp_path / "a")})
     said = capsys.readouterr().out

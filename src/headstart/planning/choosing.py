@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 
 from .. import dist
 from ..data.feeding.loader import PairTokenizer, form_for
@@ -111,7 +110,7 @@ def _timed(plan: Plan, method: Method, source: Source, run: Run, slicing: bool) 
         try:
             with dist.alone():  # the other ranks wait for the plan
                 return recipe, time_steps(recipe, dataclasses.replace(run, accumulate=slices)), slices
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:
             if not no_room(error):
                 raise
         if not slicing:
@@ -195,22 +194,26 @@ def _reasons(plan: Plan, method: Method, source: Source, minutes: float, budget:
     settled |= {"optim.lr": getattr(recipe.optim.lr, "peak", recipe.optim.lr), "data.batch": recipe.data.batch}
     settled |= {"run.seed": plan.run["seed"]}
     batch, steps = recipe.data.batch, plan.steps
-    slices = plan.run["accumulate"]
-    room = (
-        f"memory: a batch does not fit at once, and goes through the encoder in {slices} slices (run.accumulate=): gradients are "
-        "those of the whole batch, steps take about a third longer"
-    )
-    budgeted = (
-        f"batch: about {plan.input['tokens']:,} tokens make {batch} samples (data.tokens=)"
-        if plan.input["tokens"]
-        else ""
-    )
     many = f"{steps:,} steps of {batch} samples ({plan.rows:,.0f} rows), {steps * batch / len(source):.1f} epochs"
     speed = f"{minutes:g} minutes at {steps * batch / plan.seconds:,.0f} samples/s"
     return [
         f"encoder {label}: width {shape.width}, depth {shape.depth}, {count / 1e6:.1f} M parameters (size=){because}",
         many + (f": what fits into {speed} (steps=, run.minutes=)" if budget else " (steps=)"),
-        *([budgeted] if budgeted else []),
-        *([room] if slices > 1 else []),
+        *_of_the_step(plan, batch),
         "settings " + " ".join(f"{n}={v}" for n, v in settled.items()),
     ]
+
+
+def _of_the_step(plan: Plan, batch: int) -> list[str]:
+    """How many samples a budget of tokens makes, how a batch fits into memory, and what is divided among processes."""
+    out, tokens, slices = [], plan.input["tokens"], plan.run["accumulate"]
+    if tokens:
+        out.append(f"batch: about {tokens:,} tokens make {batch} samples (data.tokens=)")
+    if slices > 1:
+        out.append(
+            f"memory: a batch goes through the encoder in {slices} slices (run.accumulate=), as it does not fit at once or was "
+            "asked to: gradients are those of the whole batch, steps take about a third longer"
+        )
+    if plan.run["shard"] and dist.world() == 1:
+        out.append("run.shard=true divides nothing: this is one process (run.processes=, or torchrun)")
+    return out

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from .. import checkpoint, dist
-from ..health import TrainingStopped
+from ..errors import Mistake
 from ..log import Log
 from ..planning.timing import no_room
 from ..recipe import Recipe, Run
@@ -18,10 +18,15 @@ from .doctor import Watch
 from .folder import facts
 from .healing import Train
 
+FULL = (
+    "a step does not fit into memory, in slices neither: free some (who else uses the device?), and the same command goes on "
+    "from the last checkpoint; or begin in a folder of its own (run.out=) with a smaller data.batch, data.side or size"
+)
+
 
 def roomy(train: Train, anew: Callable[[], Recipe]) -> Train:
-    """`train`, once more in twice as many slices where memory does not suffice. anew: makes the recipe as it was before its first
-    step."""
+    """`train`, once more in twice as many slices where memory does not suffice, else a Mistake. anew: makes the recipe as it was
+    before its first step."""
 
     least = 1
 
@@ -30,21 +35,28 @@ def roomy(train: Train, anew: Callable[[], Recipe]) -> Train:
         run = replace(run, accumulate=max(run.accumulate, least))
         try:
             return train(recipe, run, folder, log, watch)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:
             least = 2 * run.accumulate
-            if not no_room(error) or least > recipe.data.batch:
+            if not no_room(error):
                 raise
+        if least > recipe.data.batch:
+            raise Mistake(FULL)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         _write_down(folder, least)
         said = f"a step did not fit into memory: batches go through the encoder in {least} slices from here (run.accumulate=)"
         if dist.world() > 1:  # the other ranks stand in the middle of a step
-            raise TrainingStopped(f"{said}, by the same command, which goes on from the last checkpoint")
+            raise Mistake(f"{said}, by the same command, which goes on from the last checkpoint")
         log.say(f"memory    {said}; gradients are those of the whole batch, and steps take about a third longer")
         if not checkpoint.complete(folder / "checkpoints"):
             recipe.objective.load_state_dict(anew().objective.state_dict())
-        return train(recipe, replace(run, accumulate=least), folder, log, watch)
+        try:
+            return train(recipe, replace(run, accumulate=least), folder, log, watch)
+        except RuntimeError as error:
+            if not no_room(error):
+                raise
+            raise Mistake(FULL) from error
 
     return trained
 
